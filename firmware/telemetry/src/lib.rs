@@ -1,2 +1,16 @@
-//! .
+//! The words that both ends share: names, topics, sample, quality, time, and the SenML codec.
+//!
+//! Knows the wire and nothing of devices, rules or gateways. `no_std`; encoding allocates nothing.
 #![no_std]
+
+extern crate alloc;
+
+mod name;
+mod quality;
+mod sample;
+mod time;
+
+pub use name::{NameError, SEGMENT_LEN_MAX, check_segment};
+pub use quality::{Quality, Severity};
+pub use sample::{Clock, Sample, Value};
+pub use time::{TimeError, UtcMs};
