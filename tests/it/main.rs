@@ -1,1 +1,3 @@
-//! .
+//! What crosses rooms, in one binary: it links once.
+
+mod walls;
