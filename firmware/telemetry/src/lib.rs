@@ -5,10 +5,12 @@
 
 extern crate alloc;
 
+pub mod body;
 mod name;
 mod quality;
 mod sample;
 mod time;
+pub mod topic;
 
 pub use name::{NameError, SEGMENT_LEN_MAX, check_segment};
 pub use quality::{Quality, Severity};

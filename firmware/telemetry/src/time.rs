@@ -170,7 +170,9 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in ".{0,40}") {
-            let _: Result<UtcMs, _> = text.parse();
+            if let Ok(time) = text.parse::<UtcMs>() {
+                prop_assert_eq!(time.to_string().parse(), Ok(time));
+            }
         }
     }
 }
