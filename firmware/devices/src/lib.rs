@@ -1,2 +1,21 @@
-//! .
+//! Who is on the wire and what their registers mean: profiles, buses, the poll plan, and words → value and quality.
+//!
+//! The core (`profile`, `bus`, `point`, `plan`, `convert`, `sweep`) is `no_std` with `alloc`, reads no clock and does no I/O; a microcontroller runs it.
+//! The front (feature `std`) reads the TOML that people write.
+//! It knows nothing of how a request is sent, of nodes, of rules.
 #![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod bus;
+pub mod point;
+pub mod profile;
+
+pub use bus::{Bus, Link, Parity, Slave};
+pub use point::{Point, Position};
+pub use profile::{
+    Bits, CodeQuality, DataType, Forbidden, Function, Order, Profile, Range, Register, Scale,
+    ScaleFrom, Sentinel, Signal, Status, UnitFrom,
+};
