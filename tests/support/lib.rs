@@ -1,1 +1,20 @@
-//! .
+//! Real servers for the tests: each starts on loopback, says when it is ready, and ends with its value.
+//!
+//! Nothing is skipped: a server that is missing fails the test with the command that installs it.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test's support panics with what is missing"
+)]
+
+mod influxd;
+mod mosquitto;
+mod process;
+mod python;
+mod socat;
+
+pub use influxd::Influxd;
+pub use mosquitto::Mosquitto;
+pub use process::{Process, free_port};
+pub use python::python;
+pub use socat::SerialPair;

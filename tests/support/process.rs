@@ -1,0 +1,106 @@
+//! A child process that is ready when it says so and ends with its value.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+/// A running child; it is killed when the value goes.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    name: String,
+}
+
+impl Process {
+    /// Starts a command; its output lines, of both kinds, can be waited for.
+    pub fn start(command: &mut Command) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: {error}; tests/all installs it"));
+        let (sender, lines) = sync_channel(100_000);
+        let outputs: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("stdout is piped")),
+            Box::new(child.stderr.take().expect("stderr is piped")),
+        ];
+        for output in outputs {
+            let sender = sender.clone();
+            // Ends with the child, whose output it reads.
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "a test's reader of a child's output"
+            )]
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    // The channel is as long as any test's output; a test that is gone reads nothing.
+                    if sender.try_send(line).is_err() {
+                        continue;
+                    }
+                }
+            });
+        }
+        Self { child, lines, name }
+    }
+
+    /// The next line that contains `wanted`, or a panic with what was said instead when `limit` is over or the child has ended.
+    pub fn line_with(&self, wanted: &str, limit: Duration) -> String {
+        self.find_line(wanted, limit)
+            .unwrap_or_else(|said| panic!("{} never said `{wanted}`, but:\n{said}", self.name))
+    }
+
+    /// Like [`Self::line_with`], without the panic.
+    ///
+    /// # Errors
+    /// What was said instead.
+    pub fn find_line(&self, wanted: &str, limit: Duration) -> Result<String, String> {
+        let mut said = String::new();
+        loop {
+            let Ok(line) = self.lines.recv_timeout(limit) else {
+                return Err(said);
+            };
+            if line.contains(wanted) {
+                return Ok(line);
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+    }
+
+    /// The child's process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The child, to write to its input or to wait for its end.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Ends the child at once (SIGKILL) and waits until it is gone.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        if self.child.kill().is_ok() {
+            self.child.wait().expect("a child can be waited for");
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port on loopback that was free a moment ago, for servers that can't be asked to choose one.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has a free port")
+        .port()
+}
