@@ -11,6 +11,7 @@ mod quality;
 mod sample;
 mod time;
 pub mod topic;
+pub mod unit;
 
 pub use name::{NameError, SEGMENT_LEN_MAX, check_segment};
 pub use quality::{Quality, Severity};
