@@ -10,10 +10,14 @@ extern crate alloc;
 extern crate std;
 
 pub mod bus;
+pub mod convert;
+pub mod plan;
 pub mod point;
 pub mod profile;
+pub mod sweep;
 
 pub use bus::{Bus, Link, Parity, Slave};
+pub use plan::{Group, Image, Plan, Reply, Request};
 pub use point::{Point, Position};
 pub use profile::{
     Bits, CodeQuality, DataType, Forbidden, Function, Order, Profile, Range, Register, Scale,

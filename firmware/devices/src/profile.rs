@@ -244,16 +244,20 @@ pub struct Sentinel {
 }
 
 /// What a code in a status register says about the reading.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CodeQuality {
     /// The code.
     pub code: u64,
     /// The quality of the reading while the register holds it.
     pub quality: Quality,
+    /// The value in the point's unit that stands for the reading meanwhile; only with an uncertain quality.
+    ///
+    /// A catalytic detector above its range folds back to a low number: what it says then is "over-range", and its number must not be believed.
+    pub reads: Option<f64>,
 }
 
 /// A register that says how far a reading can be trusted.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Status {
     /// The register with the status: index into the registers.
     pub register: usize,
