@@ -3,26 +3,22 @@
 use std::process::Command;
 use std::time::Duration;
 
-use support::{Influxd, Mosquitto, Process, SerialPair, python};
+use support::{Influxd, Mosquitto, SerialPair, Slaves, Subscriber, python};
 
 #[test]
-fn mosquitto_keeps_its_port_over_a_kill() {
+fn mosquitto_keeps_its_port_over_a_kill_and_paho_hears_what_it_is_sent() {
     let mut broker = Mosquitto::start();
     broker.kill();
     broker.restart();
-    let subscriber = Process::start(
-        Command::new("mosquitto_sub")
-            .args(["-V", "5", "-h", "127.0.0.1", "-t", "a", "-C", "1", "-p"])
-            .arg(broker.port().to_string()),
-    );
-    broker.log_line("Received SUBSCRIBE");
+    let subscriber = Subscriber::start(broker.port(), "5", &["a"], &[]);
     let publisher = Command::new("mosquitto_pub")
         .args(["-h", "127.0.0.1", "-t", "a", "-m", "烽燧", "-p"])
         .arg(broker.port().to_string())
         .status()
         .expect("mosquitto_pub runs");
     assert!(publisher.success());
-    subscriber.line_with("烽燧", Duration::from_secs(10));
+    let message = subscriber.message(Duration::from_secs(10), |message| message.topic == "a");
+    assert_eq!(message.payload, "烽燧");
 }
 
 #[test]
@@ -36,9 +32,13 @@ fn influxdb_answers_flux_about_an_empty_bucket() {
 }
 
 #[test]
-fn a_serial_pair_has_two_ends() {
+fn pymodbus_slaves_take_registers_over_tcp_and_on_a_serial_pair() {
+    let mut slaves = Slaves::tcp(&[1, 2]);
+    assert_ne!(slaves.port(), 0);
+    slaves.set(2, 10, &[1, 2, 3]);
     let pair = SerialPair::start();
-    assert!(pair.near().exists() && pair.far().exists());
+    assert!(pair.near().exists());
+    Slaves::rtu(&pair.far(), 9_600, &[7]).set(7, 0, &[65_535]);
 }
 
 #[test]

@@ -11,10 +11,14 @@ mod influxd;
 mod mosquitto;
 mod process;
 mod python;
+mod slaves;
 mod socat;
+mod subscriber;
 
 pub use influxd::Influxd;
 pub use mosquitto::Mosquitto;
 pub use process::{Process, free_port};
 pub use python::python;
+pub use slaves::Slaves;
 pub use socat::SerialPair;
+pub use subscriber::{Message, Subscriber};

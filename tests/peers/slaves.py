@@ -1,0 +1,48 @@
+"""Modbus slaves of pymodbus, whose registers are written through standard input.
+
+    slaves.py tcp UNIT_ID...            prints `listening PORT`
+    slaves.py rtu DEVICE BAUD UNIT_ID...    prints `listening DEVICE`
+
+Each line `set UNIT_ID ADDRESS VALUE...` writes holding registers and is answered with `done`; the addresses are those of the protocol, from 0.
+"""
+
+import asyncio
+import sys
+
+from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+
+REGISTERS = 1000
+WRITE_HOLDING = 16
+
+
+async def main() -> None:
+    kind, *arguments = sys.argv[1:]
+    if kind == "rtu":
+        device, baud, *arguments = arguments
+    registers = SimData(0, count=REGISTERS, values=0, datatype=DataType.REGISTERS)
+    devices = [SimDevice(int(unit), [registers]) for unit in arguments]
+    if kind == "rtu":
+        server = ModbusSerialServer(devices, port=device, baudrate=int(baud))
+        await server.listen()
+        print("listening", device, flush=True)
+    else:
+        server = ModbusTcpServer(devices, address=("127.0.0.1", 0))
+        await server.listen()
+        print("listening", server.transport.sockets[0].getsockname()[1], flush=True)
+
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    while line := await lines.readline():
+        verb, unit, address, *values = line.decode().split()
+        assert verb == "set", verb
+        refused = await server.async_setValues(
+            int(unit), WRITE_HOLDING, int(address), [int(value, 0) for value in values]
+        )
+        assert not refused, refused
+        print("done", flush=True)
+
+
+asyncio.run(main())

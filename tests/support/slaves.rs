@@ -1,0 +1,66 @@
+//! Modbus slaves of pymodbus, whose registers a test writes.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::process::Process;
+use crate::python::python;
+
+/// Running slaves; they end with the value.
+#[derive(Debug)]
+pub struct Slaves {
+    process: Process,
+    address: String,
+}
+
+impl Slaves {
+    /// Slaves on a TCP port of loopback.
+    pub fn tcp(unit_ids: &[u8]) -> Self {
+        Self::start(&["tcp".to_owned()], unit_ids)
+    }
+
+    /// Slaves on a serial line.
+    pub fn rtu(device: &Path, baud: u32, unit_ids: &[u8]) -> Self {
+        let device = device.to_str().expect("a path in UTF-8").to_owned();
+        Self::start(&["rtu".to_owned(), device, baud.to_string()], unit_ids)
+    }
+
+    fn start(arguments: &[String], unit_ids: &[u8]) -> Self {
+        let process = Process::start(
+            python("slaves.py")
+                .args(arguments)
+                .args(unit_ids.iter().map(u8::to_string)),
+        );
+        let line = process.line_with("listening ", Duration::from_secs(30));
+        Self {
+            process,
+            address: line.replace("listening ", ""),
+        }
+    }
+
+    /// The port on 127.0.0.1 of slaves on TCP.
+    pub fn port(&self) -> u16 {
+        self.address.parse().expect("slaves on TCP have a port")
+    }
+
+    /// Writes holding registers, from a protocol address, and waits until they are written.
+    pub fn set(&mut self, unit_id: u8, address: u16, values: &[u16]) {
+        let mut line = format!("set {unit_id} {address}");
+        for value in values {
+            line.push_str(&format!(" {value}"));
+        }
+        line.push('\n');
+        let input = self.process.child().stdin.as_mut();
+        input
+            .expect("stdin is piped")
+            .write_all(line.as_bytes())
+            .expect("the slaves read");
+        self.process.line_with("done", Duration::from_secs(10));
+    }
+
+    /// Ends the slaves.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+}
