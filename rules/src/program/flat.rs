@@ -1,0 +1,123 @@
+//! The flat tables that evaluation reads: code, levels, and who reads whom.
+
+use alloc::vec::Vec;
+
+use super::{at, u32_of};
+
+/// A stretch of [`Op`](crate::eval::Op)s that leaves one result.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+/// Where an alarm's number comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    None,
+    Point(u32),
+    Formula(Entry),
+}
+
+/// What evaluation reads of an alarm.
+#[derive(Clone, Debug)]
+pub(crate) struct AlarmCode {
+    pub(crate) source: Source,
+    pub(crate) gate: Option<Entry>,
+    pub(crate) levels_from: u32,
+    pub(crate) n_levels: u8,
+    /// How many of them are of the high side; they come first.
+    pub(crate) n_high: u8,
+    /// True when every level compares the number with a limit.
+    pub(crate) limits_only: bool,
+    pub(crate) test: bool,
+    pub(crate) unknown_hold_ms: u64,
+    /// Its place in the order of evaluation.
+    pub(crate) unit: u32,
+    /// The points that its health conditions read, for its reason: the first of them.
+    pub(crate) watched: Option<u32>,
+}
+
+/// When a level is reached and left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum LevelTest {
+    High { limit: f64, exit: f64 },
+    Low { limit: f64, exit: f64 },
+    When(Entry),
+    External,
+}
+
+/// What evaluation reads of a level.
+#[derive(Clone, Debug)]
+pub(crate) struct LevelCode {
+    pub(crate) test: LevelTest,
+    pub(crate) on_delay_ms: u32,
+    pub(crate) off_delay_ms: u32,
+    pub(crate) severity: u16,
+    pub(crate) latch: bool,
+}
+
+/// A condition that must have been true for a duration.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldCode {
+    pub(crate) condition: Entry,
+    pub(crate) duration_ms: u32,
+    /// The alarm that it is a part of, and which of that alarm's.
+    pub(crate) alarm: u32,
+    pub(crate) ordinal: u32,
+    pub(crate) unit: u32,
+}
+
+/// What is evaluated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Unit {
+    Held(u32),
+    Alarm(u32),
+}
+
+/// Lists of readers in one table: the list of `i` is `list[start[i]..start[i + 1]]`, ascending.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Readers {
+    start: Vec<u32>,
+    list: Vec<u32>,
+}
+
+impl Readers {
+    /// Sorts (read, reader) pairs into lists.
+    pub(crate) fn new(n_read: usize, mut pairs: Vec<(u32, u32)>) -> Self {
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut start = Vec::with_capacity(n_read + 1);
+        let mut list = Vec::with_capacity(pairs.len());
+        let mut pairs = pairs.into_iter().peekable();
+        start.push(0);
+        for read in 0..u32_of(n_read) {
+            while let Some((_, reader)) = pairs.next_if(|(from, _)| *from == read) {
+                list.push(reader);
+            }
+            start.push(u32_of(list.len()));
+        }
+        Self { start, list }
+    }
+
+    /// Who reads `read`.
+    pub(crate) fn of(&self, read: u32) -> &[u32] {
+        let read = at(read);
+        &self.list[at(self.start[read])..at(self.start[read + 1])]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn readers_are_listed_once_and_in_order() {
+        let readers = Readers::new(3, vec![(2, 7), (0, 9), (2, 1), (2, 7)]);
+        assert_eq!(readers.of(0), [9]);
+        assert_eq!(readers.of(1), []);
+        assert_eq!(readers.of(2), [1, 7]);
+    }
+}
