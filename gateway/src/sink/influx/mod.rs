@@ -1,0 +1,7 @@
+//! Samples and alarm events into InfluxDB 2, as the contract's time series (§5).
+//!
+//! The lines are encoded apart from sending them; only [`client`] knows the client library.
+
+pub mod batch;
+pub mod client;
+pub mod line;

@@ -1,0 +1,3 @@
+//! Readers of the log that write elsewhere, each from its own stored offset.
+
+pub mod influx;
