@@ -31,9 +31,11 @@ pub struct TcpBus {
 #[derive(Debug)]
 pub struct RtuBus {
     path: PathBuf,
+    /// A link of a stable name, for an adapter that is replugged.
+    link: Option<PathBuf>,
     control: Control,
-    line: rtu::Line,
-    ended: Ended,
+    baud: u32,
+    plugged: Option<(rtu::Line, Ended)>,
 }
 
 /// Changes a bus while it runs; all clones are the same bus.
@@ -68,14 +70,15 @@ impl Bus {
     /// # Errors
     /// No pseudo-terminal or thread could be had.
     pub fn start_rtu(scenario: Scenario, baud: u32) -> io::Result<RtuBus> {
-        let control = Control::new(scenario);
-        let (path, line, ended) = rtu::start(control.clone(), baud)?;
-        Ok(RtuBus {
-            path,
-            control,
-            line,
-            ended,
-        })
+        RtuBus::start(scenario, baud, None)
+    }
+
+    /// As [`Bus::start_rtu`], found by a link of a stable name as `/dev/serial/by-id` has them.
+    ///
+    /// # Errors
+    /// No pseudo-terminal or thread could be had, or `link` is taken.
+    pub fn start_rtu_at(scenario: Scenario, baud: u32, link: &Path) -> io::Result<RtuBus> {
+        RtuBus::start(scenario, baud, Some(link.to_owned()))
     }
 }
 
@@ -97,9 +100,53 @@ impl TcpBus {
 }
 
 impl RtuBus {
-    /// The terminal that a client opens.
+    fn start(scenario: Scenario, baud: u32, link: Option<PathBuf>) -> io::Result<Self> {
+        let mut bus = Self {
+            path: PathBuf::new(),
+            link,
+            control: Control::new(scenario),
+            baud,
+            plugged: None,
+        };
+        bus.plug()?;
+        Ok(bus)
+    }
+
+    /// What a client opens: the link where there is one, else the terminal.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.link.as_ref().unwrap_or(&self.path)
+    }
+
+    /// Pulls the adapter out: the terminal and its link are gone, and who has it open reads an error.
+    ///
+    /// # Errors
+    /// The link could not be removed.
+    pub async fn unplug(&mut self) -> io::Result<()> {
+        if let Some((line, ended)) = self.plugged.take() {
+            drop(line);
+            ended.wait().await;
+            if let Some(link) = &self.link {
+                std::fs::remove_file(link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the adapter back: another terminal, the same link. Nothing happens when it is there.
+    ///
+    /// # Errors
+    /// No pseudo-terminal or thread could be had, or the link's name is taken.
+    pub fn plug(&mut self) -> io::Result<()> {
+        if self.plugged.is_some() {
+            return Ok(());
+        }
+        let (path, line, ended) = rtu::start(self.control.clone(), self.baud)?;
+        if let Some(link) = &self.link {
+            std::os::unix::fs::symlink(&path, link)?;
+        }
+        self.path = path;
+        self.plugged = Some((line, ended));
+        Ok(())
     }
 
     /// The hand on it.
@@ -108,9 +155,10 @@ impl RtuBus {
     }
 
     /// Takes the terminal away.
-    pub async fn shutdown(self) {
-        drop(self.line);
-        self.ended.wait().await;
+    pub async fn shutdown(mut self) {
+        if let Err(error) = self.unplug().await {
+            tracing::warn!(%error, "the link stays");
+        }
     }
 }
 
@@ -180,10 +228,8 @@ impl Control {
     pub async fn heard(&self, count: u64) {
         let mut heard = self.heard.subscribe();
         // The sender lives in `self`, so that the wait can't fail.
-        heard
-            .wait_for(|heard| *heard >= count)
-            .await
-            .map_or_else(|_| (), |_| ());
+        let waited = heard.wait_for(|heard| *heard >= count).await;
+        debug_assert!(waited.is_ok());
     }
 
     pub(crate) fn handle_request(&self, framing: Framing, request: Request<'_>) -> Option<Reply> {

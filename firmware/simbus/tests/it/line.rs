@@ -156,3 +156,24 @@ async fn a_late_reply_does_not_hold_up_the_neighbour_on_the_line() {
     port.read_exact(&mut replies).await.unwrap();
     assert_eq!((replies[0], &replies[7..]), (2, &GOOD[..]));
 }
+
+#[tokio::test]
+async fn an_adapter_that_is_replugged_has_the_same_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = folder.path().join("usb-adapter");
+    let slave = Slave::new(1).words(Space::Holding, 0, &[10]);
+    let mut bus = Bus::start_rtu_at(Scenario::of([slave]), BAUD, &link).expect("a bus");
+    assert_eq!(bus.path(), link);
+    let mut client = connect(&bus, 1);
+    let words = client.read_holding_registers(0, 1).await.unwrap();
+    assert_eq!(words, Ok(vec![10]));
+    bus.unplug().await.expect("it comes out");
+    assert!(!link.exists());
+    assert!(client.read_holding_registers(0, 1).await.is_err());
+    bus.plug().expect("it goes in");
+    let mut client = connect(&bus, 1);
+    let words = client.read_holding_registers(0, 1).await.unwrap();
+    assert_eq!(words, Ok(vec![10]));
+    bus.shutdown().await;
+    assert!(!link.exists());
+}
