@@ -1,0 +1,14 @@
+//! One MQTT 5 session that stays up: connect, lose, wait, connect again, over TCP, TLS or mutual TLS.
+//!
+//! The alarm publisher, the telemetry source and `fengsui watch` use it; nothing else in the gateway knows rumqttc.
+//! It keeps no message: what was not acknowledged when a connection is lost is the caller's to send again, so that no queue in here can lose anything.
+//! It knows no topic and reads no clock.
+
+mod backoff;
+mod options;
+mod session;
+mod tls;
+
+pub use options::{Login, Options, Publish};
+pub use session::{Event, Loss, Message, NotSent, Receipt, Refusal, Session};
+pub use tls::{Tls, TlsError};
