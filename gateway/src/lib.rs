@@ -1,4 +1,9 @@
 //! The gateway: packs from sensor buses in, alarms and time series out.
+//!
+//! The path of a sample: source → ingest → log → engine → alarm; sinks read the log.
+//! One thread owns all of that path up to the alarms' numbers; nothing on it waits for a disk or a network.
+//! Only `clock` reads the clock and only `supervise` starts threads and tasks.
 
+pub mod log;
 pub mod mqtt;
 pub mod sink;
