@@ -9,11 +9,12 @@ pub mod body;
 mod name;
 mod quality;
 mod sample;
+pub mod senml;
 mod time;
 pub mod topic;
 pub mod unit;
 
-pub use name::{NameError, SEGMENT_LEN_MAX, check_segment};
+pub use name::{NameError, PointName, SEGMENT_LEN_MAX, check_segment};
 pub use quality::{Quality, Severity};
 pub use sample::{Clock, Sample, Value};
 pub use time::{TimeError, UtcMs};

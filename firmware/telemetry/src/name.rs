@@ -48,6 +48,39 @@ pub fn check_segment(name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// A point's full name, `{park}/{enterprise}/{unit}/{point}`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct PointName<'a> {
+    /// The park.
+    pub park: &'a str,
+    /// The enterprise in the park.
+    pub enterprise: &'a str,
+    /// The unit in the enterprise.
+    pub unit: &'a str,
+    /// The point in the unit.
+    pub point: &'a str,
+}
+
+impl<'a> PointName<'a> {
+    /// Takes a full name apart and checks each segment.
+    ///
+    /// # Errors
+    /// A segment that is no name, or more or fewer than four of them.
+    pub fn parse(name: &'a str) -> Result<Self, NameError> {
+        let mut segments = name.splitn(4, '/');
+        let mut next = || {
+            let segment = segments.next().unwrap_or_default();
+            check_segment(segment).map(|()| segment)
+        };
+        Ok(Self {
+            park: next()?,
+            enterprise: next()?,
+            unit: next()?,
+            point: next()?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +106,29 @@ mod tests {
             &"x".repeat(65),
         ] {
             assert!(check_segment(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_point_has_four_segments() {
+        let name = PointName {
+            park: "east",
+            enterprise: "plant-1",
+            unit: "tank",
+            point: "lel-1",
+        };
+        assert_eq!(PointName::parse("east/plant-1/tank/lel-1"), Ok(name));
+        for text in [
+            "",
+            "a",
+            "a/b/c",
+            "a/b/c/",
+            "a/b/c/d/e",
+            "/a/b/c",
+            "a/b//c",
+            "a/b/C/d",
+        ] {
+            assert!(PointName::parse(text).is_err(), "{text}");
         }
     }
 }
