@@ -46,6 +46,8 @@ pub struct UplinkConfig {
     pub ack_wait_ms: u64,
     /// How often the status is sent when nothing changes, in milliseconds. Default: 60,000.
     pub status_period_ms: u64,
+    /// How long the broker may keep a publish without a PUBACK before the connection is given up, in milliseconds. Default: 30,000.
+    pub stall_ms: u64,
 }
 
 impl Default for UplinkConfig {
@@ -57,6 +59,7 @@ impl Default for UplinkConfig {
             resend_max_ms: 600_000,
             ack_wait_ms: 2_000,
             status_period_ms: 60_000,
+            stall_ms: 30_000,
         }
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use devices::Function;
 
-/// How urgent a publish is. The order in which `Node::poll_effect` gives them already respects it.
+/// How urgent a publish is. The order in which [`crate::Node::poll_effect`] gives them already respects it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Lane {
     /// Status, trips and replies.
@@ -22,7 +22,7 @@ pub enum Lane {
 /// A message for the broker, QoS 1.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Publish {
-    /// What `Node::handle_puback` wants back; never the same again in a boot.
+    /// What [`crate::Node::handle_puback`] wants back; never the same again in a boot.
     pub token: u64,
     /// How urgent it is.
     pub lane: Lane,
@@ -41,10 +41,12 @@ pub struct Publish {
 /// What the node asks of its uplink.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Effect {
-    /// Subscribe to these topics at QoS 1, then say `Node::handle_subscribed`.
+    /// Subscribe to these topics at QoS 1, then say [`crate::Node::handle_subscribed`].
     Subscribe(Vec<Arc<str>>),
-    /// Publish this, then say `Node::handle_puback`. Order must be kept.
+    /// Publish this, then say [`crate::Node::handle_puback`]. Order must be kept.
     Publish(Publish),
+    /// The broker keeps messages without an answer: end this connection and make another.
+    Disconnect,
     /// The gateway has packs of a later boot than this one: the boot counter was lost.
     /// Stop, and start with a boot greater than this; until then the gateway takes the packs for old ones.
     BootBehind {
@@ -65,7 +67,7 @@ pub struct Will {
 /// One request for a bus.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Request {
-    /// What `Node::handle_answer` wants back.
+    /// What [`crate::Node::handle_answer`] wants back.
     pub token: u64,
     /// The Modbus unit id.
     pub slave: u8,
@@ -99,7 +101,7 @@ pub enum Answer<'a> {
 /// What a bus has to do now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Work {
-    /// Send this, wait for the answer, then say `Node::handle_answer`.
+    /// Send this, wait for the answer, then say [`crate::Node::handle_answer`].
     Send(Request),
     /// Keep silent until `until` (milliseconds since boot) and throw away whatever comes: a late answer of the same
     /// shape could be taken for the next one.

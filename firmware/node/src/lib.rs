@@ -7,12 +7,19 @@
 
 extern crate alloc;
 
+mod command;
 mod config;
 mod effect;
+mod line;
+mod node;
 mod outbox;
+mod pack;
+mod sweep;
 mod time;
+mod uplink;
 
 pub use config::{BackOffConfig, Config, PackConfig, UplinkConfig};
 pub use effect::{Answer, Effect, Lane, Publish, Request, Trouble, Will, Work};
-pub use outbox::{MemoryStore, Store, StoreError, Stored};
+pub use node::{Counters, Node};
+pub use outbox::{MemoryStore, OpenError, Store, StoreError, Stored};
 pub use time::{Now, Wall};

@@ -1,0 +1,422 @@
+//! Which request goes next on a bus.
+//!
+//! Groups of requests come due by their period, and the earliest deadline goes first; a slave that stays silent is left
+//! alone for a growing pause; after a time-out the line is kept quiet, so that no late answer is taken for the next one.
+//! Knows no bytes, no values and no points; time is milliseconds since boot.
+
+mod back_off;
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::config::BackOffConfig;
+use back_off::BackOff;
+
+/// The first pause after the line was not there, in milliseconds; it doubles.
+const LINE_PAUSE_MIN_MS: u64 = 250;
+/// Where that pause stops growing: a replugged adapter is found again within it.
+const LINE_PAUSE_MAX_MS: u64 = 5_000;
+/// So many broken answers in a row count as silence.
+const GARBLED_MAX: u8 = 3;
+
+/// Requests of one slave that come due together.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// Which slave of the bus.
+    pub(crate) slave: usize,
+    /// How often it is due, in milliseconds, from 1.
+    pub(crate) period_ms: u64,
+    /// Its requests, in order; never empty.
+    pub(crate) requests: Range<usize>,
+}
+
+/// How a bus is swept.
+#[derive(Clone, Debug)]
+pub(crate) struct SweepConfig {
+    pub(crate) groups: Vec<Group>,
+    /// For each slave of the bus, the request that asks least; none for a slave without requests.
+    pub(crate) probes: Vec<Option<usize>>,
+    pub(crate) lateness_ms: u64,
+    pub(crate) back_off: BackOffConfig,
+}
+
+/// What is known of a slave.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SlaveState {
+    /// Nothing was asked yet.
+    Unknown,
+    /// It answers.
+    Ok,
+    /// It answers, and its last answer was an exception.
+    Exception,
+    /// Its last answer was broken.
+    Garbled,
+    /// It does not answer.
+    Silent,
+    /// There is no line to it.
+    LineDown,
+}
+
+impl SlaveState {
+    /// The word in the status.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+            Self::Exception => "exception",
+            Self::Garbled => "garbled",
+            Self::Silent => "silent",
+            Self::LineDown => "line-down",
+        }
+    }
+}
+
+/// How a request ended, as far as the sweep cares.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    Answered,
+    Exception,
+    /// A gateway on the way said that the slave is not there; nothing can come late.
+    Unreachable,
+    Silent,
+    Garbled,
+    LineDown,
+}
+
+/// What to do now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// Send this request.
+    Send {
+        token: u64,
+        request: usize,
+    },
+    /// These requests are due and their slave is left alone: their readings are missing.
+    Missed {
+        requests: Range<usize>,
+    },
+    Drain {
+        until: u64,
+    },
+    Idle {
+        until: Option<u64>,
+    },
+}
+
+/// What an outcome means for the readings.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    /// It was about no request under way.
+    Stale,
+    /// It was a probe: nothing is read or missing.
+    Probe,
+    /// The request has what was answered.
+    Answered { request: usize },
+    /// These requests have no readings in this pass.
+    Failed { requests: Range<usize> },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    token: u64,
+    slave: usize,
+    request: usize,
+    /// None for a probe.
+    group: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Slave {
+    state: SlaveState,
+    errors: u64,
+    garbled: u8,
+    back_off: BackOff,
+}
+
+/// A pass over a group's requests.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    /// When the pass is, or was, to begin.
+    due: u64,
+    /// The next request of a pass that has begun.
+    next: Option<usize>,
+}
+
+/// The scheduler of one bus. One request is under way at a time; each call's work is bounded by the groups.
+#[derive(Clone, Debug)]
+pub(crate) struct Sweep {
+    config: SweepConfig,
+    slaves: Vec<Slave>,
+    passes: Vec<Pass>,
+    in_flight: Option<InFlight>,
+    quiet_until: u64,
+    line_down: Option<BackOff>,
+    next_token: u64,
+    seed: u64,
+}
+
+impl Sweep {
+    /// Everything is due at `mono`.
+    pub(crate) fn new(config: SweepConfig, seed: u64, mono: u64) -> Self {
+        let slave = || Slave {
+            state: SlaveState::Unknown,
+            errors: 0,
+            garbled: 0,
+            back_off: BackOff::new(config.back_off),
+        };
+        let slaves = config.probes.iter().map(|_| slave()).collect();
+        let pass = Pass {
+            due: mono,
+            next: None,
+        };
+        let passes = alloc::vec![pass; config.groups.len()];
+        Self {
+            config,
+            slaves,
+            passes,
+            in_flight: None,
+            quiet_until: mono,
+            line_down: None,
+            next_token: 1,
+            seed: seed | 1,
+        }
+    }
+
+    /// The state of a slave and how many of its requests failed.
+    pub(crate) fn slave(&self, slave: usize) -> (SlaveState, u64) {
+        self.slaves
+            .get(slave)
+            .map_or((SlaveState::Unknown, 0), |slave| {
+                (slave.state, slave.errors)
+            })
+    }
+
+    /// Ends the pause of a slave: it is asked at the next chance.
+    pub(crate) fn wake(&mut self, slave: usize) {
+        if let Some(slave) = self.slaves.get_mut(slave) {
+            slave.back_off.wake();
+        }
+    }
+
+    /// Says what to do at `mono`; to be asked again after everything but `Drain` and `Idle`.
+    pub(crate) fn poll(&mut self, mono: u64) -> Step {
+        if let Some(requests) = self.next_missed(mono) {
+            return Step::Missed { requests };
+        }
+        if self.in_flight.is_some() {
+            return Step::Idle { until: None };
+        }
+        if mono < self.quiet_until {
+            return Step::Drain {
+                until: self.quiet_until,
+            };
+        }
+        if let Some(until) = self.line_pause(mono) {
+            let due = self.passes.iter().map(|pass| pass.due).min();
+            let until = due.map_or(until, |due| due.min(until));
+            return Step::Idle { until: Some(until) };
+        }
+        let begun = self.passes.iter().position(|pass| pass.next.is_some());
+        let group = begun.or_else(|| self.earliest_deadline(mono));
+        let probe = self.probe_due(mono);
+        // A probe of a slave that may be dead waits until nothing else does, or until it has waited for a whole pause.
+        let (slave, request, group) = match (group, probe) {
+            (Some(_), Some((slave, overdue))) if overdue => self.probe(slave),
+            (Some(group), _) => {
+                let Group {
+                    slave, requests, ..
+                } = &self.config.groups[group];
+                let request = self.passes[group].next.unwrap_or(requests.start);
+                (*slave, request, Some(group))
+            }
+            (None, Some((slave, _))) => self.probe(slave),
+            (None, None) => {
+                return Step::Idle {
+                    until: self.next_time(),
+                };
+            }
+        };
+        let token = self.next_token;
+        self.next_token += 1;
+        self.in_flight = Some(InFlight {
+            token,
+            slave,
+            request,
+            group,
+        });
+        Step::Send { token, request }
+    }
+
+    /// Takes the end of a request.
+    pub(crate) fn handle_outcome(&mut self, token: u64, outcome: Outcome, mono: u64) -> Fate {
+        let Some(request) = self.in_flight.take_if(|request| request.token == token) else {
+            return Fate::Stale;
+        };
+        self.judge(request.slave, outcome, mono);
+        let Some(group) = request.group else {
+            return Fate::Probe;
+        };
+        let Range { start: _, end } = self.config.groups[group].requests;
+        let goes_on = matches!(
+            outcome,
+            Outcome::Answered | Outcome::Exception | Outcome::Garbled
+        ) && !self.slaves[request.slave].back_off.is_open()
+            && request.request + 1 < end;
+        let last = if goes_on {
+            self.passes[group].next = Some(request.request + 1);
+            request.request + 1
+        } else {
+            self.end_pass(group, mono);
+            end
+        };
+        match outcome {
+            Outcome::Answered => Fate::Answered {
+                request: request.request,
+            },
+            _ => Fate::Failed {
+                requests: request.request..last,
+            },
+        }
+    }
+
+    /// What an outcome says about the slave and the line.
+    fn judge(&mut self, slave_idx: usize, outcome: Outcome, mono: u64) {
+        let seed = self.next_seed();
+        let slave = &mut self.slaves[slave_idx];
+        if outcome != Outcome::LineDown {
+            self.line_down = None;
+        }
+        if matches!(outcome, Outcome::Silent | Outcome::Garbled) {
+            self.quiet_until = mono + self.config.lateness_ms;
+        }
+        if outcome != Outcome::Answered {
+            slave.errors = slave.errors.saturating_add(1);
+        }
+        let was_open = slave.back_off.is_open();
+        match outcome {
+            Outcome::Answered | Outcome::Exception => {
+                slave.garbled = 0;
+                slave.back_off.succeeded();
+                slave.state = match outcome {
+                    Outcome::Answered => SlaveState::Ok,
+                    _ => SlaveState::Exception,
+                };
+            }
+            Outcome::Silent | Outcome::Unreachable => {
+                slave.garbled = 0;
+                slave.state = SlaveState::Silent;
+                slave.back_off.failed(seed, mono);
+            }
+            Outcome::Garbled => {
+                slave.garbled = slave.garbled.saturating_add(1);
+                slave.state = SlaveState::Garbled;
+                if was_open || slave.garbled >= GARBLED_MAX {
+                    slave.back_off.failed(seed, mono);
+                }
+            }
+            Outcome::LineDown => {
+                let pause = BackOffConfig {
+                    min_ms: LINE_PAUSE_MIN_MS,
+                    max_ms: LINE_PAUSE_MAX_MS,
+                };
+                let line = self.line_down.get_or_insert_with(|| BackOff::new(pause));
+                line.failed(seed, mono);
+                for slave in &mut self.slaves {
+                    slave.state = SlaveState::LineDown;
+                }
+            }
+        }
+        let answers = matches!(outcome, Outcome::Answered | Outcome::Exception);
+        if was_open && answers {
+            // It is back: everything that it missed is read at once.
+            for (pass, group) in self.passes.iter_mut().zip(&self.config.groups) {
+                if group.slave == slave_idx {
+                    pass.due = mono;
+                }
+            }
+        }
+    }
+
+    fn end_pass(&mut self, group: usize, mono: u64) {
+        let period_ms = self.config.groups[group].period_ms.max(1);
+        let pass = &mut self.passes[group];
+        pass.next = None;
+        pass.due += period_ms;
+        if pass.due <= mono {
+            // What can't be kept is left out, in step with the period.
+            pass.due = mono + period_ms - (mono - pass.due) % period_ms;
+        }
+    }
+
+    /// What is due and can't be asked, because its slave or the line is left alone.
+    fn next_missed(&mut self, mono: u64) -> Option<Range<usize>> {
+        let line_pause = self.line_pause(mono).is_some();
+        let in_flight = self.in_flight.and_then(|request| request.group);
+        let groups = self.config.groups.iter().zip(&self.passes);
+        let group = groups.enumerate().position(|(idx, (group, pass))| {
+            let left_alone = line_pause || self.slaves[group.slave].back_off.is_open();
+            let wanted = pass.next.is_some() || pass.due <= mono;
+            left_alone && wanted && in_flight != Some(idx)
+        })?;
+        let Range { start, end } = self.config.groups[group].requests;
+        let from = self.passes[group].next.unwrap_or(start);
+        self.end_pass(group, mono);
+        Some(from..end)
+    }
+
+    /// Until when the line is left alone.
+    fn line_pause(&self, mono: u64) -> Option<u64> {
+        let until = self.line_down.as_ref()?.until();
+        (mono < until).then_some(until)
+    }
+
+    /// Of the groups that are due, the one whose period ends first.
+    fn earliest_deadline(&self, mono: u64) -> Option<usize> {
+        let due = self.config.groups.iter().zip(&self.passes).enumerate();
+        due.filter(|(_, (group, pass))| {
+            pass.due <= mono && !self.slaves[group.slave].back_off.is_open()
+        })
+        .min_by_key(|(_, (group, pass))| pass.due + group.period_ms)
+        .map(|(idx, _)| idx)
+    }
+
+    /// The slave whose pause ended first, and whether it waited for its probe as long as it was left alone.
+    fn probe_due(&self, mono: u64) -> Option<(usize, bool)> {
+        let open = self.slaves.iter().enumerate().filter(|(idx, slave)| {
+            slave.back_off.is_open()
+                && slave.back_off.until() <= mono
+                && self.config.probes[*idx].is_some()
+        });
+        let (idx, slave) = open.min_by_key(|(_, slave)| slave.back_off.until())?;
+        let waited = mono - slave.back_off.until();
+        Some((idx, waited >= slave.back_off.pause_ms()))
+    }
+
+    fn probe(&self, slave: usize) -> (usize, usize, Option<usize>) {
+        let request = self.config.probes[slave].expect("probe_due gives slaves with a probe");
+        (slave, request, None)
+    }
+
+    /// When something comes due.
+    fn next_time(&self) -> Option<u64> {
+        let passes = self.passes.iter().map(|pass| pass.due);
+        let probes = self
+            .slaves
+            .iter()
+            .zip(&self.config.probes)
+            .filter(|(slave, probe)| slave.back_off.is_open() && probe.is_some())
+            .map(|(slave, _)| slave.back_off.until());
+        passes.chain(probes).min()
+    }
+
+    /// xorshift64: pauses of several dead slaves should not fall together.
+    fn next_seed(&mut self) -> u64 {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        self.seed
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! A bus in virtual time: slaves that answer, stay silent, refuse, or answer every other time.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const TIMEOUT_MS: u64 = 200;
+const LATENESS_MS: u64 = 300;
+const BACK_OFF: BackOffConfig = BackOffConfig {
+    min_ms: 1_000,
+    max_ms: 60_000,
+};
+
+/// How a slave behaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Manner {
+    /// Answers after so many milliseconds.
+    Answers(u64),
+    Refuses,
+    Dead,
+    /// Answers every other request.
+    Flaps,
+    /// Dead until this time.
+    DeadUntil(u64),
+    Garbles,
+}
+
+/// What happened on the bus.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Passes that were read, for each group.
+    read: Vec<u64>,
+    /// Passes that failed or were missed, for each group.
+    failed: Vec<u64>,
+    /// When each slave was asked.
+    asked: Vec<(u64, usize)>,
+    /// When a time-out ended.
+    timeouts: Vec<(u64, usize)>,
+}
+
+/// One slave for each (manner, period); a request each, a group each.
+fn sweep(slaves: &[(Manner, u64)]) -> Sweep {
+    let group = |(idx, (_, period_ms)): (usize, &(Manner, u64))| Group {
+        slave: idx,
+        period_ms: *period_ms,
+        requests: idx..idx + 1,
+    };
+    let config = SweepConfig {
+        groups: slaves.iter().enumerate().map(group).collect(),
+        probes: (0..slaves.len()).map(Some).collect(),
+        lateness_ms: LATENESS_MS,
+        back_off: BACK_OFF,
+    };
+    Sweep::new(config, 7, 0)
+}
+
+fn run(slaves: &[(Manner, u64)], until: u64) -> Seen {
+    let mut sweep = sweep(slaves);
+    let mut seen = Seen {
+        read: vec![0; slaves.len()],
+        failed: vec![0; slaves.len()],
+        ..Seen::default()
+    };
+    let mut mono = 0;
+    let mut turn = false;
+    while mono < until {
+        let (token, slave) = match sweep.poll(mono) {
+            Step::Send { token, request } => (token, request),
+            Step::Missed { requests } => {
+                for request in requests {
+                    seen.failed[request] += 1;
+                }
+                continue;
+            }
+            Step::Drain { until } => {
+                assert!(until > mono, "a drain that takes no time");
+                mono = until;
+                continue;
+            }
+            Step::Idle { until } => {
+                let until = until.expect("there is always something to poll");
+                assert!(until > mono, "an idle bus with something due");
+                mono = until;
+                continue;
+            }
+        };
+        seen.asked.push((mono, slave));
+        turn = !turn;
+        let (after, outcome) = match slaves[slave].0 {
+            Manner::Answers(ms) => (ms, Outcome::Answered),
+            Manner::Refuses => (10, Outcome::Exception),
+            Manner::Flaps if turn => (10, Outcome::Answered),
+            Manner::DeadUntil(at) if at <= mono => (10, Outcome::Answered),
+            Manner::Garbles => (10, Outcome::Garbled),
+            Manner::Dead | Manner::Flaps | Manner::DeadUntil(_) => (TIMEOUT_MS, Outcome::Silent),
+        };
+        mono += after;
+        if outcome == Outcome::Silent {
+            seen.timeouts.push((mono, slave));
+        }
+        match sweep.handle_outcome(token, outcome, mono) {
+            Fate::Stale => panic!("the only request under way is not known"),
+            Fate::Probe => {}
+            Fate::Answered { request } => seen.read[request] += 1,
+            Fate::Failed { requests } => requests.for_each(|r| seen.failed[r] += 1),
+        }
+    }
+    seen
+}
+
+#[test]
+fn a_dead_slave_costs_one_time_out_per_pause_and_the_others_keep_their_rate() {
+    let minutes = 10 * 60_000;
+    let slaves = [
+        (Manner::Answers(20), 500),
+        (Manner::Dead, 500),
+        (Manner::Answers(20), 1_000),
+        (Manner::Dead, 1_000),
+        (Manner::Answers(20), 200),
+    ];
+    let seen = run(&slaves, minutes);
+    for (idx, (manner, period_ms)) in slaves.iter().enumerate() {
+        let wanted = minutes / period_ms;
+        if *manner == Manner::Dead {
+            assert_eq!(seen.read[idx], 0);
+            assert!(
+                seen.failed[idx] * 100 >= wanted * 95,
+                "slave {idx}: only {} of {wanted} gaps were told",
+                seen.failed[idx]
+            );
+        } else {
+            assert!(
+                seen.read[idx] * 100 >= wanted * 95,
+                "slave {idx}: {} of {wanted}",
+                seen.read[idx]
+            );
+        }
+    }
+    for dead in [1, 3] {
+        let times = seen.timeouts.iter().filter(|(_, slave)| *slave == dead);
+        let times: Vec<u64> = times.map(|(at, _)| *at).collect();
+        assert!(times.len() <= 6 + 10, "{times:?}");
+        for (nth, pair) in times.windows(2).enumerate() {
+            let pause = (BACK_OFF.min_ms << nth).min(BACK_OFF.max_ms);
+            assert!(pair[1] - pair[0] >= pause, "{times:?}");
+        }
+    }
+}
+
+#[test]
+fn after_a_time_out_the_line_is_quiet_for_the_stated_lateness() {
+    let slaves = [(Manner::Dead, 100), (Manner::Answers(5), 100)];
+    let seen = run(&slaves, 60_000);
+    for (ended, _) in &seen.timeouts {
+        let next = seen.asked.iter().map(|(at, _)| *at).find(|at| at >= ended);
+        assert!(next.is_none_or(|next| next >= ended + LATENESS_MS));
+    }
+}
+
+#[test]
+fn a_slave_that_refuses_is_there_and_is_asked_at_its_rate() {
+    let seen = run(&[(Manner::Refuses, 1_000)], 60_000);
+    assert_eq!((seen.read[0], seen.failed[0]), (0, 60));
+}
+
+#[test]
+fn a_slave_that_answers_every_other_time_does_not_cost_a_time_out_every_other_time() {
+    let seen = run(&[(Manner::Flaps, 100)], 10 * 60_000);
+    assert!(seen.timeouts.len() < 40, "{}", seen.timeouts.len());
+}
+
+#[test]
+fn a_slave_whose_answers_are_broken_is_left_alone_after_three() {
+    let seen = run(&[(Manner::Garbles, 100)], 60_000);
+    let first: Vec<u64> = seen.asked.iter().take(4).map(|(at, _)| *at).collect();
+    assert!(first[3] - first[2] >= BACK_OFF.min_ms, "{first:?}");
+    assert!(seen.asked.len() < 12, "{}", seen.asked.len());
+    assert!(seen.failed[0] > 500, "its gaps are told all the same");
+}
+
+#[test]
+fn a_slave_that_comes_back_is_found_by_one_probe_and_read_at_once() {
+    let back = 20_000;
+    let seen = run(&[(Manner::DeadUntil(back), 5_000)], 60_000);
+    let found = seen.asked.iter().position(|(at, _)| *at >= back);
+    let found = found.expect("it was asked again");
+    let (probe, read) = (seen.asked[found].0, seen.asked[found + 1].0);
+    assert!(probe <= back + 18_000, "pauses double: {probe}");
+    assert_eq!(read, probe + 10, "the probe took 10 ms");
+    assert!(seen.read[0] >= 4);
+}
+
+#[test]
+fn a_line_that_is_gone_makes_every_slave_miss_and_is_tried_within_seconds() {
+    let mut sweep = sweep(&[(Manner::Dead, 1_000), (Manner::Dead, 1_000)]);
+    let (mut mono, mut tried, mut missed) = (0, Vec::new(), 0);
+    while mono < 60_000 {
+        match sweep.poll(mono) {
+            Step::Send { token, .. } => {
+                tried.push(mono);
+                match sweep.handle_outcome(token, Outcome::LineDown, mono) {
+                    Fate::Failed { requests } => missed += requests.len(),
+                    other => panic!("{other:?}"),
+                }
+            }
+            Step::Missed { requests } => missed += requests.len(),
+            Step::Drain { .. } => panic!("nothing can come late on a line that is gone"),
+            Step::Idle { until } => mono = until.expect("it is tried again"),
+        }
+    }
+    assert!(
+        tried.windows(2).all(|pair| pair[1] - pair[0] <= 6_700),
+        "{tried:?}"
+    );
+    assert!(tried.len() <= 25, "{tried:?}");
+    assert!(missed >= 110, "{missed}");
+    assert_eq!(sweep.slave(1).0, SlaveState::LineDown);
+}
+
+#[test]
+fn the_answer_to_an_earlier_request_is_no_answer() {
+    let mut sweep = sweep(&[(Manner::Answers(1), 100)]);
+    let Step::Send { token, .. } = sweep.poll(0) else {
+        panic!("due at once");
+    };
+    assert_eq!(
+        sweep.handle_outcome(token + 1, Outcome::Answered, 5),
+        Fate::Stale
+    );
+    assert_eq!(
+        sweep.handle_outcome(token, Outcome::Answered, 5),
+        Fate::Answered { request: 0 }
+    );
+    assert_eq!(
+        sweep.handle_outcome(token, Outcome::Answered, 6),
+        Fate::Stale
+    );
+}
+
+#[test]
+fn a_group_is_read_in_order_and_fails_from_the_first_silence_on() {
+    let config = SweepConfig {
+        groups: vec![Group {
+            slave: 0,
+            period_ms: 1_000,
+            requests: 0..3,
+        }],
+        probes: vec![Some(2)],
+        lateness_ms: 0,
+        back_off: BACK_OFF,
+    };
+    let mut sweep = Sweep::new(config, 1, 0);
+    let mut next = |mono| match sweep.poll(mono) {
+        Step::Send { token, request } => {
+            let outcome = match request {
+                0 => Outcome::Exception,
+                _ => Outcome::Silent,
+            };
+            (request, Some(sweep.handle_outcome(token, outcome, mono)))
+        }
+        Step::Missed { requests } => (requests.start, None),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(next(0), (0, Some(Fate::Failed { requests: 0..1 })));
+    assert_eq!(next(10), (1, Some(Fate::Failed { requests: 1..3 })));
+    assert_eq!(
+        next(1_000),
+        (0, None),
+        "left alone: the whole pass is missed"
+    );
+    assert_eq!(next(1_200), (2, Some(Fate::Probe)), "the cheapest request");
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    prop_oneof![
+        (1_u64..40).prop_map(Manner::Answers),
+        Just(Manner::Refuses),
+        Just(Manner::Dead),
+        Just(Manner::Flaps),
+        (0_u64..60_000).prop_map(Manner::DeadUntil),
+        Just(Manner::Garbles),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_others_do_a_good_slave_is_read_and_every_pass_is_accounted_for(
+        others in proptest::collection::vec((manner(), 500_u64..5_000), 0..6),
+    ) {
+        let until = 5 * 60_000;
+        let mut slaves = others;
+        slaves.push((Manner::Answers(10), 1_000));
+        let seen = run(&slaves, until);
+        let good = slaves.len() - 1;
+        // Up to six slaves may be dead at the start, each for a time-out and its drain.
+        prop_assert!(seen.read[good] * 100 >= 300 * 85, "{} of 300", seen.read[good]);
+        for (idx, (_, period_ms)) in slaves.iter().enumerate() {
+            let told = seen.read[idx] + seen.failed[idx];
+            prop_assert!(told * 100 >= until / period_ms * 75, "slave {}: {} of {}", idx, told, until / period_ms);
+        }
+    }
+}
