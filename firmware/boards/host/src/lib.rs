@@ -1,1 +1,12 @@
-//! .
+//! The edge node on Linux: serial ports and TCP for its buses, MQTT for its uplink, files for its outbox.
+//!
+//! A shell around the `node` crate, which decides everything.
+
+mod boot;
+mod clock;
+pub mod line;
+mod store;
+
+pub use boot::next as next_boot;
+pub use clock::Clock;
+pub use store::FileStore;

@@ -1,0 +1,256 @@
+//! One bus's line on tokio-modbus: one request at a time, and nothing of one request ever answers another.
+//!
+//! After anything but a clean answer the Modbus context is dropped, since the library would take a late answer for the next request's; the node then has the line drained ([`Line::drain`]) for as long as the bus file says that an answer may be late.
+//! It decides nothing: what to ask, when, and what an answer means is the node's.
+
+mod wire;
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use devices::{Function, Link};
+use node::{Answer, Request};
+use tokio::time::timeout;
+use tokio_modbus::client::{Client, Context, rtu, tcp};
+use tokio_modbus::slave::{Slave, SlaveContext};
+use tokio_modbus::{Error, Response};
+
+use crate::clock::Clock;
+use wire::Wire;
+
+/// How long a TCP connection may take to be made.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// How long to leave a line alone that could not be opened.
+const REOPEN_PAUSE: Duration = Duration::from_millis(500);
+
+/// What came of a request; [`node::Answer`] with its own memory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Registers, as many as were asked for.
+    Words(Vec<u16>),
+    /// Bits, as many as were asked for.
+    Bits(Vec<bool>),
+    /// A Modbus exception code.
+    Exception(u8),
+    /// Nothing came within the time-out.
+    Silent,
+    /// Something came that is no answer to the request.
+    Garbled,
+    /// There is no line: no port, no connection.
+    LineDown,
+}
+
+impl Outcome {
+    /// The same for the node.
+    pub fn answer(&self) -> Answer<'_> {
+        match self {
+            Self::Words(words) => Answer::Words(words),
+            Self::Bits(bits) => Answer::Bits(bits),
+            Self::Exception(code) => Answer::Exception(*code),
+            Self::Silent => Answer::Silent,
+            Self::Garbled => Answer::Garbled,
+            Self::LineDown => Answer::LineDown,
+        }
+    }
+}
+
+/// A line. It opens when it is first needed, and again after it was lost: a serial adapter that was pulled and put back is found by its path.
+pub struct Line {
+    link: Link,
+    clock: Clock,
+    wire: Option<Wire>,
+    context: Option<Context>,
+    /// When the last frame ended, in time since the clock's start.
+    quiet_since: Duration,
+    reopen_at: Duration,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line")
+            .field("link", &self.link)
+            .field("wire", &self.wire)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Line {
+    /// A line that is not open yet.
+    pub fn new(link: Link, clock: Clock) -> Self {
+        Self {
+            link,
+            clock,
+            wire: None,
+            context: None,
+            quiet_since: Duration::ZERO,
+            reopen_at: Duration::ZERO,
+        }
+    }
+
+    /// Sends a request and waits for its answer, for the request's time-out and the time that the frames take on a serial wire.
+    ///
+    /// On a serial line it blocks the thread for the gap of 3.5 characters between frames (Modbus over serial line V1.02 §2.5.1.1): a timer of the runtime is too coarse for it.
+    pub async fn transact(&mut self, request: &Request) -> Outcome {
+        let Ok(wire) = self.open().await else {
+            return Outcome::LineDown;
+        };
+        // What is there before the question can't be its answer.
+        if wire.discard_arrived().is_err() {
+            return self.lost();
+        }
+        self.wait_for_gap();
+        let received_before = wire.received();
+        let limit = Duration::from_millis(u64::from(request.timeout_ms)) + self.wire_time(request);
+        let context = self.context.get_or_insert_with(|| match self.link {
+            Link::Rtu { .. } => rtu::attach(wire.clone()),
+            Link::Tcp { .. } => tcp::attach(wire.clone()),
+        });
+        context.set_slave(Slave(request.slave));
+        let answered = timeout(limit, context.call(question(request))).await;
+        self.quiet_since = self.clock.elapsed();
+        match answered {
+            Ok(Ok(Ok(response))) => match checked(response, request) {
+                Some(outcome) => outcome,
+                None => self.broken(Outcome::Garbled),
+            },
+            Ok(Ok(Err(exception))) => Outcome::Exception(exception.into()),
+            Ok(Err(Error::Protocol(_))) => self.broken(Outcome::Garbled),
+            Ok(Err(Error::Transport(error))) if error.kind() == io::ErrorKind::InvalidData => {
+                self.broken(Outcome::Garbled)
+            }
+            Ok(Err(Error::Transport(_))) => self.lost(),
+            Err(_) if wire.received() == received_before => self.broken(Outcome::Silent),
+            Err(_) => self.broken(Outcome::Garbled),
+        }
+    }
+
+    /// Keeps silent for a time and throws away whatever comes.
+    pub async fn drain(&mut self, time: Duration) {
+        self.context = None;
+        let Some(wire) = &mut self.wire else {
+            tokio::time::sleep(time).await;
+            return;
+        };
+        let end = self.clock.elapsed() + time;
+        if timeout(time, wire.discard()).await.is_ok() {
+            // The line ended while it was drained: the silence counts all the same.
+            self.lost();
+            let rest = end.saturating_sub(self.clock.elapsed());
+            tokio::time::sleep(rest).await;
+        }
+        self.quiet_since = self.clock.elapsed();
+    }
+
+    async fn open(&mut self) -> io::Result<Wire> {
+        if let Some(wire) = &self.wire {
+            return Ok(wire.clone());
+        }
+        let now = self.clock.elapsed();
+        if now < self.reopen_at {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let opened = timeout(CONNECT_LIMIT, Wire::open(&self.link)).await;
+        match opened {
+            Ok(Ok(wire)) => {
+                self.wire = Some(wire.clone());
+                Ok(wire)
+            }
+            Ok(Err(error)) => {
+                self.reopen_at = self.clock.elapsed() + REOPEN_PAUSE;
+                Err(error)
+            }
+            Err(_) => {
+                self.reopen_at = self.clock.elapsed() + REOPEN_PAUSE;
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+
+    /// The exchange failed, the line is there. A TCP connection is made anew: its late answers end with it.
+    fn broken(&mut self, outcome: Outcome) -> Outcome {
+        self.context = None;
+        if matches!(self.link, Link::Tcp { .. }) {
+            self.wire = None;
+        }
+        outcome
+    }
+
+    fn lost(&mut self) -> Outcome {
+        self.context = None;
+        self.wire = None;
+        self.reopen_at = self.clock.elapsed() + REOPEN_PAUSE;
+        Outcome::LineDown
+    }
+
+    fn wait_for_gap(&self) {
+        let Some(character) = self.character() else {
+            return;
+        };
+        // Above 19,200 baud the specification fixes the gap.
+        let gap = (character * 7 / 2).max(Duration::from_micros(1_750));
+        let rest = (self.quiet_since + gap).saturating_sub(self.clock.elapsed());
+        if !rest.is_zero() {
+            std::thread::sleep(rest);
+        }
+    }
+
+    /// How long question and answer take on a serial wire.
+    fn wire_time(&self, request: &Request) -> Duration {
+        let Some(character) = self.character() else {
+            return Duration::ZERO;
+        };
+        let payload = if request.function.is_bits() {
+            u32::from(request.count.div_ceil(8))
+        } else {
+            2 * u32::from(request.count)
+        };
+        character * (8 + 5 + payload)
+    }
+
+    /// How long a character takes on a serial wire: start, 8 data, parity and stop bits.
+    fn character(&self) -> Option<Duration> {
+        let Link::Rtu {
+            baud,
+            parity,
+            stop_bits,
+            ..
+        } = &self.link
+        else {
+            return None;
+        };
+        let bits = 9 + u32::from(*parity != devices::Parity::None) + u32::from(*stop_bits);
+        Some(Duration::from_secs(1) * bits / (*baud).max(1))
+    }
+}
+
+fn question(request: &Request) -> tokio_modbus::Request<'static> {
+    let (address, count) = (request.address, request.count);
+    match request.function {
+        Function::Coils => tokio_modbus::Request::ReadCoils(address, count),
+        Function::DiscreteInputs => tokio_modbus::Request::ReadDiscreteInputs(address, count),
+        Function::HoldingRegisters => tokio_modbus::Request::ReadHoldingRegisters(address, count),
+        Function::InputRegisters => tokio_modbus::Request::ReadInputRegisters(address, count),
+    }
+}
+
+/// The answer, if it is as long as what was asked for: the library passes a short one on.
+fn checked(response: Response, request: &Request) -> Option<Outcome> {
+    let count = usize::from(request.count);
+    match (response, request.function) {
+        (Response::ReadHoldingRegisters(words), Function::HoldingRegisters)
+        | (Response::ReadInputRegisters(words), Function::InputRegisters)
+            if words.len() == count =>
+        {
+            Some(Outcome::Words(words))
+        }
+        (Response::ReadCoils(mut bits), Function::Coils)
+        | (Response::ReadDiscreteInputs(mut bits), Function::DiscreteInputs)
+            if bits.len() >= count && bits.len() <= count.div_ceil(8) * 8 =>
+        {
+            bits.truncate(count);
+            Some(Outcome::Bits(bits))
+        }
+        _ => None,
+    }
+}
