@@ -5,5 +5,5 @@
 //! Only `clock` reads the clock and only `supervise` starts threads and tasks.
 
 pub mod log;
-pub mod mqtt;
+pub use host::mqtt;
 pub mod sink;

@@ -5,6 +5,7 @@
 mod boot;
 mod clock;
 pub mod line;
+pub mod mqtt;
 mod store;
 
 pub use boot::next as next_boot;

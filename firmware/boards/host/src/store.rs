@@ -430,7 +430,7 @@ mod tests {
             store.append(id(100), b"next").unwrap();
             drop(store);
             let mut store = FileStore::open(folder.path(), ROOM).unwrap();
-            prop_assert_eq!(held(&mut store).last(), Some(&100));
+            prop_assert_eq!(held(&mut store).last().copied(), Some(100));
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! One MQTT 5 session that stays up: connect, lose, wait, connect again, over TCP, TLS or mutual TLS.
 //!
-//! The alarm publisher, the telemetry source and `fengsui watch` use it; nothing else in the gateway knows rumqttc.
+//! The node, and in the gateway the alarm publisher, the telemetry source and `fengsui watch`, use it; nothing else knows rumqttc.
 //! It keeps no message: what was not acknowledged when a connection is lost is the caller's to send again, so that no queue in here can lose anything.
 //! It knows no topic and reads no clock.
 
