@@ -11,12 +11,18 @@ extern crate std;
 
 pub mod bus;
 pub mod convert;
+#[cfg(feature = "std")]
+mod front;
 pub mod plan;
 pub mod point;
 pub mod profile;
 pub mod sweep;
 
 pub use bus::{Bus, Link, Parity, Slave};
+#[cfg(feature = "std")]
+pub use front::{
+    find_profile, load_bus, load_bus_file, load_profile, read_file, shipped, shipped_names,
+};
 pub use plan::{Group, Image, Plan, Reply, Request};
 pub use point::{Point, Position};
 pub use profile::{

@@ -171,6 +171,16 @@ impl<'a> Item<'a> {
         matches!(self.value.get_ref(), DeValue::Table(_))
     }
 
+    /// True for a whole number that is written in hexadecimal, as `0x9C41`.
+    pub fn is_hexadecimal(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Integer(number) if number.radix() == 16)
+    }
+
+    /// True for `true` and `false`.
+    pub fn is_bool(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Boolean(_))
+    }
+
     /// Reports a problem of this value.
     pub fn problem(&self, what: impl Into<String>) {
         self.problems.add(self.place(), self.path.clone(), what);
