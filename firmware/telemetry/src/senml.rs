@@ -15,6 +15,7 @@ mod tests;
 
 pub use decode::{Pack, PackError, PackFault, Record, RecordError, RecordFault, Time, decode};
 pub use encode::{Base, Encoder, Full, Header};
+pub use label::Label;
 
 /// The largest pack, in bytes.
 pub const PACK_BYTES_MAX: usize = 256 * 1024;

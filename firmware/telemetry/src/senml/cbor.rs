@@ -48,6 +48,7 @@ impl<'b> CborReader<'b> {
     }
 
     /// True, and past the break, when the container without a count ends here.
+    #[inline]
     fn at_break(&mut self) -> Result<bool, PackFault> {
         let position = self.cbor.position();
         match self.cbor.input().get(position) {
@@ -61,6 +62,7 @@ impl<'b> CborReader<'b> {
     }
 
     /// True when another entry comes; counts it.
+    #[inline]
     fn another(&mut self, left: Option<u64>) -> Result<Option<Option<u64>>, PackFault> {
         Ok(match left {
             None if self.at_break()? => None,
@@ -68,6 +70,52 @@ impl<'b> CborReader<'b> {
             Some(0) => None,
             Some(left) => Some(Some(left - 1)),
         })
+    }
+
+    /// The bytes after the next one, `len` of them; moves past them.
+    #[inline]
+    fn after_head(&mut self, len: usize) -> Option<&'b [u8]> {
+        let start = self.cbor.position() + 1;
+        let bytes = self.cbor.input().get(start..start + len)?;
+        self.cbor.set_position(start + len);
+        Some(bytes)
+    }
+
+    /// The items that nearly every field of a pack is made of, read without asking the library for their type first.
+    /// None, and nowhere else, when it is something else.
+    #[inline]
+    fn common(&mut self) -> Result<Option<Item<'b>>, PackFault> {
+        let position = self.cbor.position();
+        let head = *self
+            .cbor
+            .input()
+            .get(position)
+            .ok_or(PackFault::Malformed)?;
+        let item = match head {
+            0x00..=0x17 => {
+                self.cbor.set_position(position + 1);
+                Item::Unsigned(u64::from(head))
+            }
+            0x60..=0x77 => {
+                let bytes = self
+                    .after_head(usize::from(head - 0x60))
+                    .ok_or(PackFault::Malformed)?;
+                let text = str::from_utf8(bytes).map_err(|_| PackFault::Malformed)?;
+                Item::Text(Text::Plain(text))
+            }
+            0xFA => match self.after_head(4) {
+                Some(&[a, b, c, d]) => Item::Number(f64::from(f32::from_be_bytes([a, b, c, d]))),
+                _ => return Err(PackFault::Malformed),
+            },
+            0xFB => match self.after_head(8) {
+                Some(&[a, b, c, d, e, f, g, h]) => {
+                    Item::Number(f64::from_be_bytes([a, b, c, d, e, f, g, h]))
+                }
+                _ => return Err(PackFault::Malformed),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(item))
     }
 
     fn skip(&mut self) -> Result<(), PackFault> {
@@ -236,6 +284,7 @@ impl<'b> Reader<'b> for CborReader<'b> {
         Ok(())
     }
 
+    #[inline]
     fn next_record(&mut self) -> Result<bool, PackFault> {
         let Some(left) = self.another(self.records)? else {
             return Ok(false);
@@ -244,16 +293,37 @@ impl<'b> Reader<'b> for CborReader<'b> {
         Ok(true)
     }
 
+    #[inline]
     fn enter_record(&mut self) -> Result<(), PackFault> {
         self.fields = self.cbor.map()?;
         Ok(())
     }
 
+    #[inline]
     fn next_key(&mut self) -> Result<Option<Key>, PackFault> {
         let Some(left) = self.another(self.fields)? else {
             return Ok(None);
         };
         self.fields = left;
+        let position = self.cbor.position();
+        match self.cbor.input().get(position) {
+            Some(&head @ (0x00..=0x17 | 0x20..=0x37)) => {
+                self.cbor.set_position(position + 1);
+                let number = match head {
+                    0x20.. => 0x1F - i64::from(head),
+                    _ => i64::from(head),
+                };
+                return Ok(Some(
+                    Label::from_number(number).map_or(Key::Unknown, Key::Known),
+                ));
+            }
+            Some(0x60..=0x77) => {
+                if let Some(Item::Text(Text::Plain(text))) = self.common()? {
+                    return Ok(Some(Key::from_text(text)));
+                }
+            }
+            _ => {}
+        }
         Ok(Some(match self.cbor.datatype()? {
             Type::U8 | Type::I8 => {
                 Label::from_number(i64::from(self.cbor.i16()?)).map_or(Key::Unknown, Key::Known)
@@ -270,7 +340,11 @@ impl<'b> Reader<'b> for CborReader<'b> {
         }))
     }
 
+    #[inline]
     fn item(&mut self) -> Result<Item<'b>, PackFault> {
+        if let Some(item) = self.common()? {
+            return Ok(item);
+        }
         match self.cbor.datatype()? {
             Type::Tag => {
                 let start = self.cbor.position();

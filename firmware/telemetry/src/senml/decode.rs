@@ -11,7 +11,7 @@ use super::json::JsonReader;
 use super::label::Label;
 use super::text::Text;
 use super::{ABSOLUTE_FROM_S, Format, PACK_BYTES_MAX, PACK_RECORDS_MAX, UNIT_LEN_MAX};
-use crate::name::{PointName, SEGMENT_LEN_MAX};
+use crate::name::{PointName, SEGMENT_LEN_MAX, check_segment};
 use crate::{Clock, Quality, UtcMs, Value};
 
 /// The version of SenML that is understood (RFC 8428 §4.4).
@@ -97,13 +97,13 @@ pub enum PackFault {
     Empty,
     /// A record has the same field twice.
     #[error("the field `{0}` twice in a record")]
-    Double(&'static str),
+    Double(Label),
     /// A base field has a value that it can't have.
     #[error("the base field `{0}` has no value that it can have")]
-    Base(&'static str),
+    Base(Label),
     /// A field that holds for the whole pack changes in the middle of it.
     #[error("the field `{0}` changes within the pack")]
-    Changed(&'static str),
+    Changed(Label),
     /// Its `bver` is later than 10.
     #[error("a version of SenML later than {VERSION}")]
     Version,
@@ -129,7 +129,7 @@ pub struct RecordError {
 pub enum RecordFault {
     /// A field has a value of the wrong type, or out of its range.
     #[error("the field `{0}` has no value that it can have")]
-    Field(&'static str),
+    Field(Label),
     /// The name with its base is not `{park}/{enterprise}/{unit}/{point}`.
     #[error("no name of a point, expected park/enterprise/unit/point")]
     Name,
@@ -274,11 +274,7 @@ fn run<'b, R: Reader<'b> + Clone>(
         boot: whole.boot,
         seq: whole.seq,
     })?;
-    let mut names = Names {
-        buf: [0; NAME_LEN_MAX],
-        base_len: None,
-        is_name,
-    };
+    let mut names = Names::new(is_name);
     let mut second = reader.clone();
     let mut again = Whole::default();
     let read = walk(&mut second, len, &mut again, |base, raw, index, span| {
@@ -336,8 +332,7 @@ impl Raw<'_> {
     }
 
     fn is_wrong(&mut self, label: Label) {
-        self.fault
-            .get_or_insert_with(|| RecordFault::Field(label.text()));
+        self.fault.get_or_insert(RecordFault::Field(label));
     }
 }
 
@@ -362,7 +357,7 @@ fn walk<'b, R: Reader<'b>>(
             match key {
                 Key::Known(label) => {
                     if raw.has(label) {
-                        return Err(PackFault::Double(label.text()));
+                        return Err(PackFault::Double(label));
                     }
                     raw.seen |= label.bit();
                     let item = reader.item()?;
@@ -398,7 +393,7 @@ fn field<'b>(
     base: &mut Base<'b>,
     raw: &mut Raw<'b>,
 ) -> Result<(), PackFault> {
-    let wrong = PackFault::Base(label.text());
+    let wrong = PackFault::Base(label);
     let finite = |item: Item<'b>| item.number().filter(|number| number.is_finite());
     match label {
         Label::Bver => match item.unsigned() {
@@ -451,41 +446,70 @@ fn keep<T: Copy + PartialEq>(
     if *kept.get_or_insert(value) == value {
         Ok(())
     } else {
-        Err(PackFault::Changed(label.text()))
+        Err(PackFault::Changed(label))
     }
 }
 
 fn set<T>(field: &mut Option<T>, value: Option<T>, fault: &mut Option<RecordFault>, label: Label) {
     if value.is_none() {
-        fault.get_or_insert_with(|| RecordFault::Field(label.text()));
+        fault.get_or_insert(RecordFault::Field(label));
     }
     *field = value;
 }
 
-/// The base name, rendered once, and the names behind it.
+/// The base name, rendered and checked once, and the names behind it.
 struct Names {
     buf: [u8; NAME_LEN_MAX],
     /// None when the base name alone is too long.
     base_len: Option<usize>,
+    /// True when the base name is three whole segments, so that only a fourth is left to check.
+    base_is_unit: bool,
     is_name: fn(&str) -> bool,
 }
 
 impl Names {
+    fn new(is_name: fn(&str) -> bool) -> Self {
+        Self {
+            buf: [0; NAME_LEN_MAX],
+            base_len: None,
+            base_is_unit: false,
+            is_name,
+        }
+    }
+
     fn rebase(&mut self, base: &Base<'_>) {
         self.base_len = match base.name {
             Some(name) => name.write(&mut self.buf),
             None => Some(0),
         };
+        self.base_is_unit = self.base_len.is_some_and(|len| {
+            let unit = len.checked_sub(1).map(|end| self.buf.split_at(end));
+            match unit.map(|(unit, rest)| (str::from_utf8(unit), rest)) {
+                Some((Ok(unit), [b'/', ..])) => is_unit(unit),
+                _ => false,
+            }
+        });
     }
 
     fn full(&mut self, name: Option<Text<'_>>) -> Option<&str> {
-        let mut len = self.base_len?;
+        let base_len = self.base_len?;
+        let mut len = base_len;
         if let Some(name) = name {
             len += name.write(&mut self.buf[len..])?;
         }
         let name = str::from_utf8(&self.buf[..len]).ok()?;
-        (self.is_name)(name).then_some(name)
+        let last = name.get(base_len..).filter(|_| self.base_is_unit);
+        let known = last.is_some_and(|point| check_segment(point).is_ok());
+        (known || (self.is_name)(name)).then_some(name)
     }
+}
+
+/// True for `{park}/{enterprise}/{unit}`.
+fn is_unit(name: &str) -> bool {
+    name.split('/').count() == 3
+        && name
+            .split('/')
+            .all(|segment| check_segment(segment).is_ok())
 }
 
 /// Applies the base fields and checks what is left to check.

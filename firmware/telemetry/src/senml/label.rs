@@ -1,28 +1,50 @@
 //! The names of SenML's fields: text in JSON, integers in CBOR (RFC 8428 table 4); ours are text in both.
 
-/// A field that the decoder understands.
+use core::fmt;
+
+/// A field of a record that the decoder understands. `Display` writes its name in JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
-pub(super) enum Label {
+pub enum Label {
+    /// Base version.
     Bver,
+    /// Base name.
     Bn,
+    /// Base time.
     Bt,
+    /// Base unit.
     Bu,
+    /// Base value.
     Bv,
+    /// Base sum.
     Bs,
+    /// Name.
     N,
+    /// Unit.
     U,
+    /// A number.
     V,
+    /// Text: the reason for no value.
     Vs,
+    /// A boolean.
     Vb,
+    /// Sum.
     S,
+    /// Time.
     T,
+    /// Update time.
     Ut,
+    /// Data.
     Vd,
+    /// The node's boot.
     Bboot,
+    /// The pack's number.
     Bseq,
+    /// The node's clock.
     Bclk,
+    /// Milliseconds since the boot.
     Bmono,
+    /// Quality.
     Q,
 }
 
@@ -124,6 +146,12 @@ impl Label {
     /// One bit for each, to see doubles.
     pub(super) fn bit(self) -> u32 {
         1 << (self as u8)
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

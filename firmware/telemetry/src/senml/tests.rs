@@ -299,7 +299,7 @@ fn a_pack_that_does_not_parse_gives_out_nothing_but_who_sent_it() {
         (r#"[{"n":"a/b/c/d","v":NaN}]"#.into(), PackFault::Malformed),
         (
             r#"[{"n":"a/b/c/d","v":1,"v":2}]"#.into(),
-            PackFault::Double("v"),
+            PackFault::Double(Label::V),
         ),
         (
             format!(r#"[{{{who}"n":"a/b/c/d","v":1,"new_":0}}]"#),
@@ -315,31 +315,31 @@ fn a_pack_that_does_not_parse_gives_out_nothing_but_who_sent_it() {
         ),
         (
             format!(r#"[{{{who}"bver":0,"n":"a/b/c/d","v":1}}]"#),
-            PackFault::Base("bver"),
+            PackFault::Base(Label::Bver),
         ),
         (
             format!(r#"[{{{who}"n":"a/b/c/d","v":1}},{{"bver":5,"n":"a/b/c/d","v":1}}]"#),
-            PackFault::Changed("bver"),
+            PackFault::Changed(Label::Bver),
         ),
         (
             format!(r#"[{{{who}"n":"a/b/c/d","v":1}},{{"bseq":18,"n":"a/b/c/d","v":1}}]"#),
-            PackFault::Changed("bseq"),
+            PackFault::Changed(Label::Bseq),
         ),
         (
             format!(r#"[{{{who}"bt":"now","n":"a/b/c/d","v":1}}]"#),
-            PackFault::Base("bt"),
+            PackFault::Base(Label::Bt),
         ),
         (
             format!(r#"[{{{who}"bv":1e999,"n":"a/b/c/d","v":1}}]"#),
-            PackFault::Base("bv"),
+            PackFault::Base(Label::Bv),
         ),
         (
             r#"[{"bboot":-1,"n":"a/b/c/d","v":1}]"#.into(),
-            PackFault::Base("bboot"),
+            PackFault::Base(Label::Bboot),
         ),
         (
             r#"[{"bseq":0,"n":"a/b/c/d","v":1}]"#.into(),
-            PackFault::Base("bseq"),
+            PackFault::Base(Label::Bseq),
         ),
         (
             format!(r#"[{{{who}"x":{}"#, "[".repeat(1_000)),
@@ -385,17 +385,17 @@ fn a_record_that_makes_no_sense_is_an_error_alone() {
         (r#""n":"p","v":1,"vb":true"#, RecordFault::Values),
         (r#""n":"p","v":1,"vs":"comm-error"#, RecordFault::Values),
         (r#""n":"p","v":1,"vd":"aa"#, RecordFault::Values),
-        (r#""n":"p","v":"1"#, RecordFault::Field("v")),
-        (r#""n":"p","v":null"#, RecordFault::Field("v")),
-        (r#""n":"p","v":[1]"#, RecordFault::Field("v")),
-        (r#""n":"p","vb":1"#, RecordFault::Field("vb")),
-        (r#""n":7,"v":1"#, RecordFault::Field("n")),
-        (r#""n":"p","u":1,"v":1"#, RecordFault::Field("u")),
-        (r#""n":"p","t":"1","v":1"#, RecordFault::Field("t")),
-        (r#""n":"p","v":1,"q":-1"#, RecordFault::Field("q")),
-        (r#""n":"p","v":1,"q":65536"#, RecordFault::Field("q")),
-        (r#""n":"p","v":1,"q":1.5"#, RecordFault::Field("q")),
-        (r#""n":"p","v":1,"s":"1"#, RecordFault::Field("s")),
+        (r#""n":"p","v":"1"#, RecordFault::Field(Label::V)),
+        (r#""n":"p","v":null"#, RecordFault::Field(Label::V)),
+        (r#""n":"p","v":[1]"#, RecordFault::Field(Label::V)),
+        (r#""n":"p","vb":1"#, RecordFault::Field(Label::Vb)),
+        (r#""n":7,"v":1"#, RecordFault::Field(Label::N)),
+        (r#""n":"p","u":1,"v":1"#, RecordFault::Field(Label::U)),
+        (r#""n":"p","t":"1","v":1"#, RecordFault::Field(Label::T)),
+        (r#""n":"p","v":1,"q":-1"#, RecordFault::Field(Label::Q)),
+        (r#""n":"p","v":1,"q":65536"#, RecordFault::Field(Label::Q)),
+        (r#""n":"p","v":1,"q":1.5"#, RecordFault::Field(Label::Q)),
+        (r#""n":"p","v":1,"s":"1"#, RecordFault::Field(Label::S)),
         (r#""n":"p","v":1e999"#, RecordFault::NotFinite),
         (r#""n":"P","v":1"#, RecordFault::Name),
         (r#""n":"","v":1"#, RecordFault::Name),
@@ -490,9 +490,9 @@ fn every_number_that_cbor_has_is_read() {
         ("fa 7fc00000", RecordFault::NotFinite),
         ("fb fff0000000000000", RecordFault::NotFinite),
         ("c4 82 19 03e7 01", RecordFault::NotFinite),
-        ("c2 41 01", RecordFault::Field("v")),
-        ("c4 81 01", RecordFault::Field("v")),
-        ("41 01", RecordFault::Field("v")),
+        ("c2 41 01", RecordFault::Field(Label::V)),
+        ("c4 81 01", RecordFault::Field(Label::V)),
+        ("41 01", RecordFault::Field(Label::V)),
     ] {
         let pack = bytes(&format!("81 a2 00 67 612f622f632f64 02 {hex}"));
         let (_, records) = read(&pack, Format::Cbor).unwrap();
@@ -508,7 +508,11 @@ fn a_cbor_pack_that_does_not_parse_gives_out_nothing_but_who_sent_it() {
         ("9f ff", PackFault::Empty, false),
         ("a0", PackFault::Malformed, false),
         ("81 80", PackFault::Malformed, false),
-        ("81 a1 65 62626f6f74 20", PackFault::Base("bboot"), false),
+        (
+            "81 a1 65 62626f6f74 20",
+            PackFault::Base(Label::Bboot),
+            false,
+        ),
         (
             "82 a4 65 62626f6f74 03 64 62736571 11 00 67 612f622f632f64 02 01",
             PackFault::Malformed,
@@ -526,7 +530,7 @@ fn a_cbor_pack_that_does_not_parse_gives_out_nothing_but_who_sent_it() {
         ),
         (
             "81 a4 65 62626f6f74 03 64 62736571 11 02 01 61 76 01",
-            PackFault::Double("v"),
+            PackFault::Double(Label::V),
             true,
         ),
         (
