@@ -2,13 +2,17 @@
 //!
 //! The core is `no_std` and knows no clock, no I/O and no text syntax; the same input gives the same effects, to the byte.
 #![no_std]
-#![allow(dead_code, reason = "the engine that reads the flat tables lands next")]
 
 extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
 
+mod alarm;
 pub mod effect;
+pub mod engine;
 pub mod eval;
 pub mod expr;
 pub mod point;
 pub mod program;
+mod timer;
 pub mod value;

@@ -4,13 +4,15 @@
 
 mod build;
 mod flat;
+mod retire;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub(crate) use build::LEVELS_MAX;
 pub use build::{BuildError, ProgramBuilder};
-pub(crate) use flat::{AlarmCode, Entry, LevelCode, Source, Unit};
+pub(crate) use flat::{AlarmCode, Entry, LevelCode, LevelTest, Source, Unit};
 
 use crate::effect::AlarmIdx;
 use crate::eval::Op;
@@ -122,6 +124,13 @@ pub enum Scope {
     Site,
     /// A node, the gateway too: `-/{node}/{rule}`.
     Node(String),
+    /// A place of a rule that is gone, and whose point is gone as well.
+    Gone {
+        /// The unit part of the id.
+        unit: String,
+        /// The point part of the id.
+        point: String,
+    },
 }
 
 /// One alarm to be: a rule applied to a scope.
@@ -226,6 +235,8 @@ pub struct AlarmInfo {
     pub eu: Option<String>,
     /// True when the system says whether it holds, by `Input::Condition`.
     pub external: bool,
+    /// True when its rule is gone: it stays until people are done with it.
+    pub retired: bool,
     levels_from: u32,
     levels_to: u32,
 }
@@ -241,8 +252,11 @@ pub struct Program {
     points_by_name: Vec<u32>,
     alarms_by_id: Vec<u32>,
     /// The flat tables that evaluation reads.
+    pub(crate) point_max_age_ms: Vec<u64>,
     pub(crate) ops: Vec<Op>,
     pub(crate) alarm_code: Vec<AlarmCode>,
+    /// The points that each alarm reads.
+    pub(crate) alarm_points: Vec<u32>,
     pub(crate) level_code: Vec<LevelCode>,
     pub(crate) held: Vec<flat::HeldCode>,
     /// What is evaluated, in an order in which nothing reads what comes after it.
@@ -321,6 +335,7 @@ impl Program {
             Scope::Unit(unit) => (unit.as_str(), "-"),
             Scope::Site => ("-", "-"),
             Scope::Node(node) => ("-", node.as_str()),
+            Scope::Gone { unit, point } => (unit.as_str(), point.as_str()),
         };
         AlarmId {
             unit,

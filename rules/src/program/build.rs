@@ -58,6 +58,19 @@ pub enum BuildError {
         "level `{0}` is out of order, expected each limit beyond the one before, high ones first"
     )]
     LevelOrder(String),
+    /// A condition beside a low limit: which of them is graver can't be told.
+    #[error(
+        "level `{0}` is a condition beside low limits, expected limits only, or conditions and high limits"
+    )]
+    MixedSides(String),
+    /// A low limit at or above a high one: both could be reached at once.
+    #[error("low limit {low} is not below high limit {high}")]
+    LimitsCross {
+        /// The greatest low limit.
+        low: f64,
+        /// The least high limit.
+        high: f64,
+    },
     /// Two levels of one name.
     #[error("a second level `{0}`")]
     DuplicateLevel(String),
@@ -118,6 +131,7 @@ pub struct ProgramBuilder {
     alarm_ids: BTreeMap<String, AlarmIdx>,
     ops: Vec<Op>,
     alarm_code: Vec<AlarmCode>,
+    alarm_points: Vec<u32>,
     level_code: Vec<LevelCode>,
     held: Vec<HeldCode>,
     units: Vec<Unit>,
@@ -217,14 +231,16 @@ impl ProgramBuilder {
         let n_points = self.points.len();
         let n_units = self.units.len();
         let mut program = Program {
-            points: self.points,
             rules: self.rules,
-            alarms_by_id: (0..u32_of(self.alarms.len())).collect(),
+            alarms_by_id: Vec::new(),
+            point_max_age_ms: self.points.iter().map(|info| info.max_age_ms).collect(),
+            points: self.points,
             alarms: self.alarms,
             levels: self.levels,
             points_by_name,
             ops: self.ops,
             alarm_code: self.alarm_code,
+            alarm_points: self.alarm_points,
             level_code: self.level_code,
             held: self.held,
             units: self.units,
@@ -232,13 +248,7 @@ impl ProgramBuilder {
             readers_of_health: flat::Readers::new(n_points, self.health_reads),
             readers_of_unit: flat::Readers::new(n_units, self.unit_reads),
         };
-        let mut alarms_by_id = core::mem::take(&mut program.alarms_by_id);
-        alarms_by_id.sort_by(|a, b| {
-            program
-                .id_of(AlarmIdx(*a))
-                .cmp(&program.id_of(AlarmIdx(*b)))
-        });
-        program.alarms_by_id = alarms_by_id;
+        program.sort_alarms();
         program
     }
 
@@ -250,6 +260,8 @@ impl ProgramBuilder {
         let external = check_levels(&spec)?;
         let test = self.rules[at(spec.rule.0)].test;
         let alarm = u32_of(self.alarms.len());
+        let held_from = u32_of(self.held.len());
+        let reads_from = (self.value_reads.len(), self.health_reads.len());
         let mut reads = Reads::default();
         let mut depth = Depth::default();
         let source = match &spec.value {
@@ -268,12 +280,12 @@ impl ProgramBuilder {
         };
         let gate = match &spec.only_while {
             None => None,
-            Some(condition) => Some(self.condition_entry(condition, alarm, &mut reads)?),
+            Some(condition) => Some(self.condition_entry(condition, &mut reads)?),
         };
         let levels_from = self.level_code.len();
         let mut n_high = 0;
         for level in &spec.levels {
-            let (code, side) = self.level(level, alarm, &mut reads)?;
+            let (code, side) = self.level(level, &mut reads)?;
             n_high += u8::from(side == Side::High);
             let rank = self.levels.len() - levels_from + 1;
             let rank = match side {
@@ -300,6 +312,11 @@ impl ProgramBuilder {
         }
         let watched = reads.health.first().copied();
         let unit = self.unit(Unit::Alarm(alarm), reads);
+        let points_from = u32_of(self.alarm_points.len());
+        let read = self.value_reads[reads_from.0..]
+            .iter()
+            .chain(&self.health_reads[reads_from.1..]);
+        self.alarm_points.extend(read.map(|(point, _)| *point));
         let (point, eu) = match source {
             Source::Point(point) => (
                 Some(PointIdx(point)),
@@ -319,6 +336,13 @@ impl ProgramBuilder {
                 .all(|level| matches!(level.test, Test::High { .. } | Test::Low { .. })),
             test,
             unknown_hold_ms: spec.unknown_hold_ms,
+            band: band(&spec.levels),
+            points: Entry {
+                from: points_from,
+                to: u32_of(self.alarm_points.len()),
+            },
+            held_from,
+            held_to: u32_of(self.held.len()),
             unit,
             watched,
         });
@@ -328,6 +352,7 @@ impl ProgramBuilder {
             point,
             eu,
             external,
+            retired: false,
             levels_from: u32_of(levels_from),
             levels_to: u32_of(self.levels.len()),
         });
@@ -355,6 +380,7 @@ impl ProgramBuilder {
                 check_name(node)?;
                 ("-", node.as_str())
             }
+            Scope::Gone { unit, point } => (unit.as_str(), point.as_str()),
         };
         Ok(super::AlarmId {
             unit,
@@ -378,7 +404,6 @@ impl ProgramBuilder {
     fn level(
         &mut self,
         level: &LevelSpec,
-        alarm: u32,
         reads: &mut Reads,
     ) -> Result<(LevelCode, Side), BuildError> {
         let (test, side) = match &level.test {
@@ -397,7 +422,7 @@ impl ProgramBuilder {
                 Side::Low,
             ),
             Test::When(condition) => (
-                LevelTest::When(self.condition_entry(condition, alarm, reads)?),
+                LevelTest::When(self.condition_entry(condition, reads)?),
                 Side::High,
             ),
             Test::External => (LevelTest::External, Side::High),
@@ -416,12 +441,11 @@ impl ProgramBuilder {
     fn condition_entry(
         &mut self,
         condition: &Cond,
-        alarm: u32,
         reads: &mut Reads,
     ) -> Result<Entry, BuildError> {
         // What has to be remembered is evaluated before, as a unit of its own, so it comes before in the code too.
         let mut held = Vec::new();
-        self.held_inside(condition, alarm, &mut held)?;
+        self.held_inside(condition, &mut held)?;
         let from = self.ops.len();
         let mut depth = Depth::default();
         let mut held = held.into_iter();
@@ -431,34 +455,21 @@ impl ProgramBuilder {
     }
 
     /// Makes a unit of every outermost `Held` in a condition, in the order in which [`Self::condition`] meets them.
-    fn held_inside(
-        &mut self,
-        condition: &Cond,
-        alarm: u32,
-        found: &mut Vec<u32>,
-    ) -> Result<(), BuildError> {
+    fn held_inside(&mut self, condition: &Cond, found: &mut Vec<u32>) -> Result<(), BuildError> {
         match condition {
             Cond::On(_) | Cond::Compare(..) | Cond::Health(..) | Cond::Alarm { .. } => Ok(()),
-            Cond::Not(part) => self.held_inside(part, alarm, found),
+            Cond::Not(part) => self.held_inside(part, found),
             Cond::All(parts) | Cond::Any(parts) | Cond::AtLeast { members: parts, .. } => parts
                 .iter()
-                .try_for_each(|part| self.held_inside(part, alarm, found)),
+                .try_for_each(|part| self.held_inside(part, found)),
             Cond::Held(part, duration_ms) => {
                 let mut reads = Reads::default();
-                let condition = self.condition_entry(part, alarm, &mut reads)?;
-                let ordinal = self
-                    .held
-                    .iter()
-                    .rev()
-                    .take_while(|held| held.alarm == alarm)
-                    .count();
+                let condition = self.condition_entry(part, &mut reads)?;
                 let held = u32_of(self.held.len());
                 let unit = self.unit(Unit::Held(held), reads);
                 self.held.push(HeldCode {
                     condition,
                     duration_ms: delay(*duration_ms)?,
-                    alarm,
-                    ordinal: u32_of(ordinal),
                     unit,
                 });
                 found.push(held);
@@ -620,6 +631,18 @@ impl ProgramBuilder {
     }
 }
 
+/// Between these limits (exclusive) no level is reached.
+fn band(levels: &[LevelSpec]) -> (f64, f64) {
+    levels.iter().fold(
+        (f64::NEG_INFINITY, f64::INFINITY),
+        |(low, high), level| match level.test {
+            Test::High { limit, .. } => (low, libm::fmin(high, limit)),
+            Test::Low { limit, .. } => (libm::fmax(low, limit), high),
+            Test::When(_) | Test::External => (f64::INFINITY, f64::NEG_INFINITY),
+        },
+    )
+}
+
 fn check_name(name: &str) -> Result<(), BuildError> {
     check_segment(name).map_err(|error| BuildError::Name {
         name: name.into(),
@@ -651,6 +674,9 @@ fn check_levels(spec: &AlarmSpec) -> Result<bool, BuildError> {
     }
     let mut high: Option<f64> = None;
     let mut low: Option<f64> = None;
+    let any_low = levels
+        .iter()
+        .any(|level| matches!(level.test, Test::Low { .. }));
     for (index, level) in levels.iter().enumerate() {
         if levels[..index].iter().any(|other| other.name == level.name) {
             return Err(BuildError::DuplicateLevel(level.name.clone()));
@@ -670,12 +696,16 @@ fn check_levels(spec: &AlarmSpec) -> Result<bool, BuildError> {
                 check_limit(spec, level, limit, deadband)?;
                 low.replace(limit).is_some_and(|before| limit >= before)
             }
-            Test::When(_) => low.is_some(),
-            Test::External => false,
+            Test::When(_) if any_low => return Err(BuildError::MixedSides(level.name.clone())),
+            Test::When(_) | Test::External => false,
         };
         if out_of_order {
             return Err(BuildError::LevelOrder(level.name.clone()));
         }
+    }
+    let (low, high) = band(levels);
+    if any_low && low >= high {
+        return Err(BuildError::LimitsCross { low, high });
     }
     Ok(external)
 }
@@ -790,6 +820,14 @@ mod tests {
         check(
             vec![level("LL", low(5.0)), level("H", high(9.0))],
             "level `H` is out of order, expected each limit beyond the one before, high ones first",
+        );
+        check(
+            vec![level("H", high(5.0)), level("L", low(5.0))],
+            "low limit 5 is not below high limit 5",
+        );
+        check(
+            vec![level("H", on(PointIdx(0))), level("L", low(5.0))],
+            "level `H` is a condition beside low limits, expected limits only, or conditions and high limits",
         );
         check(
             vec![level("L1", high(5.0)), level("L1", low(1.0))],

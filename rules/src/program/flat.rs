@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{at, u32_of};
 
-/// A stretch of [`Op`](crate::eval::Op)s that leaves one result.
+/// A stretch of a table: [`Op`](crate::eval::Op)s that leave one result, or points that are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) from: u32,
@@ -32,6 +32,13 @@ pub(crate) struct AlarmCode {
     pub(crate) limits_only: bool,
     pub(crate) test: bool,
     pub(crate) unknown_hold_ms: u64,
+    /// With limits only: between these (exclusive), no level is reached.
+    pub(crate) band: (f64, f64),
+    /// The points that it reads, with its held conditions.
+    pub(crate) points: Entry,
+    /// Its held conditions.
+    pub(crate) held_from: u32,
+    pub(crate) held_to: u32,
     /// Its place in the order of evaluation.
     pub(crate) unit: u32,
     /// The points that its health conditions read, for its reason: the first of them.
@@ -62,9 +69,7 @@ pub(crate) struct LevelCode {
 pub(crate) struct HeldCode {
     pub(crate) condition: Entry,
     pub(crate) duration_ms: u32,
-    /// The alarm that it is a part of, and which of that alarm's.
-    pub(crate) alarm: u32,
-    pub(crate) ordinal: u32,
+    /// Its place in the order of evaluation.
     pub(crate) unit: u32,
 }
 
@@ -100,6 +105,11 @@ impl Readers {
         Self { start, list }
     }
 
+    /// One more that is read, by nobody.
+    pub(crate) fn push_unread(&mut self) {
+        self.start.push(u32_of(self.list.len()));
+    }
+
     /// Who reads `read`.
     pub(crate) fn of(&self, read: u32) -> &[u32] {
         let read = at(read);
@@ -117,7 +127,7 @@ mod tests {
     fn readers_are_listed_once_and_in_order() {
         let readers = Readers::new(3, vec![(2, 7), (0, 9), (2, 1), (2, 7)]);
         assert_eq!(readers.of(0), [9]);
-        assert_eq!(readers.of(1), []);
+        assert!(readers.of(1).is_empty());
         assert_eq!(readers.of(2), [1, 7]);
     }
 }

@@ -1,0 +1,287 @@
+//! The life of an alarm: what its levels and the conditions' answers make of it, as events.
+
+use alloc::vec::Vec;
+
+use telemetry::{UtcMs, Value};
+
+use super::{Engine, reason_word};
+use crate::alarm::NO_LEVEL;
+use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind};
+use crate::program::{LEVELS_MAX, LevelTest, Program, Source, at};
+use crate::timer::NEVER;
+use crate::value::{Number, Trust, Truth};
+
+impl Engine {
+    /// Evaluates an alarm now; true when what others read of it has changed.
+    pub(super) fn evaluate_alarm(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let before = self.read_by_others(alarm);
+        let now = self.now;
+        if self.state.alarms[at(alarm)].next_due <= now {
+            // What was due goes first, under the conditions that held until now.
+            self.state.levels(program, alarm).settle(now);
+            self.follow_levels(program, alarm, cause, effects);
+            let slot = &mut self.state.alarms[at(alarm)];
+            if slot.unknown_due <= now {
+                slot.unknown_due = NEVER;
+                slot.flags.unknown = true;
+                self.emit(alarm, EventKind::Unknown, cause, effects);
+            }
+        }
+
+        let mut conditions = [Truth::UNKNOWN; LEVELS_MAX];
+        let n_levels = self.conditions(program, alarm, &mut conditions);
+        let conditions = &conditions[..n_levels];
+        let unknown = conditions.iter().any(|condition| condition.is_unknown());
+
+        let slot = &mut self.state.alarms[at(alarm)];
+        slot.unknown_now = unknown;
+        if !unknown {
+            slot.unknown_due = NEVER;
+            if slot.flags.unknown {
+                slot.flags.unknown = false;
+                self.emit(alarm, EventKind::Known, cause, effects);
+            }
+        }
+        self.state.levels(program, alarm).apply(conditions, now);
+        self.follow_levels(program, alarm, cause, effects);
+        let code = &program.alarm_code[at(alarm)];
+        let hold_ms = code.unknown_hold_ms;
+        let waiting = unknown && self.is_waiting(program, alarm);
+        let slot = &mut self.state.alarms[at(alarm)];
+        if unknown && !slot.flags.unknown && slot.unknown_due == NEVER && !waiting {
+            if hold_ms == 0 {
+                slot.flags.unknown = true;
+                self.emit(alarm, EventKind::Unknown, cause, effects);
+            } else {
+                slot.unknown_due = now.plus_ms(hold_ms);
+            }
+        }
+
+        self.state.refresh(program, alarm);
+        let due = self.state.alarms[at(alarm)].next_due;
+        if due != NEVER {
+            self.timers.arm(alarm, due);
+        }
+        self.read_by_others(alarm) != before
+    }
+
+    /// True while a point that it reads was never read and is not stale yet: there is nothing to tell.
+    fn is_waiting(&self, program: &Program, alarm: u32) -> bool {
+        let points = program.alarm_code[at(alarm)].points;
+        program.alarm_points[at(points.from)..at(points.to)]
+            .iter()
+            .map(|point| &self.state.points[at(*point)])
+            .any(|point| point.quality.is_none() && !point.stale)
+    }
+
+    /// What other conditions may read of an alarm.
+    fn read_by_others(&self, alarm: u32) -> (bool, u16, bool) {
+        let slot = &self.state.alarms[at(alarm)];
+        (slot.flags.active, slot.severity, slot.unknown_now)
+    }
+
+    /// The condition of each level now, with its gate; how many there are.
+    fn conditions(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        conditions: &mut [Truth; LEVELS_MAX],
+    ) -> usize {
+        let code = &program.alarm_code[at(alarm)];
+        let number = self.number(program, alarm);
+        let gate = code.gate.map_or(Truth::TRUE, |gate| {
+            self.stack.condition(&program.ops, gate, &self.state)
+        });
+        let from = at(code.levels_from);
+        let n_levels = usize::from(code.n_levels);
+        for (level, condition) in conditions.iter_mut().enumerate().take(n_levels) {
+            let on = self.state.phases[from + level].is_on();
+            let test = match program.level_code[from + level].test {
+                LevelTest::High { limit, exit } => Truth::new(
+                    if on {
+                        number.value >= exit
+                    } else {
+                        number.value >= limit
+                    },
+                    number.trust,
+                ),
+                LevelTest::Low { limit, exit } => Truth::new(
+                    if on {
+                        number.value <= exit
+                    } else {
+                        number.value <= limit
+                    },
+                    number.trust,
+                ),
+                LevelTest::When(entry) => self.stack.condition(&program.ops, entry, &self.state),
+                LevelTest::External => self.state.alarms[at(alarm)].external,
+            };
+            *condition = test.and(gate);
+        }
+        if let Some(top) = self.state.levels(program, alarm).top() {
+            self.widen_peak(program, alarm, top, number);
+        }
+        n_levels
+    }
+
+    /// The number that an alarm looks at.
+    pub(super) fn number(&mut self, program: &Program, alarm: u32) -> Number {
+        match program.alarm_code[at(alarm)].source {
+            Source::None => Number::BAD,
+            Source::Point(point) => crate::eval::Memory::number(&self.state, point),
+            Source::Formula(entry) => self.stack.formula(&program.ops, entry, &self.state),
+        }
+    }
+
+    fn widen_peak(&mut self, program: &Program, alarm: u32, level: usize, number: Number) {
+        let code = &program.alarm_code[at(alarm)];
+        let slot = &mut self.state.alarms[at(alarm)];
+        if number.trust != Trust::Bad {
+            slot.peak = if level < usize::from(code.n_high) {
+                libm::fmax(slot.peak, number.value)
+            } else {
+                libm::fmin(slot.peak, number.value)
+            };
+        }
+    }
+
+    /// Makes the flags follow the levels.
+    fn follow_levels(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.now;
+        let levels = self.state.levels(program, alarm);
+        let top = levels.top();
+        let slot = &self.state.alarms[at(alarm)];
+        let current = slot.flags.active.then(|| usize::from(slot.level));
+        if top == current {
+            return;
+        }
+        let Some(level) = top else {
+            let slot = &mut self.state.alarms[at(alarm)];
+            slot.flags.active = false;
+            slot.cleared_at = now;
+            self.emit(alarm, EventKind::Returned, cause, effects);
+            return;
+        };
+        let levels = self.state.levels(program, alarm);
+        let since = levels.since(level);
+        let latches = levels.latches(level);
+        let same_side = current.is_some_and(|current| levels.side(level).contains(&current));
+        let severity = levels.code[level].severity;
+        let kind = match current {
+            None => EventKind::Raised,
+            Some(current) if same_side && level < current => EventKind::LevelDown,
+            Some(_) => EventKind::LevelUp,
+        };
+        let slot = &mut self.state.alarms[at(alarm)];
+        slot.level = u8::try_from(level).expect("at most LEVELS_MAX levels");
+        slot.severity = severity;
+        slot.flags.latched |= latches;
+        if kind == EventKind::Raised {
+            slot.flags.active = true;
+            slot.occurrence = slot.occurrence.saturating_add(1);
+            slot.condition_since = since.min(now);
+            slot.raised_at = now;
+            slot.cleared_at = NEVER;
+        }
+        if kind != EventKind::LevelDown {
+            slot.flags.acked = false;
+            if let Some(rare) = &mut slot.rare {
+                rare.acked = None;
+            }
+        }
+        if !same_side {
+            slot.peak = f64::NAN;
+        }
+        let number = self.number(program, alarm);
+        self.widen_peak(program, alarm, level, number);
+        self.emit(alarm, kind, cause, effects);
+    }
+
+    /// Dates the alarm's state by now and writes the event.
+    pub(super) fn emit(
+        &mut self,
+        alarm: u32,
+        kind: EventKind,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.state.alarms[at(alarm)].changed_at = self.now;
+        effects.push(Effect {
+            kind,
+            alarm: AlarmIdx(alarm),
+            at: self.now,
+            cause,
+            by: None,
+            comment: None,
+            state: self.alarm_state(alarm),
+        });
+    }
+
+    /// An alarm's state as people see it.
+    pub(super) fn alarm_state(&self, alarm: u32) -> AlarmState {
+        let program = &*self.program;
+        let code = &program.alarm_code[at(alarm)];
+        let slot = &self.state.alarms[at(alarm)];
+        let time = |time: UtcMs| (time != NEVER).then_some(time);
+        let level = (slot.level != NO_LEVEL).then_some(slot.level);
+        let limit = level.and_then(|level| {
+            match program.level_code[at(code.levels_from) + usize::from(level)].test {
+                LevelTest::High { limit, .. } | LevelTest::Low { limit, .. } => Some(limit),
+                LevelTest::When(_) | LevelTest::External => None,
+            }
+        });
+        let rare = slot.rare.as_deref();
+        let acked = rare.and_then(|rare| rare.acked.as_ref());
+        let source = match code.source {
+            Source::Point(point) => Some(point),
+            Source::None | Source::Formula(_) => None,
+        };
+        let reading = source.and_then(|point| {
+            self.state.points[at(point)].sample(program.points()[at(point)].digital)
+        });
+        let value = match code.source {
+            Source::None => None,
+            Source::Point(_) => reading.and_then(|reading| reading.value),
+            Source::Formula(entry) => {
+                let number = self.stack.clone().formula(&program.ops, entry, &self.state);
+                (number.trust != Trust::Bad).then_some(Value::Number(number.value))
+            }
+        };
+        let watched = code
+            .watched
+            .or_else(|| source.filter(|_| slot.flags.unknown));
+        let reason = rare
+            .and_then(|rare| rare.reason.clone())
+            .or_else(|| reason_word(&self.state.points[at(watched?)]).map(Into::into));
+        AlarmState {
+            flags: slot.flags,
+            occurrence: u64::from(slot.occurrence),
+            level,
+            changed_at: time(slot.changed_at).unwrap_or_default(),
+            condition_since: time(slot.condition_since),
+            raised_at: time(slot.raised_at),
+            cleared_at: time(slot.cleared_at),
+            acked_at: acked.map(|(at, _)| *at),
+            acked_by: acked.map(|(_, by)| by.clone()),
+            limit,
+            peak: (limit.is_some() && !slot.peak.is_nan()).then_some(slot.peak),
+            value,
+            quality: reading.map(|reading| reading.quality),
+            sample_time: reading.map(|reading| reading.at),
+            clock: reading.map(|reading| reading.clock),
+            reason,
+        }
+    }
+}

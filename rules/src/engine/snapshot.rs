@@ -1,0 +1,253 @@
+//! The engine's state as bytes of meaning: points and alarms by name, so that it survives a new program.
+//!
+//! A rule that is as it was goes on in the middle of its delays; a changed one starts its delays again and keeps its alarms; a removed one's alarms stay until people are done with them ([`Program::adopt`]).
+
+mod read;
+mod write;
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use read::{AlarmRecord, Reader};
+use thiserror::Error;
+
+use super::Engine;
+use super::state::stale_at;
+use crate::alarm::{LevelTimes, NO_LEVEL, Phase};
+use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
+use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
+use crate::timer::NEVER;
+
+const MAGIC: &[u8; 4] = b"FSRS";
+const VERSION: u8 = 1;
+
+/// Why bytes are no snapshot.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum SnapshotError {
+    /// They do not begin as a snapshot does.
+    #[error("not a snapshot of the rule engine")]
+    NotASnapshot,
+    /// A version that this program does not read.
+    #[error("snapshot version {0}, expected {VERSION}")]
+    Version(u8),
+    /// They end too early, or say what can't be.
+    #[error("a broken snapshot at byte {at}")]
+    Broken {
+        /// Where.
+        at: usize,
+    },
+}
+
+impl Engine {
+    /// The state as bytes; the same state gives the same bytes.
+    pub fn snapshot(&self) -> Vec<u8> {
+        write::snapshot(self)
+    }
+
+    /// An engine that goes on where the snapshot was taken, under this program.
+    ///
+    /// Under the same program nothing happens; under another one, alarms that are not normal and whose rule changed say so and want to be acknowledged again, and everything is evaluated once.
+    ///
+    /// # Errors
+    /// Bytes that are no snapshot.
+    pub fn restore(
+        program: Arc<Program>,
+        snapshot: &[u8],
+        effects: &mut Vec<Effect>,
+    ) -> Result<Self, SnapshotError> {
+        let mut reader = Reader::new(snapshot)?;
+        let now = reader.time()?;
+        let mut engine = Self::new(program, now);
+        for _ in 0..reader.count()? {
+            let record = reader.point()?;
+            if let Some(point) = engine.program.find_point(&record.unit, &record.point) {
+                let place = &mut engine.state.points[at(point.0)];
+                let fresh = place.stale_at;
+                *place = record.slot;
+                // A new `max_age` counts from the reading, or from now where there was none.
+                let max_age_ms = engine.program.point_max_age_ms[at(point.0)];
+                if record.max_age_ms != max_age_ms {
+                    place.stale_at = if place.quality.is_some() {
+                        stale_at(place.at.min(now), max_age_ms)
+                    } else {
+                        fresh
+                    };
+                    place.stale &= max_age_ms != 0;
+                }
+            }
+        }
+        let mut changed = Vec::new();
+        for _ in 0..reader.count()? {
+            let record = reader.alarm()?;
+            if let Some(alarm) = engine.program.find_alarm(&record.id)
+                && engine.restore_alarm(alarm.0, &record)
+            {
+                changed.push(alarm.0);
+            }
+        }
+        reader.end()?;
+        engine.arm_all(now);
+        for alarm in changed {
+            engine.emit(alarm, EventKind::ConfigChanged, Cause::Config, effects);
+        }
+        engine.start(effects);
+        Ok(engine)
+    }
+
+    /// Puts a record into its slot; true when people have to be told that its rule changed.
+    fn restore_alarm(&mut self, alarm: u32, record: &AlarmRecord) -> bool {
+        let program = Arc::clone(&self.program);
+        let info = &program.alarms()[at(alarm)];
+        let levels = program.levels_of(AlarmIdx(alarm));
+        let code = &program.alarm_code[at(alarm)];
+        let from = at(code.levels_from);
+        let same = record.hash == program.rule_of(AlarmIdx(alarm)).hash
+            && record.levels.len() == levels.len()
+            && record
+                .levels
+                .iter()
+                .zip(levels)
+                .all(|(a, b)| a.name == b.name)
+            && !info.retired
+            && !record.retired;
+        let test = self.state.alarms[at(alarm)].flags.test;
+        let mut slot = record.slot.clone();
+        slot.flags.test = test;
+        if let Some(rare) = &mut slot.rare {
+            rare.late = rare
+                .late
+                .take()
+                .filter(|late| same && late.since.len() == levels.len());
+        }
+        if same {
+            for (index, level) in record.levels.iter().enumerate() {
+                self.state.phases[from + index] = level.phase;
+                self.state.times[from + index] = level.times;
+            }
+            let held = at(code.held_from)..at(code.held_to);
+            for (slot, held) in self.state.held[held].iter_mut().zip(&record.held) {
+                *slot = held.clone();
+            }
+            self.state.alarms[at(alarm)] = slot;
+            self.state.refresh(&program, alarm);
+            return false;
+        }
+        slot.unknown_due = NEVER;
+        slot.unknown_now = true;
+        slot.quiet = false;
+        // The level of the same name, or the gravest that is no graver.
+        let name = record
+            .levels
+            .get(usize::from(slot.level))
+            .map(|level| level.name.as_str());
+        let level = levels
+            .iter()
+            .position(|level| Some(level.name.as_str()) == name)
+            .or_else(|| {
+                levels
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, level)| level.severity <= slot.severity)
+                    .max_by_key(|(_, level)| level.severity)
+                    .map(|(index, _)| index)
+            })
+            .unwrap_or(0);
+        if slot.level != NO_LEVEL {
+            slot.level = u8::try_from(level).expect("at most LEVELS_MAX levels");
+            slot.severity = levels[level].severity;
+        }
+        let normal = slot.flags.letter_below() == Letter::A;
+        if info.retired {
+            slot.unknown_now = false;
+            if !record.retired {
+                slot.flags = Flags {
+                    active: false,
+                    latched: true,
+                    acked: false,
+                    ..slot.flags
+                };
+                slot.flags.unknown = false;
+                slot.cleared_at = if record.slot.flags.active {
+                    self.now
+                } else {
+                    slot.cleared_at
+                };
+            }
+        } else if slot.flags.active {
+            for index in 0..levels.len() {
+                let lesser = levels[index].side == levels[level].side && index <= level;
+                if lesser {
+                    self.state.phases[from + index] = Phase::On;
+                    self.state.times[from + index] = LevelTimes {
+                        due: NEVER,
+                        since: slot.condition_since,
+                    };
+                }
+            }
+        }
+        let tell = !normal && !record.retired;
+        if tell {
+            slot.flags.acked = false;
+            slot.rare().acked = None;
+        }
+        self.state.alarms[at(alarm)] = slot;
+        tell
+    }
+}
+
+impl Program {
+    /// Takes over the alarms of a snapshot that are not normal and that this program has not: their rule is gone, and they stay until they are acknowledged and reset. Returns how many.
+    ///
+    /// # Errors
+    /// Bytes that are no snapshot.
+    pub fn adopt(&mut self, snapshot: &[u8]) -> Result<usize, SnapshotError> {
+        let mut reader = Reader::new(snapshot)?;
+        reader.time()?;
+        for _ in 0..reader.count()? {
+            reader.point()?;
+        }
+        let mut adopted = 0;
+        for _ in 0..reader.count()? {
+            let record = reader.alarm()?;
+            if let Some(rule) = &record.rule
+                && self.find_alarm(&record.id).is_none()
+            {
+                self.adopt_alarm(&record, rule);
+                adopted += 1;
+            }
+        }
+        reader.end()?;
+        self.sort_alarms();
+        Ok(adopted)
+    }
+
+    fn adopt_alarm(&mut self, record: &AlarmRecord, rule: &RuleInfo) {
+        let mut id = record.id.split('/');
+        let mut part = || id.next().unwrap_or("-");
+        let (unit, point) = (part(), part());
+        let scope = match self.find_point(unit, point) {
+            Some(point) => Scope::Point(point),
+            None => Scope::Gone {
+                unit: String::from(unit),
+                point: String::from(point),
+            },
+        };
+        let levels = record
+            .levels
+            .iter()
+            .filter_map(|level| level.info.clone())
+            .collect();
+        self.add_retired(scope, rule.clone(), levels);
+    }
+}
+
+/// A level in a snapshot: its words, and where it is.
+#[derive(Clone, Debug)]
+pub(crate) struct LevelRecord {
+    pub(crate) name: String,
+    pub(crate) phase: Phase,
+    pub(crate) times: LevelTimes,
+    /// What messages show of it; only of alarms that are not normal.
+    pub(crate) info: Option<LevelInfo>,
+}

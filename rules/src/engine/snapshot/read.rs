@@ -1,0 +1,337 @@
+//! Reads a snapshot; any bytes give a record or an error, never a panic.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use telemetry::{Clock, Quality, UtcMs};
+
+use super::{LevelRecord, MAGIC, SnapshotError, VERSION};
+use crate::alarm::{LateRun, LevelTimes, NO_LEVEL, Phase, Rare, Slot};
+use crate::effect::Flags;
+use crate::engine::state::{HeldSlot, PointSlot};
+use crate::program::{Colour, LEVELS_MAX, LevelInfo, RuleInfo, Side, Text};
+use crate::timer::NEVER;
+use crate::value::{Number, Trust, Truth};
+
+/// A point in a snapshot.
+pub(super) struct PointRecord {
+    pub(super) unit: String,
+    pub(super) point: String,
+    pub(super) max_age_ms: u64,
+    pub(super) slot: PointSlot,
+}
+
+/// An alarm in a snapshot.
+pub(super) struct AlarmRecord {
+    pub(super) id: String,
+    /// The hash of its rule.
+    pub(super) hash: String,
+    /// Its rule was gone already.
+    pub(super) retired: bool,
+    pub(super) slot: Slot,
+    pub(super) levels: Vec<LevelRecord>,
+    pub(super) held: Vec<HeldSlot>,
+    /// Its rule's words; only of an alarm that is not normal.
+    pub(super) rule: Option<RuleInfo>,
+}
+
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    place: usize,
+}
+
+type Read<T> = Result<T, SnapshotError>;
+
+impl<'a> Reader<'a> {
+    /// Checks the beginning.
+    pub(super) fn new(bytes: &'a [u8]) -> Read<Self> {
+        let body = bytes
+            .strip_prefix(MAGIC)
+            .ok_or(SnapshotError::NotASnapshot)?;
+        match body.first() {
+            Some(&VERSION) => Ok(Self {
+                bytes,
+                place: MAGIC.len() + 1,
+            }),
+            Some(other) => Err(SnapshotError::Version(*other)),
+            None => Err(SnapshotError::NotASnapshot),
+        }
+    }
+
+    /// Checks that nothing is left.
+    pub(super) fn end(&self) -> Read<()> {
+        if self.place == self.bytes.len() {
+            Ok(())
+        } else {
+            Err(self.broken())
+        }
+    }
+
+    fn broken(&self) -> SnapshotError {
+        SnapshotError::Broken { at: self.place }
+    }
+
+    fn take(&mut self, len: usize) -> Read<&'a [u8]> {
+        let end = self.place.checked_add(len).ok_or_else(|| self.broken())?;
+        let taken = self
+            .bytes
+            .get(self.place..end)
+            .ok_or_else(|| self.broken())?;
+        self.place = end;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+        let broken = self.broken();
+        self.take(N)?.try_into().map_err(|_| broken)
+    }
+
+    fn u8(&mut self) -> Read<u8> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn bool(&mut self) -> Read<bool> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            2.. => Err(self.broken()),
+        }
+    }
+
+    fn u16(&mut self) -> Read<u16> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    /// A number of entries, or of bytes.
+    pub(super) fn count(&mut self) -> Read<u32> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Read<u64> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn f64(&mut self) -> Read<f64> {
+        Ok(f64::from_bits(self.u64()?))
+    }
+
+    pub(super) fn time(&mut self) -> Read<UtcMs> {
+        Ok(UtcMs(i64::from_le_bytes(self.array()?)))
+    }
+
+    fn text(&mut self) -> Read<&'a str> {
+        let len = usize::try_from(self.count()?).map_err(|_| self.broken())?;
+        let broken = self.broken();
+        core::str::from_utf8(self.take(len)?).map_err(|_| broken)
+    }
+
+    fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<Option<T>> {
+        if self.bool()? {
+            read(self).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Grows with what is really there, whatever the length says.
+    fn list<T>(&mut self, len: u32, mut read: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+        let mut list = Vec::new();
+        for _ in 0..len {
+            list.push(read(self)?);
+        }
+        Ok(list)
+    }
+
+    fn truth(&mut self) -> Read<Truth> {
+        match self.u8()? {
+            0 => Ok(Truth::FALSE),
+            1 => Ok(Truth::WEAK_FALSE),
+            2 => Ok(Truth::UNKNOWN),
+            3 => Ok(Truth::WEAK_TRUE),
+            4 => Ok(Truth::TRUE),
+            5.. => Err(self.broken()),
+        }
+    }
+
+    fn phase(&mut self) -> Read<Phase> {
+        match self.u8()? {
+            0 => Ok(Phase::Off),
+            1 => Ok(Phase::Pending),
+            2 => Ok(Phase::Paused),
+            3 => Ok(Phase::On),
+            4 => Ok(Phase::Leaving),
+            5.. => Err(self.broken()),
+        }
+    }
+
+    pub(super) fn point(&mut self) -> Read<PointRecord> {
+        let unit = self.text()?.into();
+        let point = self.text()?.into();
+        let max_age_ms = self.u64()?;
+        let mut slot = PointSlot {
+            number: Number::BAD,
+            at: NEVER,
+            stale_at: NEVER,
+            quality: None,
+            clock: Clock::Synced,
+            stale: false,
+        };
+        if self.bool()? {
+            slot.quality = Some(Quality(self.u16()?));
+            slot.clock = match self.u8()? {
+                0 => Clock::Synced,
+                1 => Clock::Holdover,
+                2 => Clock::Unsynced,
+                3 => Clock::Arrival,
+                4.. => return Err(self.broken()),
+            };
+            slot.at = self.time()?;
+            let trust = match self.u8()? {
+                0 => Trust::Good,
+                1 => Trust::Uncertain,
+                2 => Trust::Bad,
+                3.. => return Err(self.broken()),
+            };
+            slot.number = Number::new(self.f64()?, trust);
+        }
+        slot.stale_at = self.time()?;
+        slot.stale = self.bool()?;
+        Ok(PointRecord {
+            unit,
+            point,
+            max_age_ms,
+            slot,
+        })
+    }
+
+    pub(super) fn alarm(&mut self) -> Read<AlarmRecord> {
+        let id = self.text()?.into();
+        let hash = self.text()?.into();
+        let retired = self.bool()?;
+        let slot = self.slot()?;
+        let n_levels = self.u8()?;
+        if usize::from(n_levels) > LEVELS_MAX || (slot.level != NO_LEVEL && slot.level >= n_levels)
+        {
+            return Err(self.broken());
+        }
+        let levels = self.list(u32::from(n_levels), |reader| {
+            let name: String = reader.text()?.into();
+            Ok(LevelRecord {
+                phase: reader.phase()?,
+                times: LevelTimes {
+                    due: reader.time()?,
+                    since: reader.time()?,
+                },
+                info: reader.option(|reader| reader.level_info(&name))?,
+                name,
+            })
+        })?;
+        let n_held = self.count()?;
+        let held = self.list(n_held, |reader| {
+            Ok(HeldSlot {
+                phase: reader.phase()?,
+                due: reader.time()?,
+                condition: reader.truth()?,
+                answer: reader.truth()?,
+            })
+        })?;
+        let rule = self.option(Self::rule_info)?;
+        let told = !levels.is_empty() && levels.iter().all(|level| level.info.is_some());
+        if rule.is_some() && !told {
+            return Err(self.broken());
+        }
+        Ok(AlarmRecord {
+            id,
+            hash,
+            retired,
+            slot,
+            levels,
+            held,
+            rule,
+        })
+    }
+
+    fn slot(&mut self) -> Read<Slot> {
+        let bits = self.u8()?;
+        let bit = |index: u8| bits >> index & 1 == 1;
+        let flags = Flags {
+            active: bit(0),
+            acked: bit(1),
+            latched: bit(2),
+            shelved: bit(3),
+            suppressed: bit(4),
+            out_of_service: bit(5),
+            unknown: bit(6),
+            test: bit(7),
+        };
+        let slot = Slot {
+            flags,
+            quiet: false,
+            unknown_now: self.bool()?,
+            level: self.u8()?,
+            severity: self.u16()?,
+            external: self.truth()?,
+            occurrence: self.count()?,
+            unknown_due: self.time()?,
+            next_due: NEVER,
+            changed_at: self.time()?,
+            condition_since: self.time()?,
+            raised_at: self.time()?,
+            cleared_at: self.time()?,
+            peak: self.f64()?,
+            rare: self.option(Self::rare)?.map(alloc::boxed::Box::new),
+        };
+        if slot.flags.active && slot.level == NO_LEVEL {
+            return Err(self.broken());
+        }
+        Ok(slot)
+    }
+
+    fn rare(&mut self) -> Read<Rare> {
+        Ok(Rare {
+            acked: self.option(|reader| Ok((reader.time()?, Arc::from(reader.text()?))))?,
+            reason: self.option(|reader| Ok(Arc::from(reader.text()?)))?,
+            late: self.option(|reader| {
+                let last = reader.time()?;
+                let told = reader.option(Self::u8)?;
+                let len = reader.count()?;
+                let since = reader.list(len, Self::time)?;
+                Ok(LateRun { last, told, since })
+            })?,
+        })
+    }
+
+    fn level_info(&mut self, name: &str) -> Read<LevelInfo> {
+        Ok(LevelInfo {
+            name: name.into(),
+            colour: match self.u8()? {
+                0 => Colour::Blue,
+                1 => Colour::Yellow,
+                2 => Colour::Orange,
+                3 => Colour::Red,
+                4.. => return Err(self.broken()),
+            },
+            severity: self.u16()?,
+            side: if self.bool()? { Side::Low } else { Side::High },
+            rank: self.u8()?,
+            limit: self.option(Self::f64)?,
+            latch: self.bool()?,
+        })
+    }
+
+    fn rule_info(&mut self) -> Read<RuleInfo> {
+        let mut text = || self.text().map(String::from);
+        let (name, pack, version, hash) = (text()?, text()?, text()?, text()?);
+        let (zh, en) = (text()?, text()?);
+        Ok(RuleInfo {
+            name,
+            pack,
+            version,
+            hash,
+            clause: self.option(|reader| Ok(reader.text()?.into()))?,
+            text: Text { zh, en },
+            test: self.bool()?,
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! Writes a snapshot: little-endian numbers, texts and lists with their length before them.
+//!
+//! Alarms that nothing ever happened to are left out: a fresh one, evaluated, is the same.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use telemetry::{Clock, UtcMs};
+
+use super::{Engine, MAGIC, VERSION};
+use crate::alarm::{Phase, Slot};
+use crate::effect::{AlarmIdx, Flags, Letter};
+use crate::engine::state::{HeldSlot, PointSlot};
+use crate::program::{LevelInfo, RuleInfo, Side, at, u32_of};
+use crate::timer::NEVER;
+use crate::value::{Trust, Truth};
+
+struct Writer(Vec<u8>);
+
+pub(super) fn snapshot(engine: &Engine) -> Vec<u8> {
+    let program = &engine.program;
+    let mut out = Writer(Vec::new());
+    out.0.extend_from_slice(MAGIC);
+    out.u8(VERSION);
+    out.time(engine.now);
+    out.u32(u32_of(engine.state.points.len()));
+    for (index, slot) in engine.state.points.iter().enumerate() {
+        let info = &program.points()[index];
+        out.text(&info.unit);
+        out.text(&info.point);
+        out.u64(info.max_age_ms);
+        out.point(slot);
+    }
+    let told: Vec<u32> = (0..engine.n_alarms())
+        .filter(|&alarm| !is_pristine(engine, alarm))
+        .collect();
+    out.u32(u32_of(told.len()));
+    for alarm in told {
+        out.alarm(engine, alarm);
+    }
+    out.0
+}
+
+/// True when a fresh slot, evaluated, would be the same.
+fn is_pristine(engine: &Engine, alarm: u32) -> bool {
+    let slot = &engine.state.alarms[at(alarm)];
+    let code = &engine.program.alarm_code[at(alarm)];
+    let from = at(code.levels_from);
+    slot.occurrence == 0
+        && slot.changed_at == NEVER
+        && slot.unknown_due == NEVER
+        && slot.external == Truth::FALSE
+        && slot.rare.is_none()
+        && code.held_from == code.held_to
+        && engine.state.phases[from..from + usize::from(code.n_levels)]
+            .iter()
+            .all(|phase| *phase == Phase::Off)
+}
+
+impl Writer {
+    fn u8(&mut self, number: u8) {
+        self.0.push(number);
+    }
+
+    fn bool(&mut self, truth: bool) {
+        self.u8(u8::from(truth));
+    }
+
+    fn u16(&mut self, number: u16) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn u32(&mut self, number: u32) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn u64(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn f64(&mut self, number: f64) {
+        self.u64(number.to_bits());
+    }
+
+    fn time(&mut self, time: UtcMs) {
+        self.0.extend_from_slice(&time.0.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.u32(u32_of(text.len()));
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn truth(&mut self, truth: Truth) {
+        self.u8(u8::try_from(truth.rank()).expect("a chain of five"));
+    }
+
+    fn option<T>(&mut self, option: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        self.bool(option.is_some());
+        if let Some(value) = option {
+            write(self, value);
+        }
+    }
+
+    fn point(&mut self, slot: &PointSlot) {
+        self.option(slot.quality, |out, quality| {
+            out.u16(quality.0);
+            out.u8(match slot.clock {
+                Clock::Synced => 0,
+                Clock::Holdover => 1,
+                Clock::Unsynced => 2,
+                Clock::Arrival => 3,
+            });
+            out.time(slot.at);
+            out.u8(match slot.number.trust {
+                Trust::Good => 0,
+                Trust::Uncertain => 1,
+                Trust::Bad => 2,
+            });
+            out.f64(slot.number.value);
+        });
+        out_stale(self, slot);
+    }
+
+    fn phase(&mut self, phase: Phase) {
+        self.u8(match phase {
+            Phase::Off => 0,
+            Phase::Pending => 1,
+            Phase::Paused => 2,
+            Phase::On => 3,
+            Phase::Leaving => 4,
+        });
+    }
+
+    fn held(&mut self, slot: &HeldSlot) {
+        self.phase(slot.phase);
+        self.time(slot.due);
+        self.truth(slot.condition);
+        self.truth(slot.answer);
+    }
+
+    fn flags(&mut self, flags: Flags) {
+        let bits = [
+            flags.active,
+            flags.acked,
+            flags.latched,
+            flags.shelved,
+            flags.suppressed,
+            flags.out_of_service,
+            flags.unknown,
+            flags.test,
+        ];
+        self.u8(bits
+            .into_iter()
+            .rev()
+            .fold(0, |byte, bit| byte << 1 | u8::from(bit)));
+    }
+
+    fn alarm(&mut self, engine: &Engine, alarm: u32) {
+        let program = &engine.program;
+        let code = &program.alarm_code[at(alarm)];
+        let info = &program.alarms()[at(alarm)];
+        let rule = program.rule_of(AlarmIdx(alarm));
+        let slot = &engine.state.alarms[at(alarm)];
+        let id = alloc::format!("{}", program.id_of(AlarmIdx(alarm)));
+        self.text(&id);
+        self.text(&rule.hash);
+        self.bool(info.retired);
+        self.slot(slot);
+        let levels = program.levels_of(AlarmIdx(alarm));
+        let unfinished = slot.flags.letter_below() != Letter::A;
+        self.u8(code.n_levels);
+        for (index, level) in levels.iter().enumerate() {
+            let place = at(code.levels_from) + index;
+            self.text(&level.name);
+            self.phase(engine.state.phases[place]);
+            self.time(engine.state.times[place].due);
+            self.time(engine.state.times[place].since);
+            self.option(unfinished.then_some(level), Self::level_info);
+        }
+        let held = &engine.state.held[at(code.held_from)..at(code.held_to)];
+        self.u32(u32_of(held.len()));
+        for held in held {
+            self.held(held);
+        }
+        self.option(unfinished.then_some(rule), Self::rule_info);
+    }
+
+    fn slot(&mut self, slot: &Slot) {
+        self.flags(slot.flags);
+        self.bool(slot.unknown_now);
+        self.u8(slot.level);
+        self.u16(slot.severity);
+        self.truth(slot.external);
+        self.u32(slot.occurrence);
+        for time in [
+            slot.unknown_due,
+            slot.changed_at,
+            slot.condition_since,
+            slot.raised_at,
+            slot.cleared_at,
+        ] {
+            self.time(time);
+        }
+        self.f64(slot.peak);
+        self.option(slot.rare.as_deref(), |out, rare| {
+            out.option(rare.acked.as_ref(), |out, (at, by)| {
+                out.time(*at);
+                out.text(by);
+            });
+            out.option(rare.reason.as_ref(), |out, reason: &Arc<str>| {
+                out.text(reason);
+            });
+            out.option(rare.late.as_ref(), |out, late| {
+                out.time(late.last);
+                out.option(late.told, Self::u8);
+                out.u32(u32_of(late.since.len()));
+                for since in &late.since {
+                    out.time(*since);
+                }
+            });
+        });
+    }
+
+    fn level_info(&mut self, level: &LevelInfo) {
+        self.u8(match level.colour {
+            crate::program::Colour::Blue => 0,
+            crate::program::Colour::Yellow => 1,
+            crate::program::Colour::Orange => 2,
+            crate::program::Colour::Red => 3,
+        });
+        self.u16(level.severity);
+        self.bool(level.side == Side::Low);
+        self.u8(level.rank);
+        self.option(level.limit, Self::f64);
+        self.bool(level.latch);
+    }
+
+    fn rule_info(&mut self, rule: &RuleInfo) {
+        for text in [
+            &rule.name,
+            &rule.pack,
+            &rule.version,
+            &rule.hash,
+            &rule.text.zh,
+            &rule.text.en,
+        ] {
+            self.text(text);
+        }
+        self.option(rule.clause.as_deref(), Self::text);
+        self.bool(rule.test);
+    }
+}
+
+fn out_stale(out: &mut Writer, slot: &PointSlot) {
+    out.time(slot.stale_at);
+    out.bool(slot.stale);
+}

@@ -1,0 +1,67 @@
+//! Alarms whose rule is gone: they are a part of the program until people are done with them, and never active.
+
+use alloc::vec::Vec;
+
+use super::{
+    AlarmCode, AlarmInfo, Entry, LevelCode, LevelInfo, LevelTest, Program, RuleIdx, RuleInfo,
+    Scope, Source, Unit, u32_of,
+};
+use crate::effect::AlarmIdx;
+
+impl Program {
+    /// Adds an alarm whose rule is gone. The alarms have to be sorted afterwards.
+    pub(crate) fn add_retired(&mut self, scope: Scope, rule: RuleInfo, levels: Vec<LevelInfo>) {
+        let levels_from = u32_of(self.levels.len());
+        let unit = u32_of(self.units.len());
+        let point = match scope {
+            Scope::Point(point) => Some(point),
+            Scope::Unit(_) | Scope::Site | Scope::Node(_) | Scope::Gone { .. } => None,
+        };
+        self.units.push(Unit::Alarm(u32_of(self.alarms.len())));
+        self.readers_of_unit.push_unread();
+        self.alarm_code.push(AlarmCode {
+            source: Source::None,
+            gate: None,
+            levels_from,
+            n_levels: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
+            n_high: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
+            limits_only: false,
+            test: rule.test,
+            unknown_hold_ms: 0,
+            band: (f64::INFINITY, f64::NEG_INFINITY),
+            points: Entry { from: 0, to: 0 },
+            held_from: 0,
+            held_to: 0,
+            unit,
+            watched: None,
+        });
+        for level in &levels {
+            self.level_code.push(LevelCode {
+                test: LevelTest::External,
+                on_delay_ms: 0,
+                off_delay_ms: 0,
+                severity: level.severity,
+                latch: false,
+            });
+        }
+        self.levels.extend(levels);
+        self.rules.push(rule);
+        self.alarms.push(AlarmInfo {
+            scope,
+            rule: RuleIdx(u32_of(self.rules.len() - 1)),
+            point,
+            eu: None,
+            external: false,
+            retired: true,
+            levels_from,
+            levels_to: u32_of(self.levels.len()),
+        });
+    }
+
+    /// Sorts the alarms for finding.
+    pub(crate) fn sort_alarms(&mut self) {
+        let mut alarms_by_id: Vec<u32> = (0..u32_of(self.alarms.len())).collect();
+        alarms_by_id.sort_by(|a, b| self.id_of(AlarmIdx(*a)).cmp(&self.id_of(AlarmIdx(*b))));
+        self.alarms_by_id = alarms_by_id;
+    }
+}

@@ -1,0 +1,5 @@
+//! The rule engine from outside: whole programs, whole lives of alarms.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod life;
+mod support;
