@@ -16,3 +16,14 @@ pub mod point;
 pub mod program;
 mod timer;
 pub mod value;
+
+#[cfg(feature = "std")]
+pub mod compile;
+#[cfg(feature = "std")]
+pub mod file;
+#[cfg(feature = "std")]
+pub mod pack;
+#[cfg(feature = "std")]
+pub mod syntax;
+#[cfg(feature = "std")]
+pub mod unit;

@@ -1,0 +1,569 @@
+//! One rule over all its scopes → alarms.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use front::{Item, Problems};
+
+use super::lint::{self, Found, Judged};
+use super::lower::{self, Here, LowerError};
+use super::number::{Measure, Number};
+use super::points::Points;
+use super::site::Site;
+use crate::effect::AlarmIdx;
+use crate::expr::{Cond, Formula};
+use crate::file::{Condition, CountLevel, Level, LimitLevel, Override, Placed, Rule, Scope};
+use crate::point::PointIdx;
+use crate::program::{self, AlarmSpec, LevelSpec, ProgramBuilder, RuleIdx, Side, Test};
+use crate::syntax::Expr;
+
+/// After so many points of a rule that failed, the rest is not tried: it says the same of each.
+const FAILURES_MAX: usize = 5;
+
+/// What was reported already; the caller goes on.
+struct Reported;
+
+type Result<T> = std::result::Result<T, Reported>;
+type Overrides<'o, 'a> = [(usize, &'o Override<'a>)];
+
+/// Adds rules' alarms to a program, one rule after the other.
+pub(super) struct Adding<'c, 'a> {
+    points: &'c Points<'c>,
+    site: &'c Site<'a>,
+    pub builder: ProgramBuilder,
+    warnings: &'c Problems,
+    /// The alarms of each rule so far, with their unit.
+    made: BTreeMap<String, Vec<(Option<String>, AlarmIdx)>>,
+    /// The overrides that met a point or a unit.
+    met: RefCell<BTreeSet<usize>>,
+}
+
+impl<'c, 'a> Adding<'c, 'a> {
+    pub(super) fn new(
+        points: &'c Points<'c>,
+        site: &'c Site<'a>,
+        builder: ProgramBuilder,
+        warnings: &'c Problems,
+    ) -> Self {
+        Self {
+            points,
+            site,
+            builder,
+            warnings,
+            made: BTreeMap::new(),
+            met: RefCell::default(),
+        }
+    }
+
+    /// Adds the alarms of a rule, for every scope that it has in this site.
+    pub(super) fn rule(&mut self, rule: &Rule<'a>, idx: RuleIdx) {
+        check_levels(rule);
+        let mut n_failures = 0;
+        for (own, unit) in self.scopes(rule) {
+            if n_failures == FAILURES_MAX {
+                break;
+            }
+            let here = Here {
+                points: self.points,
+                site: self.site,
+                own,
+                unit: unit.as_deref(),
+                degrade: rule.degrade,
+            };
+            let Ok(spec) = self.spec(rule, idx, &here) else {
+                n_failures += 1;
+                continue;
+            };
+            let Some(spec) = spec else { continue };
+            match self.builder.alarm(spec) {
+                Ok(alarm) => self
+                    .made
+                    .entry(rule.name.value.clone())
+                    .or_default()
+                    .push((unit, alarm)),
+                Err(error) => {
+                    rule.name
+                        .item
+                        .problem(format!("for {}: {error}", scope_name(&here)));
+                    n_failures += 1;
+                }
+            }
+        }
+    }
+
+    /// Warns of overrides that met nothing.
+    pub(super) fn warn_of_unused(&self) {
+        let met = self.met.borrow();
+        for (index, entry) in self.site.overrides.iter().enumerate() {
+            if !met.contains(&index) {
+                self.warn(
+                    &entry.rule.item,
+                    "meets no point and no unit that this rule is for",
+                );
+            }
+        }
+    }
+
+    fn warn(&self, item: &Item<'_>, what: impl Into<String>) {
+        self.warnings.add(item.place(), item.path(), what);
+    }
+
+    /// The points or units that a rule is for; a rule that is for nothing here is a warning.
+    fn scopes(&self, rule: &Rule<'a>) -> Vec<(Option<PointIdx>, Option<String>)> {
+        let units = match &rule.scope {
+            Scope::Points { unit, .. } | Scope::Units { unit, .. } => unit,
+            Scope::Site => &None,
+        };
+        if let Some(unit) = units
+            && !self.points.has_unit(&unit.value)
+        {
+            let hint = front::nearest(&unit.value, self.points.units())
+                .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            unit.item
+                .problem(format!("no unit {} in this site{hint}", unit.value));
+            return Vec::new();
+        }
+        let in_unit = |name: &str| units.as_ref().is_none_or(|unit| unit.value == name);
+        match &rule.scope {
+            Scope::Points { kinds, .. } => {
+                let mut found = Vec::new();
+                for kind in kinds {
+                    for point in self.points.of_kind(&kind.value) {
+                        let unit = &self.points.info(*point).unit;
+                        if in_unit(unit) {
+                            found.push((Some(*point), Some(unit.clone())));
+                        }
+                    }
+                }
+                if found.is_empty() {
+                    self.warn_of_kinds(kinds);
+                }
+                found
+            }
+            Scope::Units { having, .. } => {
+                let kinds: Vec<&str> = having.iter().map(|kind| kind.value.as_str()).collect();
+                let found: Vec<_> = self
+                    .points
+                    .units_having(&kinds)
+                    .into_iter()
+                    .filter(|unit| in_unit(unit))
+                    .map(|unit| (None, Some(unit)))
+                    .collect();
+                if found.is_empty() {
+                    self.warn_of_kinds(having);
+                }
+                found
+            }
+            Scope::Site => Vec::from([(None, None)]),
+        }
+    }
+
+    fn warn_of_kinds(&self, kinds: &[Placed<'a, String>]) {
+        for kind in kinds {
+            let hint = if self.points.of_kind(&kind.value).is_empty() {
+                front::nearest(&kind.value, self.points.kinds())
+                    .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+            } else {
+                String::new()
+            };
+            self.warn(
+                &kind.item,
+                format!("the rule is for no point of this site{hint}"),
+            );
+        }
+    }
+
+    fn spec(&self, rule: &Rule<'a>, idx: RuleIdx, here: &Here<'_>) -> Result<Option<AlarmSpec>> {
+        let overrides = self.site.overrides_of(&rule.name.value, here);
+        self.met
+            .borrow_mut()
+            .extend(overrides.iter().map(|(index, _)| *index));
+        if let Some((_, entry)) = overrides.iter().rev().find(|(_, entry)| entry.off) {
+            return self.switched_off(entry, here).map(|()| None);
+        }
+        let only_while = match &rule.only_while {
+            None => None,
+            Some(gate) => Some(condition(gate, here)?),
+        };
+        let (value, eu, levels) = match &rule.condition {
+            Condition::Limits { value, high, low } => {
+                let number = self.value(rule, value.as_ref(), here)?;
+                let levels = self.limits(rule, &number, high, low, here, &overrides)?;
+                let eu = match number.formula {
+                    Formula::Point(_) => None,
+                    _ => number.measure.name(),
+                };
+                (Some(number.formula), eu, levels)
+            }
+            Condition::When { expr, level } => {
+                let test = Test::When(condition(expr, here)?);
+                (None, None, Vec::from([level_spec(level, test, &overrides)]))
+            }
+            Condition::Counts { over, levels } => (
+                None,
+                None,
+                self.counts(rule, over, levels, here, &overrides),
+            ),
+        };
+        if levels.is_empty() {
+            self.warn(
+                &rule.name.item,
+                format!("no level is left for {}", scope_name(here)),
+            );
+            return Ok(None);
+        }
+        Ok(Some(AlarmSpec {
+            scope: match (here.own, here.unit) {
+                (Some(own), _) => program::Scope::Point(own),
+                (None, Some(unit)) => program::Scope::Unit(unit.to_string()),
+                (None, None) => program::Scope::Site,
+            },
+            rule: idx,
+            value,
+            eu,
+            only_while,
+            levels,
+            unknown_hold_ms: rule.unknown_after_ms,
+        }))
+    }
+
+    fn switched_off(&self, entry: &Override<'a>, here: &Here<'_>) -> Result<()> {
+        let Some(own) = here.own else { return Ok(()) };
+        let kind = &self.points.info(own).kind;
+        let Some(clause) = lint::clause_of(kind) else {
+            return Ok(());
+        };
+        let named = entry
+            .laxer_than
+            .as_ref()
+            .is_some_and(|named| named.value == clause);
+        if named {
+            return Ok(());
+        }
+        entry.rule.item.problem(format!(
+            "switched off for {}, and {clause} asks for it, expected `laxer_than = \"{clause}\"` beside it",
+            self.points.name(own)
+        ));
+        Err(Reported)
+    }
+
+    fn value(
+        &self,
+        rule: &Rule<'a>,
+        value: Option<&Placed<'a, Expr>>,
+        here: &Here<'_>,
+    ) -> Result<Number> {
+        if let Some(value) = value {
+            let number =
+                lower::number(&value.value, here).map_err(|error| report(&value.item, &error))?;
+            if number.constant().is_some() {
+                value.item.problem("a constant, expected a point in it");
+                return Err(Reported);
+            }
+            return Ok(number);
+        }
+        let own = Expr {
+            node: crate::syntax::Node::Name(crate::syntax::Name::Own),
+            at: 0,
+        };
+        let number = lower::number(&own, here);
+        number.map_err(|_| {
+            let what = match here.own {
+                Some(own) => format!(
+                    "limits on {}, which is a switch, expected `when` or a point with numbers",
+                    self.points.name(own)
+                ),
+                None => "limits in a rule that is about no single point, expected `value = \"…\"`"
+                    .to_string(),
+            };
+            rule.name.item.problem(what);
+            Reported
+        })
+    }
+
+    fn limits(
+        &self,
+        rule: &Rule<'a>,
+        value: &Number,
+        high: &[LimitLevel<'a>],
+        low: &[LimitLevel<'a>],
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) -> Result<Vec<LevelSpec>> {
+        let mut failed = false;
+        let mut specs = Vec::new();
+        let mut found: Vec<Found<'_, 'a>> = Vec::new();
+        for (side, levels) in [(Side::High, high), (Side::Low, low)] {
+            let mut rank = 0;
+            for limit_level in levels {
+                let (item, limit, deadband) = match self.limit(limit_level, value, here, overrides)
+                {
+                    Ok(Some(limit)) => limit,
+                    Ok(None) => continue,
+                    Err(Reported) => {
+                        failed = true;
+                        continue;
+                    }
+                };
+                rank += 1;
+                let test = match side {
+                    Side::High => Test::High { limit, deadband },
+                    Side::Low => Test::Low { limit, deadband },
+                };
+                specs.push(level_spec(&limit_level.level, test, overrides));
+                found.push(Found {
+                    name: &limit_level.level.name.value,
+                    side,
+                    rank,
+                    limit,
+                    item,
+                });
+            }
+        }
+        if failed || !in_order(&found, &value.measure, here) {
+            return Err(Reported);
+        }
+        if let (Some(own), Formula::Point(_)) = (here.own, &value.formula) {
+            let judged = Judged {
+                point: &self.points.name(own),
+                kind: &self.points.info(own).kind,
+                measure: &value.measure,
+                ppm_of_mg: here.ppm_of_mg(),
+                levels: &found,
+                gate: rule.only_while.as_ref().map(|gate| &gate.item),
+                overrides,
+            };
+            if !lint::check(&judged, &|item, what| self.warn(item, what)) {
+                return Err(Reported);
+            }
+        }
+        Ok(specs)
+    }
+
+    /// A level's limit and deadband in the unit of the value, and where the limit is written; none for a level that the site leaves out.
+    fn limit<'l>(
+        &self,
+        level: &'l LimitLevel<'a>,
+        value: &Number,
+        here: &Here<'_>,
+        overrides: &'l Overrides<'l, 'a>,
+    ) -> Result<Option<(&'l Item<'a>, f64, f64)>> {
+        let name = &level.level.name.value;
+        let mine = || {
+            overrides
+                .iter()
+                .rev()
+                .filter(|(_, entry)| entry.level.as_ref().is_none_or(|only| only.value == *name))
+        };
+        let at = mine().find_map(|(_, entry)| entry.at.as_ref());
+        let at = at.unwrap_or(&level.at);
+        let (at, number) = match lower::constant(&at.value, here) {
+            Ok(number) => (at, number),
+            Err(error) if error.missing_limit => match &level.otherwise {
+                Some(otherwise) => {
+                    let number = lower::constant(&otherwise.value, here)
+                        .map_err(|error| report(&otherwise.item, &error))?;
+                    (otherwise, number)
+                }
+                None if level.optional => {
+                    self.warn(
+                        &at.item,
+                        format!(
+                            "`{name}` is left out for {}: {}",
+                            scope_name(here),
+                            error.what
+                        ),
+                    );
+                    return Ok(None);
+                }
+                None => return Err(report(&at.item, &error)),
+            },
+            Err(error) => return Err(report(&at.item, &error)),
+        };
+        let limit = in_measure(number, value, at, here)?;
+        let deadband = mine().find_map(|(_, entry)| entry.deadband.as_ref());
+        let deadband = match deadband.or(level.deadband.as_ref()) {
+            None => 0.0,
+            Some(deadband) => {
+                let number = lower::constant(&deadband.value, here)
+                    .map_err(|error| report(&deadband.item, &error))?;
+                let number = in_measure(number, value, deadband, here)?;
+                if number < 0.0 {
+                    deadband
+                        .item
+                        .problem(format!("{number}, expected 0 or more"));
+                    return Err(Reported);
+                }
+                number
+            }
+        };
+        Ok(Some((&at.item, limit, deadband)))
+    }
+
+    fn counts(
+        &self,
+        rule: &Rule<'a>,
+        over: &[Placed<'a, String>],
+        levels: &[CountLevel<'a>],
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) -> Vec<LevelSpec> {
+        let counted: Vec<AlarmIdx> = over
+            .iter()
+            .filter_map(|name| self.made.get(&name.value))
+            .flatten()
+            .filter(|(unit, _)| here.unit.is_none() || unit.as_deref() == here.unit)
+            .map(|(_, alarm)| *alarm)
+            .collect();
+        let mut specs = Vec::new();
+        for level in levels {
+            let count = level.count.value;
+            if counted.len() < usize::from(count) {
+                self.warn(
+                    &level.count.item,
+                    format!(
+                        "`{}` of {} needs {count} alarms, and {} has {}: it can't be reached there",
+                        level.level.name.value,
+                        rule.name.value,
+                        scope_name(here),
+                        counted.len()
+                    ),
+                );
+                continue;
+            }
+            let members = counted
+                .iter()
+                .map(|alarm| Cond::alarm_in(*alarm, level.from))
+                .collect();
+            let test = Test::When(Cond::AtLeast {
+                k: u32::from(count),
+                members,
+                degrade: rule.degrade,
+            });
+            specs.push(level_spec(&level.level, test, overrides));
+        }
+        specs
+    }
+}
+
+fn level_spec(level: &Level<'_>, test: Test, overrides: &Overrides<'_, '_>) -> LevelSpec {
+    let of_site = |pick: &dyn Fn(&Override<'_>) -> Option<u64>| {
+        overrides
+            .iter()
+            .rev()
+            .filter(|(_, entry)| {
+                entry
+                    .level
+                    .as_ref()
+                    .is_none_or(|only| only.value == level.name.value)
+            })
+            .find_map(|(_, entry)| pick(entry))
+    };
+    LevelSpec {
+        name: level.name.value.clone(),
+        colour: level.colour,
+        severity: level.severity,
+        test,
+        on_delay_ms: of_site(&|entry| entry.on_delay_ms).unwrap_or(level.on_delay_ms),
+        off_delay_ms: of_site(&|entry| entry.off_delay_ms).unwrap_or(level.off_delay_ms),
+        latch: level.latch,
+    }
+}
+
+/// What can be said of a rule's levels without knowing any point.
+fn check_levels(rule: &Rule<'_>) {
+    let levels = rule.levels();
+    for (index, level) in levels.iter().enumerate() {
+        let name = &level.name;
+        if levels[..index]
+            .iter()
+            .any(|other| other.name.value == name.value)
+        {
+            name.item
+                .problem(format!("a second level `{}`", name.value));
+        }
+    }
+    let sides = match &rule.condition {
+        Condition::Limits { high, .. } => levels.split_at(high.len()),
+        Condition::When { .. } | Condition::Counts { .. } => levels.split_at(levels.len()),
+    };
+    for side in [sides.0, sides.1] {
+        for pair in side.windows(2) {
+            if let [milder, graver] = pair
+                && graver.severity < milder.severity
+            {
+                graver.name.item.problem(format!(
+                    "`{}` ({}) comes after `{}` ({}), expected the mildest level first",
+                    graver.name.value,
+                    graver.colour.word(),
+                    milder.name.value,
+                    milder.colour.word()
+                ));
+            }
+        }
+    }
+}
+
+/// Reports a level that is not beyond the one before it. True when all are.
+fn in_order(found: &[Found<'_, '_>], measure: &Measure, here: &Here<'_>) -> bool {
+    let unit = measure
+        .name()
+        .map_or_else(String::new, |name| format!(" {name}"));
+    let mut fine = true;
+    for pair in found.windows(2) {
+        let [before, after] = pair else { continue };
+        if before.side != after.side {
+            continue;
+        }
+        let (beyond, word) = match after.side {
+            Side::High => (after.limit > before.limit, "above"),
+            Side::Low => (after.limit < before.limit, "below"),
+        };
+        if !beyond {
+            after.item.problem(format!(
+                "`{}` of {} at {}{unit} is not {word} `{}` at {}{unit}, expected each level beyond the one before",
+                after.name,
+                scope_name(here),
+                after.limit,
+                before.name,
+                before.limit
+            ));
+            fine = false;
+        }
+    }
+    fine
+}
+
+fn in_measure(
+    number: Number,
+    value: &Number,
+    at: &Placed<'_, Expr>,
+    here: &Here<'_>,
+) -> Result<f64> {
+    let number = number
+        .into_measure(value, at.value.at, here)
+        .map_err(|error| report(&at.item, &error))?;
+    Ok(number
+        .constant()
+        .expect("`lower::constant` gives constants, and a converted constant stays one"))
+}
+
+fn condition(placed: &Placed<'_, Expr>, here: &Here<'_>) -> Result<Cond> {
+    lower::condition(&placed.value, here).map_err(|error| report(&placed.item, &error))
+}
+
+fn report(item: &Item<'_>, error: &LowerError) -> Reported {
+    item.problem_inside(error.at, error.what.clone());
+    Reported
+}
+
+fn scope_name(here: &Here<'_>) -> String {
+    match (here.own, here.unit) {
+        (Some(own), _) => here.points.name(own),
+        (None, Some(unit)) => format!("unit {unit}"),
+        (None, None) => "the site".to_string(),
+    }
+}

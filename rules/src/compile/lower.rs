@@ -1,0 +1,545 @@
+//! An expression's tree in one scope → a condition or a formula over points, with its units checked.
+//!
+//! Knows where it stands (the point, the unit), and nothing of rules and levels.
+
+use std::boxed::Box;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::number::{Measure, Number, combine, literal, same_measure};
+use super::points::Points;
+use super::site::Site;
+use crate::expr::{Arith, Compare, Cond, Degrade, Formula, Health};
+use crate::point::PointIdx;
+use crate::syntax::{self, Expr, Function, Name, Node};
+
+/// Where an expression stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Here<'h> {
+    pub points: &'h Points<'h>,
+    pub site: &'h Site<'h>,
+    /// The point that the rule is about, if it is about one.
+    pub own: Option<PointIdx>,
+    /// The unit; none for the site as a whole.
+    pub unit: Option<&'h str>,
+    pub degrade: Degrade,
+}
+
+/// What is wrong at a byte offset of the expression.
+#[derive(Debug)]
+pub(super) struct LowerError {
+    pub at: usize,
+    pub what: String,
+    /// Nothing is wrong but that the site gives no such limit.
+    pub missing_limit: bool,
+}
+
+pub(super) type Result<T> = std::result::Result<T, LowerError>;
+
+pub(super) fn fail<T>(at: usize, what: impl Into<String>) -> Result<T> {
+    Err(LowerError {
+        at,
+        what: what.into(),
+        missing_limit: false,
+    })
+}
+
+/// Either kind of value, before it is known which one is wanted.
+enum Lowered {
+    Cond(Cond),
+    Number(Number),
+}
+
+/// The condition that an expression is.
+pub(super) fn condition(expr: &Expr, here: &Here<'_>) -> Result<Cond> {
+    Lowering { here, each: None }.condition(expr)
+}
+
+/// The number that an expression is.
+pub(super) fn number(expr: &Expr, here: &Here<'_>) -> Result<Number> {
+    Lowering { here, each: None }.number(expr)
+}
+
+/// The number that an expression of constants and limits is.
+pub(super) fn constant(expr: &Expr, here: &Here<'_>) -> Result<Number> {
+    let number = number(expr, here)?;
+    if number.constant().is_none() {
+        return fail(
+            expr.at,
+            format!(
+                "{} changes over time, expected numbers and `limit.<word>`",
+                number.what
+            ),
+        );
+    }
+    Ok(number)
+}
+
+struct Lowering<'l> {
+    here: &'l Here<'l>,
+    /// The point that `each` stands for, inside a vote.
+    each: Option<PointIdx>,
+}
+
+impl Lowering<'_> {
+    fn condition(&self, expr: &Expr) -> Result<Cond> {
+        match self.lower(expr)? {
+            Lowered::Cond(condition) => Ok(condition),
+            Lowered::Number(number) => fail(
+                expr.at,
+                format!(
+                    "{} is a number, expected a condition, as a comparison with `>=`",
+                    number.what
+                ),
+            ),
+        }
+    }
+
+    fn number(&self, expr: &Expr) -> Result<Number> {
+        match self.lower(expr)? {
+            Lowered::Number(number) => Ok(number),
+            Lowered::Cond(_) => fail(expr.at, "a condition, expected a number"),
+        }
+    }
+
+    fn lower(&self, expr: &Expr) -> Result<Lowered> {
+        let at = expr.at;
+        Ok(match &expr.node {
+            Node::Number(value, unit) => Lowered::Number(literal(*value, *unit)),
+            Node::Name(name) => self.name(name, at)?,
+            Node::Call(function, args) => self.call(*function, args, at)?,
+            Node::Not(inner) => Lowered::Cond(Cond::Not(Box::new(self.condition(inner)?))),
+            Node::And(parts) => Lowered::Cond(Cond::All(self.conditions(parts)?)),
+            Node::Or(parts) => Lowered::Cond(Cond::Any(self.conditions(parts)?)),
+            Node::Compare(compare, left, right) => {
+                Lowered::Cond(self.compare(*compare, left, right)?)
+            }
+            Node::Arith(arith, left, right) => {
+                Lowered::Number(self.arith(*arith, left, right, at)?)
+            }
+            Node::Negate(inner) => {
+                let number = self.number(inner)?;
+                Lowered::Number(Number {
+                    formula: match number.formula {
+                        Formula::Const(value) => Formula::Const(-value),
+                        formula => Formula::Neg(Box::new(formula)),
+                    },
+                    what: format!("-{}", number.what),
+                    ..number
+                })
+            }
+        })
+    }
+
+    fn conditions(&self, parts: &[Expr]) -> Result<Vec<Cond>> {
+        parts.iter().map(|part| self.condition(part)).collect()
+    }
+
+    fn name(&self, name: &Name, at: usize) -> Result<Lowered> {
+        if let Name::Limit(word) = name {
+            return self.limit(word, at).map(Lowered::Number);
+        }
+        Ok(self.value_of(self.point(name, at)?))
+    }
+
+    fn value_of(&self, point: PointIdx) -> Lowered {
+        let info = self.here.points.info(point);
+        if info.digital {
+            return Lowered::Cond(Cond::On(point));
+        }
+        Lowered::Number(Number {
+            formula: Formula::Point(point),
+            measure: Measure::of(info.eu.as_deref()),
+            what: self.here.points.name(point),
+        })
+    }
+
+    fn limit(&self, word: &str, at: usize) -> Result<Number> {
+        let here = self.here;
+        if let Some(number) = here.site.limit(word, here) {
+            return Ok(Number {
+                what: format!("`limit.{word}` ({})", number.what),
+                ..number.clone()
+            });
+        }
+        let (whose, selector) = match (here.own, here.unit) {
+            (Some(own), _) => {
+                let name = here.points.name(own);
+                (name.clone(), format!("point = \"{name}\""))
+            }
+            (None, Some(unit)) => (format!("unit {unit}"), format!("unit = \"{unit}\"")),
+            (None, None) => {
+                return Err(LowerError {
+                    at,
+                    what: "a limit of the site as a whole, expected a number".into(),
+                    missing_limit: true,
+                });
+            }
+        };
+        Err(LowerError {
+            at,
+            what: format!(
+                "no limit `{word}` is given for {whose}, expected a table of the site: `[[limits]]`, `{selector}`, `{word} = \"…\"`"
+            ),
+            missing_limit: true,
+        })
+    }
+
+    /// The point that a name is.
+    fn point(&self, name: &Name, at: usize) -> Result<PointIdx> {
+        let here = self.here;
+        match name {
+            Name::Own => match here.own {
+                Some(own) => Ok(own),
+                None => fail(
+                    at,
+                    "`self` in a rule that is about no single point, expected `unit.<kind>` or `'unit/point'`",
+                ),
+            },
+            Name::Limit(word) => fail(at, format!("`limit.{word}` is no point")),
+            Name::Point { unit, point } => here.points.find(unit, point).map_or_else(
+                || {
+                    let names = here.points.names();
+                    let wanted = format!("{unit}/{point}");
+                    let hint = front::nearest(&wanted, names.iter().map(String::as_str))
+                        .map_or_else(String::new, |near| format!(", did you mean `'{near}'`?"));
+                    fail(at, format!("no point {wanted} in this site{hint}"))
+                },
+                Ok,
+            ),
+            Name::Kind(kind) => {
+                let unit = self.unit(kind, at)?;
+                let found = here.points.of_kind_in(unit, kind);
+                self.only_one(found, &format!("unit {unit}"), "unit", kind, at)
+            }
+            Name::OfDevice(kind) => {
+                let beside = here
+                    .own
+                    .and_then(|own| here.points.of_kind_beside(own, kind));
+                let Some((device, found)) = beside else {
+                    return fail(
+                        at,
+                        format!(
+                            "`device.{kind}`, and no device is known here, expected `unit.{kind}` or `'unit/point'`"
+                        ),
+                    );
+                };
+                self.only_one(&found, &format!("device {device}"), "device", kind, at)
+            }
+        }
+    }
+
+    fn only_one(
+        &self,
+        found: &[PointIdx],
+        place: &str,
+        word: &str,
+        kind: &str,
+        at: usize,
+    ) -> Result<PointIdx> {
+        match found {
+            [point] => Ok(*point),
+            [] => self.no_such_kind(place, kind, at),
+            several => {
+                let names: Vec<String> = several
+                    .iter()
+                    .take(4)
+                    .map(|point| self.here.points.name(*point))
+                    .collect();
+                let (names, n_points) = (names.join(", "), several.len());
+                fail(
+                    at,
+                    format!(
+                        "`{word}.{kind}` is not one point: {place} has {n_points} of that kind ({names}), expected one by its name, or a vote over `each(unit.{kind})`"
+                    ),
+                )
+            }
+        }
+    }
+
+    fn unit(&self, kind: &str, at: usize) -> Result<&str> {
+        self.here.unit.map_or_else(
+            || {
+                fail(
+                    at,
+                    format!("`unit.{kind}` in a rule of the whole site, expected `'unit/point'`"),
+                )
+            },
+            Ok,
+        )
+    }
+
+    fn no_such_kind<T>(&self, place: &str, kind: &str, at: usize) -> Result<T> {
+        let near = self
+            .here
+            .unit
+            .and_then(|unit| front::nearest(kind, self.here.points.kinds_in(unit)));
+        let hint = near
+            .filter(|near| *near != kind)
+            .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+        fail(at, format!("{place} has no point of kind {kind}{hint}"))
+    }
+
+    fn compare(&self, compare: syntax::Compare, left: &Expr, right: &Expr) -> Result<Cond> {
+        let (one, two) = (self.number(left)?, self.number(right)?);
+        if one.constant().is_some() && two.constant().is_some() {
+            return fail(
+                left.at,
+                "two constants compared, expected a point on one side",
+            );
+        }
+        let (one, two) = same_measure(one, two, left.at, right.at, self.here)?;
+        let compare = match compare {
+            syntax::Compare::AtLeast => Compare::Ge,
+            syntax::Compare::Above => Compare::Gt,
+            syntax::Compare::AtMost => Compare::Le,
+            syntax::Compare::Below => Compare::Lt,
+        };
+        Ok(Cond::Compare(compare, one.formula, two.formula))
+    }
+
+    fn arith(&self, arith: syntax::Arith, left: &Expr, right: &Expr, at: usize) -> Result<Number> {
+        let (one, two) = (self.number(left)?, self.number(right)?);
+        match arith {
+            syntax::Arith::Add | syntax::Arith::Subtract => {
+                let (one, two) = same_measure(one, two, left.at, right.at, self.here)?;
+                let operation = if arith == syntax::Arith::Add {
+                    Arith::Add
+                } else {
+                    Arith::Sub
+                };
+                combine(operation, one, two, None, at)
+            }
+            syntax::Arith::Multiply => {
+                let measure = match (&one.measure, &two.measure) {
+                    (Measure::Plain, measure) | (measure, Measure::Plain) => measure.clone(),
+                    _ => {
+                        return fail(
+                            right.at,
+                            format!(
+                                "{} times {}: both have a unit, expected at most one",
+                                one.what, two.what
+                            ),
+                        );
+                    }
+                };
+                combine(Arith::Mul, one, two, Some(measure), at)
+            }
+            syntax::Arith::Divide => {
+                if two.measure == Measure::Plain {
+                    let measure = one.measure.clone();
+                    return combine(Arith::Div, one, two, Some(measure), at);
+                }
+                let (one, two) = same_measure(one, two, left.at, right.at, self.here)?;
+                combine(Arith::Div, one, two, Some(Measure::Plain), at)
+            }
+        }
+    }
+
+    fn call(&self, function: Function, args: &[Expr], at: usize) -> Result<Lowered> {
+        Ok(match function {
+            Function::Held => Lowered::Cond(self.held(args, at)?),
+            Function::Any => Lowered::Cond(Cond::Any(self.members(function, args, at)?)),
+            Function::All => Lowered::Cond(Cond::All(self.members(function, args, at)?)),
+            Function::AtLeast => Lowered::Cond(self.at_least(args, at)?),
+            Function::Each => match self.each {
+                Some(point) => self.value_of(point),
+                None => {
+                    return fail(
+                        at,
+                        "`each` outside a vote, expected it inside `any`, `all` or `at_least`",
+                    );
+                }
+            },
+            Function::Bad => Lowered::Cond(self.health(Health::Bad, function, args, at)?),
+            Function::Stale => Lowered::Cond(self.health(Health::Stale, function, args, at)?),
+            Function::Abs => {
+                let [arg] = args else {
+                    return fail(at, "`abs` takes one number");
+                };
+                let number = self.number(arg)?;
+                Lowered::Number(Number {
+                    formula: match number.formula {
+                        Formula::Const(value) => Formula::Const(value.abs()),
+                        formula => Formula::Abs(Box::new(formula)),
+                    },
+                    what: "`abs(…)`".into(),
+                    ..number
+                })
+            }
+            Function::Min => Lowered::Number(self.fold(Arith::Min, function, args, at)?),
+            Function::Max => Lowered::Number(self.fold(Arith::Max, function, args, at)?),
+        })
+    }
+
+    fn fold(
+        &self,
+        operation: Arith,
+        function: Function,
+        args: &[Expr],
+        at: usize,
+    ) -> Result<Number> {
+        let [first, rest @ ..] = args else {
+            return fail(at, format!("`{}` of nothing", function.name()));
+        };
+        let mut all = self.number(first)?;
+        for arg in rest {
+            let (one, two) = same_measure(all, self.number(arg)?, first.at, arg.at, self.here)?;
+            all = combine(operation, one, two, None, at)?;
+        }
+        Ok(all)
+    }
+
+    fn held(&self, args: &[Expr], at: usize) -> Result<Cond> {
+        const EXPECTED: &str =
+            "`held` takes a condition and a time, as `held(unit.fan-running, 60s)`";
+        let [condition, time] = args else {
+            return fail(at, EXPECTED);
+        };
+        let Node::Number(value, Some(unit)) = time.node else {
+            return fail(time.at, EXPECTED);
+        };
+        match unit.to_ms(value) {
+            Some(ms) if ms > 0 => Ok(Cond::Held(
+                Box::new(self.condition(condition)?),
+                u64::from(ms),
+            )),
+            _ => fail(
+                time.at,
+                format!("`{value} {unit}` is no time, expected whole milliseconds up to 49 days"),
+            ),
+        }
+    }
+
+    fn at_least(&self, args: &[Expr], at: usize) -> Result<Cond> {
+        const EXPECTED: &str = "`at_least` takes a whole number and conditions, as `at_least(2, each(unit.co) >= 20 mg/m³)`";
+        let [count, members @ ..] = args else {
+            return fail(at, EXPECTED);
+        };
+        let Node::Number(value, None) = count.node else {
+            return fail(count.at, EXPECTED);
+        };
+        let members = self.members(Function::AtLeast, members, at)?;
+        let count_of = (1..=members.len()).find(|whole| {
+            u32::try_from(*whole).is_ok_and(|k| f64::from(k).total_cmp(&value).is_eq())
+        });
+        let Some(k) = count_of.and_then(|k| u32::try_from(k).ok()) else {
+            return fail(
+                count.at,
+                format!(
+                    "at least {value} of {}, expected a whole number from 1 to that",
+                    members.len()
+                ),
+            );
+        };
+        Ok(Cond::AtLeast {
+            k,
+            members,
+            degrade: self.here.degrade,
+        })
+    }
+
+    /// The voters: an argument with `each` in it is one for each point of the kind.
+    fn members(&self, function: Function, args: &[Expr], at: usize) -> Result<Vec<Cond>> {
+        let mut members = Vec::new();
+        for arg in args {
+            let mut kinds = Vec::new();
+            each_kinds(arg, &mut kinds);
+            let Some((kind, kind_at)) = kinds.first().cloned() else {
+                members.push(self.condition(arg)?);
+                continue;
+            };
+            let Some(kind) = kind else {
+                return fail(
+                    kind_at,
+                    "`each` takes a kind, as `each(unit.combustible-gas)`",
+                );
+            };
+            if let Some((_, other_at)) = kinds
+                .iter()
+                .find(|(other, _)| other.as_deref() != Some(kind.as_str()))
+            {
+                return fail(
+                    *other_at,
+                    "`each` of two kinds in one condition, expected one",
+                );
+            }
+            let unit = self.unit(&kind, kind_at)?;
+            let points = self.here.points.of_kind_in(unit, &kind);
+            if points.is_empty() {
+                return self.no_such_kind(&format!("unit {unit}"), &kind, kind_at);
+            }
+            for point in points {
+                let member = Lowering {
+                    here: self.here,
+                    each: Some(*point),
+                };
+                members.push(member.condition(arg)?);
+            }
+        }
+        if members.is_empty() {
+            return fail(
+                at,
+                format!("`{}` of no conditions, expected some", function.name()),
+            );
+        }
+        Ok(members)
+    }
+
+    fn health(&self, health: Health, function: Function, args: &[Expr], at: usize) -> Result<Cond> {
+        let expected = || {
+            format!(
+                "`{0}` takes a point, as `{0}(unit.fan-running)`",
+                function.name()
+            )
+        };
+        match args {
+            [
+                Expr {
+                    node: Node::Name(name),
+                    at,
+                },
+            ] => Ok(Cond::Health(health, self.point(name, *at)?)),
+            [
+                Expr {
+                    node: Node::Call(Function::Each, _),
+                    at,
+                },
+            ] => match self.each {
+                Some(point) => Ok(Cond::Health(health, point)),
+                None => fail(*at, expected()),
+            },
+            _ => fail(at, expected()),
+        }
+    }
+}
+
+/// The kinds that `each` is asked for in an expression, without looking into votes inside it.
+fn each_kinds(expr: &Expr, found: &mut Vec<(Option<String>, usize)>) {
+    match &expr.node {
+        Node::Number(..) | Node::Name(_) => {}
+        Node::Not(inner) | Node::Negate(inner) => each_kinds(inner, found),
+        Node::And(parts) | Node::Or(parts) => {
+            parts.iter().for_each(|part| each_kinds(part, found));
+        }
+        Node::Compare(_, left, right) | Node::Arith(_, left, right) => {
+            each_kinds(left, found);
+            each_kinds(right, found);
+        }
+        Node::Call(Function::Each, args) => {
+            let kind = match args.as_slice() {
+                [
+                    Expr {
+                        node: Node::Name(Name::Kind(kind)),
+                        ..
+                    },
+                ] => Some(kind.clone()),
+                _ => None,
+            };
+            found.push((kind, expr.at));
+        }
+        Node::Call(Function::Any | Function::All | Function::AtLeast, _) => {}
+        Node::Call(_, args) => args.iter().for_each(|arg| each_kinds(arg, found)),
+    }
+}

@@ -1,0 +1,236 @@
+//! Rule files, points and the system's parts → a [`Program`].
+//!
+//! Every problem of every file is reported, each at its place; a program comes out only when there is none.
+
+mod alarm;
+mod lint;
+mod lower;
+mod number;
+mod points;
+mod site;
+mod system;
+
+use std::collections::BTreeMap;
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use front::{Place, Problems, Source};
+use sha2::{Digest, Sha256};
+
+use self::points::Points;
+use self::site::Site;
+use crate::file::{Condition, Head, Rule, RuleFile};
+use crate::point::PointInfo;
+use crate::program::{Program, ProgramBuilder, RuleInfo};
+
+pub use system::{
+    BROKER, BusInfo, CLOCK, DATABASE, DISK, NodeInfo, OFFLINE, QUALITY, System, bus_rule,
+    slave_rule,
+};
+
+/// Compiles rule files for a site.
+///
+/// `points` keep their order: a point's index in the program is its index here.
+/// `warnings` gets what is odd and harmless: a rule that no point needs, a limit that no rule asks for.
+/// None when there is a problem, in the files or in how they fit the points.
+pub fn compile(
+    sources: &[Source],
+    points: &[PointInfo],
+    system: &System,
+    problems: &Problems,
+    warnings: &Problems,
+) -> Option<Program> {
+    let n_before = problems.len();
+    let documents: Vec<_> = sources
+        .iter()
+        .map(|source| source.parse(problems))
+        .collect();
+    let files: Vec<RuleFile<'_>> = documents
+        .iter()
+        .map(|document| RuleFile::read(&document.root()))
+        .collect();
+    let mut builder = ProgramBuilder::new();
+    for info in points {
+        if let Err(error) = builder.point(info.clone()) {
+            problems.add(elsewhere("points"), "", error.to_string());
+        }
+    }
+    system::add(&mut builder, points, system, &mut |error| {
+        problems.add(elsewhere("system"), "", error.to_string());
+    });
+    let points = Points::new(points);
+    let site = Site::read(&files, &points);
+    let rules = rules_in_order(&files);
+    check_overrides(&site, &rules);
+    let mut adding = alarm::Adding::new(&points, &site, builder, warnings);
+    for (head, rule) in &rules {
+        let info = rule_info(head, rule, &site);
+        match adding.builder.rule(info) {
+            Ok(idx) => adding.rule(rule, idx),
+            Err(error) => rule.name.item.problem(error.to_string()),
+        }
+    }
+    adding.warn_of_unused();
+    site.warn_of_unused(warnings);
+    let program = adding.builder.build();
+    (problems.len() == n_before).then_some(program)
+}
+
+/// A place for what is wrong outside the rule files.
+fn elsewhere(what: &str) -> Place {
+    Place {
+        file: format!("({what})"),
+        line: 0,
+        col: 0,
+    }
+}
+
+/// All rules of all packs: those that count others after the ones they count.
+fn rules_in_order<'f, 'a>(files: &'f [RuleFile<'a>]) -> Vec<(&'f Head, &'f Rule<'a>)> {
+    let mut by_name: BTreeMap<&str, &Rule<'a>> = BTreeMap::new();
+    let mut waiting = Vec::new();
+    for file in files {
+        let Some(head) = &file.head else { continue };
+        for rule in &file.rules {
+            match by_name.get(rule.name.value.as_str()) {
+                Some(first) => rule.name.item.problem(format!(
+                    "a second rule `{}`, the first is at {}",
+                    rule.name.value,
+                    first.name.item.place()
+                )),
+                None => {
+                    by_name.insert(&rule.name.value, rule);
+                    waiting.push((head, rule));
+                }
+            }
+        }
+    }
+    let mut ordered: Vec<(&Head, &Rule<'_>)> = Vec::new();
+    loop {
+        let n_before = waiting.len();
+        waiting.retain(|(head, rule)| {
+            let ready = counted_by(rule).iter().all(|name| {
+                !by_name.contains_key(name.as_str())
+                    || ordered.iter().any(|(_, done)| done.name.value == **name)
+            });
+            if ready {
+                ordered.push((head, rule));
+            }
+            !ready
+        });
+        if waiting.len() == n_before {
+            break;
+        }
+    }
+    for (_, rule) in &waiting {
+        rule.name.item.problem(format!(
+            "`{}` counts itself, through {}",
+            rule.name.value,
+            counted_by(rule)
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ));
+    }
+    for (_, rule) in &ordered {
+        if let Condition::Counts { over, .. } = &rule.condition {
+            for name in over {
+                if !by_name.contains_key(name.value.as_str()) {
+                    name.item
+                        .problem(unknown_rule(&name.value, by_name.keys().copied()));
+                }
+            }
+        }
+    }
+    ordered
+}
+
+fn counted_by<'r>(rule: &'r Rule<'_>) -> Vec<&'r String> {
+    match &rule.condition {
+        Condition::Counts { over, .. } => over.iter().map(|name| &name.value).collect(),
+        Condition::Limits { .. } | Condition::When { .. } => Vec::new(),
+    }
+}
+
+fn unknown_rule<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+    let hint = front::nearest(name, known)
+        .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+    format!("no rule `{name}` in these files{hint}")
+}
+
+fn check_overrides(site: &Site<'_>, rules: &[(&Head, &Rule<'_>)]) {
+    for entry in &site.overrides {
+        let name = &entry.rule.value;
+        let Some((_, rule)) = rules.iter().find(|(_, rule)| rule.name.value == *name) else {
+            let known = rules.iter().map(|(_, rule)| rule.name.value.as_str());
+            entry.rule.item.problem(unknown_rule(name, known));
+            continue;
+        };
+        if let Some(level) = &entry.level {
+            let levels = rule.levels();
+            let names: Vec<&str> = levels
+                .iter()
+                .map(|level| level.name.value.as_str())
+                .collect();
+            if !names.contains(&level.value.as_str()) {
+                level.item.problem(format!(
+                    "no level `{}` in `{name}`, expected one of `{}`",
+                    level.value,
+                    names.join("`, `")
+                ));
+            }
+        }
+        if let Some(at) = &entry.at {
+            if !matches!(rule.condition, Condition::Limits { .. }) {
+                at.item
+                    .problem(format!("`{name}` has no limits that could be set"));
+            } else if entry.level.is_none() && rule.levels().len() > 1 {
+                at.item
+                    .problem("a limit for several levels, expected `level` beside it");
+            }
+        }
+    }
+}
+
+fn rule_info(head: &Head, rule: &Rule<'_>, site: &Site<'_>) -> RuleInfo {
+    let written = format!("{rule:?}");
+    let overrides: Vec<_> = site
+        .overrides
+        .iter()
+        .filter(|entry| entry.rule.value == rule.name.value)
+        .collect();
+    RuleInfo {
+        name: rule.name.value.clone(),
+        pack: head.pack.clone(),
+        version: head.version.clone(),
+        hash: hash(&[
+            &head.pack,
+            &written,
+            &format!("{overrides:?}"),
+            &site.written_limits(&written),
+        ]),
+        clause: rule.clause.clone(),
+        text: rule.text.clone(),
+        test: false,
+    }
+}
+
+/// SHA-256 over parts that can't run into each other, hex.
+fn hash(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_string());
+        hasher.update(":");
+        hasher.update(part);
+    }
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Numbers with their units while an expression is lowered.
+//!
+//! Nothing is converted in silence: a constant is brought into the other side's unit where the factor is exact or the site gives it, everything else is an error.
+
+use std::boxed::Box;
+use std::format;
+use std::string::{String, ToString};
+
+use super::lower::{Here, Result, fail};
+use crate::expr::{Arith, Formula};
+use crate::unit::Unit;
+
+/// What a number is measured in.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Measure {
+    /// A bare number.
+    Plain,
+    /// A unit of the table.
+    Known(Unit),
+    /// A unit that only the point's declaration knows; it equals itself.
+    Other(String),
+}
+
+impl Measure {
+    pub(super) fn of(eu: Option<&str>) -> Self {
+        match eu {
+            None | Some("" | "1") => Self::Plain,
+            Some(eu) => Unit::find(eu).map_or_else(|| Self::Other(eu.to_string()), Self::Known),
+        }
+    }
+
+    /// As messages and payloads write it; none for a bare number.
+    pub(super) fn name(&self) -> Option<String> {
+        match self {
+            Self::Plain => None,
+            Self::Known(unit) => Some(unit.name().to_string()),
+            Self::Other(eu) => Some(eu.clone()),
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.name()
+            .map_or_else(|| "a bare number".to_string(), |name| format!("in {name}"))
+    }
+}
+
+/// A number with its unit.
+#[derive(Clone, Debug)]
+pub(super) struct Number {
+    pub formula: Formula,
+    pub measure: Measure,
+    /// As messages call it.
+    pub what: String,
+}
+
+impl Number {
+    /// Its value, if it is the same at all times.
+    pub(super) fn constant(&self) -> Option<f64> {
+        match self.formula {
+            Formula::Const(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// This number in the unit of another; a constant is converted where that is exact.
+    pub(super) fn into_measure(self, other: &Self, at: usize, here: &Here<'_>) -> Result<Self> {
+        if self.measure == other.measure {
+            return Ok(self);
+        }
+        if let (Some(value), Measure::Known(from), Measure::Known(to)) =
+            (self.constant(), &self.measure, &other.measure)
+            && let Some(converted) = convert(value, *from, *to, here.ppm_of_mg()).and_then(rounded)
+        {
+            return Ok(Self {
+                formula: Formula::Const(converted),
+                measure: other.measure.clone(),
+                what: self.what,
+            });
+        }
+        if self.constant().is_some()
+            && self.measure == Measure::Plain
+            && let Some(unit) = other.measure.name()
+        {
+            return fail(
+                at,
+                format!(
+                    "{} has no unit, but {} is in {unit}, expected it as `{} {unit}`",
+                    self.what,
+                    other.what,
+                    self.what.trim_matches('`')
+                ),
+            );
+        }
+        let hint = match (&self.measure, &other.measure) {
+            (Measure::Known(one), Measure::Known(two)) if molar(*one, *two) => {
+                "; between them lies a molar volume: give `molar-volume = \"24.45 L/mol\"` (25 °C) in a `[[limits]]` of the site, or the limit in the point's own unit"
+            }
+            (Measure::Known(one), Measure::Known(two)) if one.convert(1.0, *two).is_some() => {
+                "; two points are never converted in silence: have both read in one unit"
+            }
+            _ => "",
+        };
+        fail(
+            at,
+            format!(
+                "{} is {}, but {} is {}{hint}",
+                self.what,
+                self.measure.describe(),
+                other.what,
+                other.measure.describe()
+            ),
+        )
+    }
+}
+
+/// A value in another unit, where an exact factor is known or the site gives a molar volume.
+pub(super) fn convert(value: f64, from: Unit, to: Unit, ppm_of_mg: Option<f64>) -> Option<f64> {
+    let exact = from.convert(value, to);
+    let (Some(factor), Some(ppm), Some(mg)) = (ppm_of_mg, Unit::find("ppm"), Unit::find("mg/m³"))
+    else {
+        return exact.and_then(rounded);
+    };
+    exact
+        .or_else(|| ppm.convert(from.convert(value, mg)? * factor, to))
+        .or_else(|| mg.convert(from.convert(value, ppm)? / factor, to))
+        .and_then(rounded)
+}
+
+impl Here<'_> {
+    /// Parts per million of one mg/m³: molar volume over molar mass, where both are given for the point.
+    pub(super) fn ppm_of_mg(&self) -> Option<f64> {
+        let given = |word: &str, unit: &str| {
+            let number = self.site.limit(word, self)?;
+            let measured = number.measure == Measure::Known(Unit::find(unit)?);
+            number.constant().filter(|value| measured && *value > 0.0)
+        };
+        Some(given("molar-volume", "L/mol")? / given("molar-mass", "g/mol")?)
+    }
+}
+
+fn molar(one: Unit, two: Unit) -> bool {
+    let is = |unit: Unit, name| unit.name() == name;
+    (is(one, "ppm") && is(two, "mg/m³")) || (is(one, "mg/m³") && is(two, "ppm"))
+}
+
+pub(super) fn literal(value: f64, unit: Option<Unit>) -> Number {
+    Number {
+        formula: Formula::Const(value),
+        measure: unit.map_or(Measure::Plain, Measure::Known),
+        what: unit.map_or_else(|| format!("`{value}`"), |unit| format!("`{value} {unit}`")),
+    }
+}
+
+/// Both in one unit: a constant is brought into the unit of what is measured.
+pub(super) fn same_measure(
+    one: Number,
+    two: Number,
+    one_at: usize,
+    two_at: usize,
+    here: &Here<'_>,
+) -> Result<(Number, Number)> {
+    if one.constant().is_some() {
+        let one = one.into_measure(&two, one_at, here)?;
+        Ok((one, two))
+    } else {
+        let two = two.into_measure(&one, two_at, here)?;
+        Ok((one, two))
+    }
+}
+
+pub(super) fn combine(
+    operation: Arith,
+    one: Number,
+    two: Number,
+    measure: Option<Measure>,
+    at: usize,
+) -> Result<Number> {
+    let measure = measure.unwrap_or_else(|| one.measure.clone());
+    if let (Some(left), Some(right)) = (one.constant(), two.constant()) {
+        let value = match operation {
+            Arith::Add => left + right,
+            Arith::Sub => left - right,
+            Arith::Mul => left * right,
+            Arith::Div => left / right,
+            Arith::Min => left.min(right),
+            Arith::Max => left.max(right),
+        };
+        let Some(value) = rounded(value) else {
+            return fail(at, format!("{} and {} give no number", one.what, two.what));
+        };
+        let what = measure
+            .name()
+            .map_or_else(|| format!("`{value}`"), |unit| format!("`{value} {unit}`"));
+        return Ok(Number {
+            formula: Formula::Const(value),
+            measure,
+            what,
+        });
+    }
+    let what = if one.constant().is_some() {
+        two.what
+    } else {
+        one.what
+    };
+    Ok(Number {
+        formula: Formula::Arith(operation, Box::new(one.formula), Box::new(two.formula)),
+        measure,
+        what: format!("the number made of {what}"),
+    })
+}
+
+/// A reckoned limit to 12 digits, so that 1.5 times 0.8 is the 1.2 that people mean and a reading of 1.2 reaches it.
+fn rounded(value: f64) -> Option<f64> {
+    format!("{value:.11e}")
+        .parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
+}

@@ -1,0 +1,130 @@
+//! The site's points, found by what expressions call them.
+
+use std::collections::BTreeMap;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use crate::point::{PointIdx, PointInfo};
+use crate::program::u32_of;
+
+/// All points with their indices by unit and kind, by kind, and by name.
+#[derive(Debug)]
+pub(super) struct Points<'p> {
+    infos: &'p [PointInfo],
+    by_kind: BTreeMap<&'p str, Vec<PointIdx>>,
+    by_unit: BTreeMap<&'p str, BTreeMap<&'p str, Vec<PointIdx>>>,
+    by_device: BTreeMap<Device<'p>, Vec<PointIdx>>,
+    by_name: BTreeMap<(&'p str, &'p str), PointIdx>,
+}
+
+/// A node and its slave.
+type Device<'p> = (Option<&'p str>, &'p str);
+
+impl<'p> Points<'p> {
+    pub(super) fn new(infos: &'p [PointInfo]) -> Self {
+        let mut points = Self {
+            infos,
+            by_kind: BTreeMap::new(),
+            by_unit: BTreeMap::new(),
+            by_device: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+        };
+        for (index, info) in infos.iter().enumerate() {
+            let point = PointIdx(u32_of(index));
+            let kind = info.kind.as_str();
+            points.by_kind.entry(kind).or_default().push(point);
+            points
+                .by_unit
+                .entry(&info.unit)
+                .or_default()
+                .entry(kind)
+                .or_default()
+                .push(point);
+            if let Some(device) = device_of(info) {
+                points.by_device.entry(device).or_default().push(point);
+            }
+            points.by_name.insert((&info.unit, &info.point), point);
+        }
+        points
+    }
+
+    pub(super) fn info(&self, point: PointIdx) -> &'p PointInfo {
+        &self.infos[crate::program::at(point.0)]
+    }
+
+    /// `unit/point`.
+    pub(super) fn name(&self, point: PointIdx) -> String {
+        let info = self.info(point);
+        std::format!("{}/{}", info.unit, info.point)
+    }
+
+    pub(super) fn of_kind(&self, kind: &str) -> &[PointIdx] {
+        self.by_kind.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn of_kind_in(&self, unit: &str, kind: &str) -> &[PointIdx] {
+        self.by_unit
+            .get(unit)
+            .and_then(|kinds| kinds.get(kind))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The points of a kind on the same device as this one, and the device's name; none where no device is known.
+    pub(super) fn of_kind_beside(
+        &self,
+        point: PointIdx,
+        kind: &str,
+    ) -> Option<(&'p str, Vec<PointIdx>)> {
+        let device = device_of(self.info(point))?;
+        let on_device = self.by_device.get(&device)?;
+        let of_kind = on_device
+            .iter()
+            .copied()
+            .filter(|other| self.info(*other).kind == kind)
+            .collect();
+        Some((device.1, of_kind))
+    }
+
+    pub(super) fn find(&self, unit: &str, point: &str) -> Option<PointIdx> {
+        self.by_name.get(&(unit, point)).copied()
+    }
+
+    pub(super) fn has_unit(&self, unit: &str) -> bool {
+        self.by_unit.contains_key(unit)
+    }
+
+    /// The units that have at least one point of each kind.
+    pub(super) fn units_having(&self, kinds: &[&str]) -> Vec<String> {
+        self.by_unit
+            .iter()
+            .filter(|(_, has)| kinds.iter().all(|kind| has.contains_key(kind)))
+            .map(|(unit, _)| (*unit).to_string())
+            .collect()
+    }
+
+    pub(super) fn units(&self) -> impl Iterator<Item = &'p str> {
+        self.by_unit.keys().copied()
+    }
+
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &'p str> {
+        self.by_kind.keys().copied()
+    }
+
+    pub(super) fn kinds_in(&self, unit: &str) -> impl Iterator<Item = &'p str> {
+        self.by_unit
+            .get(unit)
+            .into_iter()
+            .flat_map(|kinds| kinds.keys().copied())
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.by_name
+            .keys()
+            .map(|(unit, point)| std::format!("{unit}/{point}"))
+            .collect()
+    }
+}
+
+fn device_of(info: &PointInfo) -> Option<Device<'_>> {
+    Some((info.node.as_deref(), info.slave.as_deref()?))
+}

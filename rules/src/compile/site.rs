@@ -1,0 +1,187 @@
+//! The limits and overrides that hold for a point: the narrowest table that takes it in, the site's before a pack's.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use front::Problems;
+
+use super::lower::{self, Here};
+use super::number::Number;
+use super::points::Points;
+use crate::expr::Degrade;
+use crate::file::{Limits, Override, Placed, RuleFile, Selector};
+
+/// All limits and overrides of all files.
+#[derive(Debug)]
+pub(super) struct Site<'a> {
+    limits: Vec<Limit<'a>>,
+    pub overrides: Vec<Override<'a>>,
+    used: RefCell<BTreeSet<usize>>,
+}
+
+#[derive(Debug)]
+struct Limit<'a> {
+    selector: Selector,
+    word: String,
+    number: Number,
+    item: front::Item<'a>,
+    /// A file without a pack's head wins over a pack.
+    of_site: bool,
+}
+
+impl<'a> Site<'a> {
+    /// Gathers the tables of all files; a limit that is no constant, or is given twice, is a problem.
+    pub(super) fn read(files: &[RuleFile<'a>], points: &Points<'_>) -> Self {
+        let nothing = Self {
+            limits: Vec::new(),
+            overrides: Vec::new(),
+            used: RefCell::default(),
+        };
+        let here = Here {
+            points,
+            site: &nothing,
+            own: None,
+            unit: None,
+            degrade: Degrade::Hold,
+        };
+        let mut limits: Vec<Limit<'a>> = Vec::new();
+        for file in files {
+            for table in &file.limits {
+                for (word, value) in &table.values {
+                    let Some(limit) = read_limit(table, word, value, &here, file.head.is_none())
+                    else {
+                        continue;
+                    };
+                    let twice = limits.iter().find(|other| {
+                        other.selector == limit.selector
+                            && other.word == limit.word
+                            && other.of_site == limit.of_site
+                    });
+                    match twice {
+                        Some(other) => limit.item.problem(format!(
+                            "a second limit `{word}` for the same points, the first is at {}",
+                            other.item.place()
+                        )),
+                        None => limits.push(limit),
+                    }
+                }
+            }
+        }
+        let overrides = files
+            .iter()
+            .flat_map(|file| file.overrides.iter().cloned())
+            .collect();
+        Self {
+            limits,
+            overrides,
+            used: RefCell::default(),
+        }
+    }
+
+    /// The limit of this word where `here` stands.
+    pub(super) fn limit(&self, word: &str, here: &Here<'_>) -> Option<&Number> {
+        let info = here.own.map(|own| here.points.info(own));
+        let unit = here.unit.unwrap_or_default();
+        let (index, limit) = self
+            .limits
+            .iter()
+            .enumerate()
+            .filter(|(_, limit)| {
+                limit.word == word
+                    && limit.selector.takes(
+                        unit,
+                        info.map(|info| info.point.as_str()),
+                        info.map(|info| info.kind.as_str()),
+                    )
+            })
+            .max_by_key(|(_, limit)| (limit.selector.rank(), limit.of_site))?;
+        self.used.borrow_mut().insert(index);
+        Some(&limit.number)
+    }
+
+    /// The overrides of a rule for a point or a unit, widest first, each with its index.
+    pub(super) fn overrides_of(&self, rule: &str, here: &Here<'_>) -> Vec<(usize, &Override<'a>)> {
+        let info = here.own.map(|own| here.points.info(own));
+        let unit = here.unit.unwrap_or_default();
+        let mut found: Vec<(usize, &Override<'a>)> = self
+            .overrides
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| {
+                entry.rule.value == rule
+                    && entry.selector.takes(
+                        unit,
+                        info.map(|info| info.point.as_str()),
+                        info.map(|info| info.kind.as_str()),
+                    )
+            })
+            .collect();
+        found.sort_by_key(|(_, entry)| entry.selector.rank());
+        found
+    }
+
+    /// The limits that a rule's text asks for, as written.
+    pub(super) fn written_limits(&self, rule: &str) -> String {
+        let asked = |word: &str| rule.contains(&format!("Limit({word:?})"));
+        self.limits
+            .iter()
+            .filter(|limit| asked(&limit.word))
+            .map(|limit| {
+                format!(
+                    "{:?} {} {:?} {:?}\n",
+                    limit.selector, limit.word, limit.number.formula, limit.number.measure
+                )
+            })
+            .collect()
+    }
+
+    /// Warns of limits of the site that no rule asked for.
+    pub(super) fn warn_of_unused(&self, warnings: &Problems) {
+        let used = self.used.borrow();
+        for (index, limit) in self.limits.iter().enumerate() {
+            if limit.of_site && !used.contains(&index) {
+                let words: BTreeSet<&str> = used
+                    .iter()
+                    .map(|index| self.limits[*index].word.as_str())
+                    .collect();
+                let hint = front::nearest(&limit.word, words)
+                    .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                warnings.add(
+                    limit.item.place(),
+                    limit.item.path(),
+                    format!("no rule asks for this limit{hint}"),
+                );
+            }
+        }
+    }
+}
+
+fn read_limit<'a>(
+    table: &Limits<'a>,
+    word: &str,
+    value: &Placed<'a, crate::syntax::Expr>,
+    here: &Here<'_>,
+    of_site: bool,
+) -> Option<Limit<'a>> {
+    match lower::constant(&value.value, here) {
+        Ok(number) => Some(Limit {
+            selector: table.selector.clone(),
+            word: word.into(),
+            number,
+            item: value.item.clone(),
+            of_site,
+        }),
+        Err(error) => {
+            let what = if error.missing_limit {
+                String::from("a limit made of limits, expected a number and its unit")
+            } else {
+                error.what
+            };
+            value.item.problem_inside(error.at, what);
+            None
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The system's own alarms: what a node, a bus, a slave, the gateway and each sensor say of themselves.
+//!
+//! Conditions of nodes, buses, slaves and the gateway come from outside (`Input::Condition`); a sensor's own come from its readings.
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use crate::effect::AlarmIdx;
+use crate::expr::{Cond, Health};
+use crate::point::{PointIdx, PointInfo};
+use crate::program::{
+    AlarmSpec, BuildError, Colour, LevelSpec, ProgramBuilder, RuleIdx, RuleInfo, Scope, Test, Text,
+};
+
+/// The version of the system's own alarms.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// A sensor's own fault is raised after it has stood this long.
+const FAULT_ON_MS: u64 = 5_000;
+/// A reading that is too old on a healthy line is raised after that: a silent slave and a lost node are found sooner, and are alarms of their own.
+const STALE_ON_MS: u64 = 60_000;
+const QUALITY_OFF_MS: u64 = 10_000;
+
+/// Who can fall silent.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct System {
+    /// The gateway's name; it counts as a node.
+    pub gateway: String,
+    /// The edge nodes.
+    pub nodes: Vec<NodeInfo>,
+}
+
+/// A node and what hangs on it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct NodeInfo {
+    /// Its name.
+    pub name: String,
+    /// Its buses.
+    pub buses: Vec<BusInfo>,
+}
+
+/// A bus and its slaves.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct BusInfo {
+    /// Its name.
+    pub name: String,
+    /// Its slaves' names.
+    pub slaves: Vec<String>,
+}
+
+/// The rule `sys.offline`: a node is not heard of.
+pub const OFFLINE: &str = "sys.offline";
+/// The rule `sys.clock`: a node's clock, or the gateway's, is wrong.
+pub const CLOCK: &str = "sys.clock";
+/// The rule `sys.disk`: the gateway's disk is full or failing.
+pub const DISK: &str = "sys.disk";
+/// The rule `sys.database`: the time series database does not take what it is sent.
+pub const DATABASE: &str = "sys.database";
+/// The rule `sys.broker`: the gateway has no broker.
+pub const BROKER: &str = "sys.broker";
+/// The rule `sys.quality`: what a sensor says of itself.
+pub const QUALITY: &str = "sys.quality";
+
+/// The rule of a silent bus: `sys.bus.{bus}`.
+pub fn bus_rule(bus: &str) -> String {
+    format!("sys.bus.{bus}")
+}
+
+/// The rule of a silent slave: `sys.slave.{bus}.{slave}`.
+pub fn slave_rule(bus: &str, slave: &str) -> String {
+    format!("sys.slave.{bus}.{slave}")
+}
+
+/// Adds the alarms of the gateway, the nodes and every point.
+pub(super) fn add(
+    builder: &mut ProgramBuilder,
+    points: &[PointInfo],
+    system: &System,
+    report: &mut dyn FnMut(BuildError),
+) {
+    let mut adding = Adding {
+        builder,
+        report,
+        silent: Vec::new(),
+        blind: Vec::new(),
+    };
+    adding.gateway(&system.gateway);
+    let offline = adding.rule(
+        OFFLINE,
+        "节点 {tag} 离线,其测点数据未知",
+        "node {tag} is offline: nothing is known of its points",
+    );
+    let clock = adding.rule(
+        CLOCK,
+        "{tag} 的时钟不准,样本按到达时间记录",
+        "the clock of {tag} is wrong: its samples are dated by arrival",
+    );
+    for node in &system.nodes {
+        let scope = Scope::Node(node.name.clone());
+        let away = offline.and_then(|rule| adding.external(scope.clone(), rule, Colour::Orange));
+        clock.and_then(|rule| adding.external(scope.clone(), rule, Colour::Yellow));
+        if let Some(away) = away {
+            adding.silent.push((node.name.clone(), None, away));
+        }
+        for bus in &node.buses {
+            adding.bus(&scope, &node.name, bus);
+        }
+    }
+    if let Some(clock) = clock {
+        adding.external(Scope::Node(system.gateway.clone()), clock, Colour::Yellow);
+    }
+    let quality = adding.rule(
+        QUALITY,
+        "{tag} 传感器异常({level}),其报警状态未知",
+        "{tag}: the sensor is at fault ({level}), its alarms are unknown",
+    );
+    if let Some(quality) = quality {
+        for (index, info) in points.iter().enumerate() {
+            adding.quality(PointIdx(crate::program::u32_of(index)), info, quality);
+        }
+    }
+}
+
+struct Adding<'b> {
+    builder: &'b mut ProgramBuilder,
+    report: &'b mut dyn FnMut(BuildError),
+    /// What explains that points of a node (and slave) are silent.
+    silent: Vec<(String, Option<String>, AlarmIdx)>,
+    /// What explains that any point is silent.
+    blind: Vec<AlarmIdx>,
+}
+
+impl Adding<'_> {
+    fn gateway(&mut self, gateway: &str) {
+        for (name, colour, zh, en) in [
+            (
+                DISK,
+                Colour::Orange,
+                "网关 {tag} 磁盘异常,样本暂不确认,报警照常",
+                "the disk of {tag} is full or failing: samples wait at the edge, alarms go on",
+            ),
+            (
+                DATABASE,
+                Colour::Yellow,
+                "网关 {tag} 无法写入时序数据库,数据留在本地",
+                "{tag} can't write to the database: history waits here",
+            ),
+            (
+                BROKER,
+                Colour::Orange,
+                "网关 {tag} 与消息服务器断开,各节点数据未知",
+                "{tag} has no broker: nothing is heard of the nodes",
+            ),
+        ] {
+            let Some(rule) = self.rule(name, zh, en) else {
+                continue;
+            };
+            let alarm = self.external(Scope::Node(gateway.into()), rule, colour);
+            if name == BROKER {
+                self.blind.extend(alarm);
+            }
+        }
+    }
+
+    fn bus(&mut self, scope: &Scope, node: &str, bus: &BusInfo) {
+        let name = &bus.name;
+        let rule = self.rule(
+            &bus_rule(name),
+            &format!("{{tag}} 的总线 {name} 全部无应答"),
+            &format!("nobody answers on bus {name} of {{tag}}"),
+        );
+        let silent_bus = rule.and_then(|rule| self.external(scope.clone(), rule, Colour::Orange));
+        for slave in &bus.slaves {
+            let rule = self.rule(
+                &slave_rule(name, slave),
+                &format!("{{tag}} 总线 {name} 上的 {slave} 无应答"),
+                &format!("{slave} on bus {name} of {{tag}} does not answer"),
+            );
+            let silent = rule.and_then(|rule| self.external(scope.clone(), rule, Colour::Yellow));
+            for alarm in [silent, silent_bus].into_iter().flatten() {
+                self.silent
+                    .push((node.to_string(), Some(slave.clone()), alarm));
+            }
+        }
+    }
+
+    fn quality(&mut self, point: PointIdx, info: &PointInfo, rule: RuleIdx) {
+        let explained = self.silent.iter().filter(|(node, slave, _)| {
+            info.node.as_deref() == Some(node) && (slave.is_none() || info.slave == *slave)
+        });
+        let explained = explained.map(|(_, _, alarm)| *alarm);
+        let explained: Vec<AlarmIdx> = explained.chain(self.blind.iter().copied()).collect();
+        let mut levels = Vec::new();
+        if info.max_age_ms > 0 {
+            let mut parts = Vec::from([Cond::Health(Health::Stale, point)]);
+            parts.extend(
+                explained.into_iter().map(|alarm| {
+                    Cond::Not(std::boxed::Box::new(Cond::Alarm { alarm, severity: 0 }))
+                }),
+            );
+            levels.push(LevelSpec {
+                name: "stale".into(),
+                colour: Colour::Blue,
+                severity: 300,
+                test: Test::When(Cond::All(parts)),
+                on_delay_ms: STALE_ON_MS,
+                off_delay_ms: QUALITY_OFF_MS,
+                latch: false,
+            });
+        }
+        levels.push(LevelSpec {
+            name: "fault".into(),
+            colour: Colour::Yellow,
+            severity: 450,
+            test: Test::When(Cond::Health(Health::Faulty, point)),
+            on_delay_ms: FAULT_ON_MS,
+            off_delay_ms: QUALITY_OFF_MS,
+            latch: false,
+        });
+        self.alarm(AlarmSpec {
+            scope: Scope::Point(point),
+            rule,
+            value: None,
+            eu: None,
+            only_while: None,
+            levels,
+            unknown_hold_ms: STALE_ON_MS,
+        });
+    }
+
+    fn rule(&mut self, name: &str, zh: &str, en: &str) -> Option<RuleIdx> {
+        let added = self.builder.rule(RuleInfo {
+            name: name.into(),
+            pack: "system".into(),
+            version: VERSION.into(),
+            hash: super::hash(&[name, VERSION]),
+            clause: None,
+            text: Text {
+                zh: zh.into(),
+                en: en.into(),
+            },
+            test: false,
+        });
+        added.map_err(|error| (self.report)(error)).ok()
+    }
+
+    fn external(&mut self, scope: Scope, rule: RuleIdx, colour: Colour) -> Option<AlarmIdx> {
+        self.alarm(AlarmSpec {
+            scope,
+            rule,
+            value: None,
+            eu: None,
+            only_while: None,
+            levels: Vec::from([LevelSpec {
+                name: "on".into(),
+                colour,
+                severity: if colour == Colour::Orange { 650 } else { 450 },
+                test: Test::External,
+                on_delay_ms: 0,
+                off_delay_ms: 0,
+                latch: false,
+            }]),
+            unknown_hold_ms: 0,
+        })
+    }
+
+    fn alarm(&mut self, spec: AlarmSpec) -> Option<AlarmIdx> {
+        let added = self.builder.alarm(spec);
+        added.map_err(|error| (self.report)(error)).ok()
+    }
+}

@@ -1,0 +1,143 @@
+//! Good rule files and what they compile to.
+
+use super::*;
+
+const SITE: &str = "
+[[limits]]
+molar-volume = \"24.45 L/mol\"
+[[limits]]
+kind = \"filter-dp\"
+baseline = \"0.8 kPa\"
+[[limits]]
+unit = \"pond\"
+kind = \"phreatic-depth\"
+red = \"6 m\"
+yellow = \"7.2 m\"
+blue = \"8 m\"
+[[limits]]
+point = \"pond/p2\"
+blue = \"850 cm\"
+";
+
+/// Each alarm with its levels and limits.
+fn alarms(program: &Program) -> Vec<String> {
+    program
+        .alarm_idxs()
+        .map(|alarm| {
+            let levels = program.levels_of(alarm).iter().map(|level| {
+                let limit = level
+                    .limit
+                    .map_or_else(String::new, |limit| std::format!(" {limit}"));
+                std::format!("{}{limit}", level.name)
+            });
+            let levels: Vec<String> = levels.collect();
+            std::format!("{} [{}]", program.id_of(alarm), levels.join(", "))
+        })
+        .filter(|line| !line.contains("/sys."))
+        .collect()
+}
+
+fn packs(site: &str) -> Vec<Source> {
+    crate::pack::PACKS
+        .iter()
+        .map(crate::pack::Pack::source)
+        .chain([Source::new("site.toml", site)])
+        .collect()
+}
+
+#[test]
+fn the_packs_compile_for_a_site_that_gives_their_limits() {
+    let (program, problems, warnings) = compile_for(&site(), &packs(SITE));
+    assert_eq!(problems, "");
+    assert!(!warnings.contains("site.toml"), "{warnings}");
+    assert_eq!(
+        alarms(&program.expect("no problem")),
+        [
+            "tank/gt-01/combustible-gas [L1 25, L2 50]",
+            "tank/gt-02/combustible-gas [L1 25, L2 50]",
+            // 20 mg/m³ at 24.45 L/mol.
+            "tank/co-01/toxic-gas [L1 17.4580506962, L2 34.9161013924]",
+            "dust/hopper/hopper-temperature [warn 60, alarm 70]",
+            "dust/dp/filter-dp [blocked 1200, torn 400]",
+            "pond/p1/phreatic-depth [blue 8, yellow 7.2, orange 6.6, red 6]",
+            "pond/p2/phreatic-depth [blue 8.5, yellow 7.2, orange 6.6, red 6]",
+            "pond/-/phreatic-item [blue, red]",
+            "shop/wm-1.current/weld-without-session [bypass 10]",
+            "shop/wm-2.current/weld-without-session [bypass 10]",
+            "shop/wm-1.session/weld-idle [idle]",
+            "shop/wm-2.session/weld-idle [idle]",
+        ]
+    );
+}
+
+#[test]
+fn a_named_override_lets_a_site_go_below_a_clause() {
+    let site_file = std::format!(
+        "{SITE}\n[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-02\"\nlevel = \"L1\"\nat = \"30 %LEL\"\nlaxer_than = \"GB/T 50493-2019 5.5.2\"\nreason = \"steam vent beside it, permit 17, Li Wei\"\n"
+    );
+    let (program, problems, _) = compile_for(&site(), &packs(&site_file));
+    assert_eq!(problems, "");
+    let alarms = alarms(&program.expect("no problem"));
+    assert_eq!(alarms[0], "tank/gt-01/combustible-gas [L1 25, L2 50]");
+    assert_eq!(alarms[1], "tank/gt-02/combustible-gas [L1 30, L2 50]");
+}
+
+#[test]
+fn an_override_without_the_clause_does_not() {
+    let site_file = std::format!(
+        "{SITE}\n[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-02\"\nlevel = \"L1\"\nat = \"30 %LEL\"\nreason = \"test\"\n"
+    );
+    let (program, problems, _) = compile_for(&site(), &packs(&site_file));
+    assert_eq!(
+        problems,
+        "site.toml:21:6: override[0].at: `L1` of tank/gt-02 at 30 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 25 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`"
+    );
+    assert!(program.is_none());
+}
+
+#[test]
+fn a_rule_keeps_its_hash_wherever_it_stands_and_changes_it_with_its_limits() {
+    let hash = |site_file: &str, rule: &str| {
+        let (program, problems, _) = compile_for(&site(), &packs(site_file));
+        assert_eq!(problems, "");
+        let program = program.expect("no problem");
+        let rules = program.rules().iter();
+        let hashes: Vec<String> = rules
+            .filter(|info| info.name == rule)
+            .map(|info| info.hash.clone())
+            .collect();
+        assert_eq!(hashes.len(), 1);
+        hashes[0].clone()
+    };
+    let other = SITE.replace("0.8 kPa", "0.9 kPa");
+    let moved = std::format!("# a comment\n{SITE}");
+    for rule in ["combustible-gas", "filter-dp"] {
+        assert_eq!(hash(SITE, rule), hash(&moved, rule));
+    }
+    assert_eq!(
+        hash(SITE, "combustible-gas"),
+        hash(&other, "combustible-gas")
+    );
+    assert_ne!(hash(SITE, "filter-dp"), hash(&other, "filter-dp"));
+}
+
+#[test]
+fn what_is_odd_and_harmless_is_a_warning() {
+    let site_file = std::format!(
+        "{SITE}\n[[limits]]\nkind = \"filter-dp\"\nunit = \"dust\"\nbase-line = \"1 Pa\"\n[[override]]\nrule = \"oxygen\"\nunit = \"dust\"\noff = true\nreason = \"test\"\n"
+    );
+    let (program, problems, warnings) = compile_for(&site(), &packs(&site_file));
+    assert_eq!(problems, "");
+    assert!(program.is_some());
+    let of_site: Vec<&str> = warnings
+        .lines()
+        .filter(|line| line.starts_with("site.toml"))
+        .collect();
+    assert_eq!(
+        of_site,
+        [
+            "site.toml:20:13: limits[4].base-line: no rule asks for this limit, did you mean `baseline`?",
+            "site.toml:22:8: override[0].rule: meets no point and no unit that this rule is for",
+        ]
+    );
+}

@@ -1,0 +1,236 @@
+//! Wrong rule files with the text that they get.
+
+use super::*;
+
+#[track_caller]
+fn check(text: &str, told: &str) {
+    let (program, problems, _) = compile_for(&site(), &[rule(text)]);
+    assert_eq!(problems, told);
+    assert!(program.is_none());
+}
+
+#[track_caller]
+fn check_files(files: &[(&str, &str)], told: &str) {
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|(name, text)| Source::new(*name, *text))
+        .collect();
+    let (program, problems, _) = compile_for(&site(), &sources);
+    assert_eq!(problems, told);
+    assert!(program.is_none());
+}
+
+const GAS: &str = "name = \"gas\"\nfor = { kind = \"combustible-gas\" }\n";
+
+#[test]
+fn a_unit_that_does_not_fit_the_point_is_told_with_both_sides() {
+    check(
+        &std::format!("{GAS}high = [{{ level = \"L1\", at = \"20 mg/m³\", colour = \"yellow\" }}]"),
+        "r.toml:6:31: rule[0].high[0].at: `20 mg/m³` is in mg/m³, but tank/gt-01 is in %LEL\n\
+             r.toml:6:31: rule[0].high[0].at: `20 mg/m³` is in mg/m³, but tank/gt-02 is in %LEL",
+    );
+    check(
+        "name = \"co\"\nfor = { kind = \"carbon-monoxide\" }\nhigh = [{ level = \"L1\", at = \"20 mg/m³\", colour = \"yellow\" }]",
+        "r.toml:6:31: rule[0].high[0].at: `20 mg/m³` is in mg/m³, but tank/co-01 is in ppm; between them lies a molar volume: give `molar-volume = \"24.45 L/mol\"` (25 °C) in a `[[limits]]` of the site, or the limit in the point's own unit",
+    );
+}
+
+#[test]
+fn a_limit_without_a_unit_is_told_which_one_is_wanted() {
+    check(
+        &std::format!(
+            "{GAS}high = [{{ level = \"L1\", at = \"25\", colour = \"yellow\", deadband = \"3\" }}]"
+        ),
+        "r.toml:6:31: rule[0].high[0].at: `25` has no unit, but tank/gt-01 is in %LEL, expected it as `25 %LEL`\n\
+             r.toml:6:31: rule[0].high[0].at: `25` has no unit, but tank/gt-02 is in %LEL, expected it as `25 %LEL`",
+    );
+}
+
+#[test]
+fn a_limit_laxer_than_its_clause_is_refused() {
+    check(
+        &std::format!(
+            "{GAS}high = [{{ level = \"L1\", at = \"30 %LEL\", colour = \"yellow\" }}, {{ level = \"L2\", at = \"60 %LEL\", colour = \"orange\" }}]"
+        ),
+        "r.toml:6:30: rule[0].high[0].at: `L1` of tank/gt-01 at 30 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 25 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`\n\
+             r.toml:6:30: rule[0].high[0].at: `L1` of tank/gt-02 at 30 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 25 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`\n\
+             r.toml:6:83: rule[0].high[1].at: `L2` of tank/gt-01 at 60 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 50 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`\n\
+             r.toml:6:83: rule[0].high[1].at: `L2` of tank/gt-02 at 60 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 50 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`",
+    );
+}
+
+#[test]
+fn a_gate_on_what_a_clause_protects_is_refused() {
+    check(
+        &std::format!(
+            "{GAS}only_while = \"'dust/fan'\"\nhigh = [{{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }}]"
+        ),
+        "r.toml:6:14: rule[0].only_while: a gate on combustible-gas, expected none by GB/T 50493-2019 5.5.2, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`",
+    );
+}
+
+#[test]
+fn levels_that_do_not_rise_are_refused() {
+    check(
+        &std::format!(
+            "{GAS}high = [{{ level = \"L1\", at = \"25 %LEL\", colour = \"orange\" }}, {{ level = \"L1\", at = \"20 %LEL\", colour = \"yellow\" }}]"
+        ),
+        "r.toml:6:72: rule[0].high[1].level: `L1` (yellow) comes after `L1` (orange), expected the mildest level first\n\
+             r.toml:6:72: rule[0].high[1].level: a second level `L1`\n\
+             r.toml:6:83: rule[0].high[1].at: `L1` of tank/gt-01 at 20 %LEL is not above `L1` at 25 %LEL, expected each level beyond the one before\n\
+             r.toml:6:83: rule[0].high[1].at: `L1` of tank/gt-02 at 20 %LEL is not above `L1` at 25 %LEL, expected each level beyond the one before",
+    );
+}
+
+#[test]
+fn every_problem_of_a_rule_is_told_at_once() {
+    check(
+        "name = \"Gas\"\nfor = { knd = \"combustible-gas\" }\nhigh = [{ level = \"L1\", at = \"25 %LEK\", color = \"yellow\", on_delay = \"5m\" }]",
+        "r.toml:4:8: rule[0].name: `G` in a name, expected a-z or 0-9, then a-z 0-9 . _ -\n\
+             r.toml:5:7: rule[0].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), or `for = \"site\"`\n\
+             r.toml:5:9: rule[0].for.knd: unknown key, did you mean `kind`?\n\
+             r.toml:6:9: rule[0].high[0].colour: missing, expected a value\n\
+             r.toml:6:34: rule[0].high[0].at: `%LEK` is no unit, did you mean `%LEL`?\n\
+             r.toml:6:41: rule[0].high[0].color: unknown key, did you mean `colour`?\n\
+             r.toml:6:70: rule[0].high[0].on_delay: `5m` is no duration, expected a whole number and a unit, as `250ms`, `5s`, `10min` or `24h`",
+    );
+}
+
+#[test]
+fn a_syntax_error_in_an_expression_is_told_at_its_column() {
+    check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nonly_while = \"held(unit.fan-running, 60)\"\nlow = [{ level = \"torn\", at = \"400 Pa\", colour = \"yellow\" }]",
+        "r.toml:6:38: rule[0].only_while: `held` takes a condition and a time, as `held(unit.fan-running, 60s)`",
+    );
+    check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nonly_while = \"held(unit.fan-running 60s)\"\nlow = [{ level = \"torn\", at = \"400 Pa\", colour = \"yellow\" }]",
+        "r.toml:6:37: rule[0].only_while: unexpected `60 s`, expected `,` or `)`",
+    );
+}
+
+#[test]
+fn names_that_mean_nothing_here_are_told_with_the_nearest() {
+    check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"self > 3 Pa and unit.fan-runing and 'dust/fn' and not unit.hopper-temperature\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "r.toml:6:25: rule[0].when: unit dust has no point of kind fan-runing, did you mean `fan-running`?",
+    );
+    check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"self > 3 Pa and 'dust/fn'\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "r.toml:6:25: rule[0].when: no point dust/fn in this site, did you mean `'dust/fan'`?",
+    );
+    check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"unit.fan-running and unit.hopper-temperature\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "r.toml:6:30: rule[0].when: dust/hopper is a number, expected a condition, as a comparison with `>=`",
+    );
+}
+
+#[test]
+fn one_point_that_could_be_several_is_refused() {
+    check(
+        "name = \"hot-work\"\nfor = { unit_with = [\"welding-current\"] }\nwhen = \"unit.welding-current > 10 A\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "r.toml:6:9: rule[0].when: `unit.welding-current` is not one point: unit shop has 2 of that kind (shop/wm-1.current, shop/wm-2.current), expected one by its name, or a vote over `each(unit.welding-current)`",
+    );
+}
+
+#[test]
+fn a_limit_that_the_site_does_not_give_is_told_how_to_give_it() {
+    check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nhigh = [{ level = \"blocked\", at = \"1.5 * limit.baseline\", colour = \"yellow\" }]",
+        "r.toml:6:42: rule[0].high[0].at: no limit `baseline` is given for dust/dp, expected a table of the site: `[[limits]]`, `point = \"dust/dp\"`, `baseline = \"…\"`",
+    );
+}
+
+#[test]
+fn a_text_with_a_word_that_is_never_filled_in_is_refused() {
+    check_files(
+        &[(
+            "r.toml",
+            "pack = \"p\"\nversion = \"1\"\n[[rule]]\nname = \"fan\"\nunverified = \"a test\"\nfor = { kind = \"fan-running\" }\nwhen = \"not self\"\nlevel = \"off\"\ncolour = \"blue\"\ntext = { zh = \"{tag} 停 {valeu}\", en = \"{tag\" }\n",
+        )],
+        "r.toml:10:24: rule[0].text.zh: `{valeu}` is no word of this text, expected one of `{tag}`, `{unit}`, `{point}`, `{level}`\n\
+             r.toml:10:40: rule[0].text.en: a brace without its partner, expected `{word}`",
+    );
+}
+
+#[test]
+fn limits_on_a_switch_and_a_number_as_a_condition_are_refused() {
+    check(
+        "name = \"fan\"\nfor = { kind = \"fan-running\" }\nhigh = [{ level = \"x\", at = \"1\", colour = \"blue\" }]",
+        "r.toml:4:8: rule[0].name: limits on dust/fan, which is a switch, expected `when` or a point with numbers",
+    );
+    check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"not self\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "r.toml:6:13: rule[0].when: dust/dp is a number, expected a condition, as a comparison with `>=`",
+    );
+}
+
+#[test]
+fn a_vote_that_can_never_be_reached_is_refused() {
+    check(
+        "name = \"vote\"\nfor = { unit_with = [\"combustible-gas\"] }\nwhen = \"at_least(3, each(unit.combustible-gas) >= 25 %LEL)\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "r.toml:6:18: rule[0].when: at least 3 of 2, expected a whole number from 1 to that",
+    );
+}
+
+#[test]
+fn two_forms_of_condition_and_a_missing_note_are_refused() {
+    check_files(
+        &[(
+            "r.toml",
+            "pack = \"p\"\nversion = \"1\"\n[[rule]]\nname = \"sys.x\"\nfor = \"plant\"\nwhen = \"'dust/fan'\"\nover = [\"y\"]\ntext = { zh = \"\" }\n[[rule]]\nname = \"y\"\nverified = \"a\"\nunverified = \"b\"\nfor = { kind = \"x\", unit_with = [] }\n",
+        )],
+        "r.toml:3:1: rule[0]: expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`\n\
+             r.toml:3:1: rule[0]: neither `verified` nor `unverified`, expected one, with a note of what the rule's numbers rest on\n\
+             r.toml:4:8: rule[0].name: `sys.x`: names in `sys.` are the system's own, expected another\n\
+             r.toml:5:7: rule[0].for: `plant` is not known, expected one of `site`\n\
+             r.toml:8:8: rule[0].text.en: missing, expected a value\n\
+             r.toml:9:1: rule[1]: expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`\n\
+             r.toml:9:1: rule[1].text: missing, expected a value\n\
+             r.toml:12:14: rule[1].unverified: beside `verified`, expected one of the two\n\
+             r.toml:13:7: rule[1].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), or `for = \"site\"`",
+    );
+}
+
+#[test]
+fn rules_that_count_each_other_and_rules_of_one_name_are_refused() {
+    let counting = |name: &str, over: &str| {
+        std::format!(
+            "[[rule]]\nname = \"{name}\"\nunverified = \"a test\"\nfor = {{ unit_with = [\"filter-dp\"] }}\nover = [\"{over}\"]\ncounts = [{{ level = \"x\", count = 1, from = \"blue\", colour = \"blue\" }}]\ntext = {{ zh = \"z\", en = \"e\" }}\n"
+        )
+    };
+    let text = std::format!(
+        "pack = \"p\"\nversion = \"1\"\n{}{}{}{}",
+        counting("a", "b"),
+        counting("b", "a"),
+        counting("c", "d-e"),
+        counting("c", "a")
+    );
+    check_files(
+        &[("r.toml", &text)],
+        "r.toml:4:8: rule[0].name: `a` counts itself, through `b`\n\
+             r.toml:11:8: rule[1].name: `b` counts itself, through `a`\n\
+             r.toml:21:9: rule[2].over[0]: no rule `d-e` in these files\n\
+             r.toml:25:8: rule[3].name: a second rule `c`, the first is at r.toml:18:8",
+    );
+}
+
+#[test]
+fn what_a_site_overrides_must_exist_and_say_why() {
+    let pack = crate::pack::pack("gas").expect("a pack").text;
+    check_files(
+        &[
+            ("gas.toml", pack),
+            (
+                "site.toml",
+                "[[limits]]\nmolar-volume = \"24.45 L/mol\"\n[[limits]]\nkind = \"x\"\noel = \"a\"\n[[limits]]\nkind = \"x\"\nb = \"2 * limit.oel\"\n[[override]]\nrule = \"combustible-gsa\"\nreason = \"x\"\n[[override]]\nrule = \"combustible-gas\"\nlevel = \"L3\"\nat = \"30 %LEL\"\nreason = \" \"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"gt-01\"\noff = 1\nreason = \"test\"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-01\"\noff = true\nreason = \"test\"\n",
+            ),
+        ],
+        "site.toml:5:8: limits[1].oel: `a` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>` or `'unit/point'`\n\
+             site.toml:8:10: limits[2].b: a limit made of limits, expected a number and its unit\n\
+             site.toml:10:8: override[0].rule: no rule `combustible-gsa` in these files, did you mean `combustible-gas`?\n\
+             site.toml:16:10: override[1].reason: empty, expected why the site differs and who decided it\n\
+             site.toml:19:9: override[2].point: no point, expected `unit/point`\n\
+             site.toml:20:7: override[2].off: a number, expected true or false\n\
+             site.toml:23:8: override[3].rule: switched off for tank/gt-01, and GB/T 50493-2019 5.5.2 asks for it, expected `laxer_than = \"GB/T 50493-2019 5.5.2\"` beside it",
+    );
+}

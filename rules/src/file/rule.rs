@@ -1,0 +1,347 @@
+//! One rule as it is written.
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use front::{Item, Table};
+
+use super::level::{delay, rule_name};
+use super::{CountLevel, Level, LimitLevel, Placed, expr, name};
+use crate::expr::Degrade;
+use crate::program::Text;
+use crate::syntax::Expr;
+
+/// Words in braces that a rule's text may have; those after the fourth only where a number is compared.
+const WORDS: [&str; 7] = ["tag", "unit", "point", "level", "value", "eu", "limit"];
+/// How long a condition can't be told before messages say so, where the rule says nothing.
+const UNKNOWN_AFTER_MS: u64 = 5_000;
+const N_WORDS_WITHOUT_NUMBER: usize = 4;
+
+/// What a rule's numbers rest on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Basis {
+    /// They were found in a source, which the note names.
+    Verified(String),
+    /// They could not be checked against the standard, for the reason in the note.
+    Unverified(String),
+}
+
+/// For what a rule has an alarm each.
+#[derive(Clone, Debug)]
+pub enum Scope<'a> {
+    /// Every point of some kinds, perhaps in one unit only.
+    Points {
+        /// The kinds.
+        kinds: Vec<Placed<'a, String>>,
+        /// The one unit; all when none.
+        unit: Option<Placed<'a, String>>,
+    },
+    /// Every unit that has at least one point of each kind.
+    Units {
+        /// The kinds.
+        having: Vec<Placed<'a, String>>,
+        /// The one unit; all when none.
+        unit: Option<Placed<'a, String>>,
+    },
+    /// The site as a whole.
+    Site,
+}
+
+/// What a rule asks.
+#[derive(Clone, Debug)]
+pub enum Condition<'a> {
+    /// A number against limits, each level exclusive.
+    Limits {
+        /// The number; the point's own when none.
+        value: Option<Placed<'a, Expr>>,
+        /// Reached from below, mildest first.
+        high: Vec<LimitLevel<'a>>,
+        /// Reached from above, mildest first.
+        low: Vec<LimitLevel<'a>>,
+    },
+    /// A condition that is true, false or unknown.
+    When {
+        /// The condition.
+        expr: Placed<'a, Expr>,
+        /// The one level.
+        level: Level<'a>,
+    },
+    /// How many alarms of other rules stand in the same unit, or in the site.
+    Counts {
+        /// The other rules, by name.
+        over: Vec<Placed<'a, String>>,
+        /// The levels, mildest first.
+        levels: Vec<CountLevel<'a>>,
+    },
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub struct Rule<'a> {
+    /// Its name, unique in all packs that are loaded together.
+    pub name: Placed<'a, String>,
+    /// The clause that it stands on.
+    pub clause: Option<String>,
+    /// What its numbers rest on.
+    pub basis: Basis,
+    /// For what it has an alarm each.
+    pub scope: Scope<'a>,
+    /// What it asks.
+    pub condition: Condition<'a>,
+    /// The gate: part of the condition.
+    pub only_while: Option<Placed<'a, Expr>>,
+    /// What an alarm says.
+    pub text: Text,
+    /// What an unknown part does to a vote.
+    pub degrade: Degrade,
+    /// How long the condition can't be told before messages say so, in milliseconds.
+    pub unknown_after_ms: u64,
+}
+
+impl<'a> Rule<'a> {
+    pub(super) fn read(table: &Table<'a>) -> Option<Self> {
+        let name = table
+            .req("name")
+            .and_then(|item| Some(Placed::new(rule_name(&item)?, item)));
+        let clause = table.opt("clause").map(|item| item.str());
+        let basis = read_basis(table);
+        let scope = table.req("for").and_then(|item| read_scope(&item));
+        let condition = read_condition(table);
+        let only_while = match table.opt("only_while") {
+            None => Some(None),
+            Some(item) => expr(item).map(Some),
+        };
+        let words: &[&str] = match condition {
+            Some(Condition::When { .. } | Condition::Counts { .. }) => {
+                &WORDS[..N_WORDS_WITHOUT_NUMBER]
+            }
+            _ => &WORDS,
+        };
+        let text = table.req("text").and_then(|item| text(&item, words));
+        let degrade = match table.opt("degrade") {
+            None => Some(Degrade::Hold),
+            Some(item) => degrade_word(&item),
+        };
+        let unknown_after_ms = match table.opt("unknown_after") {
+            None => Some(UNKNOWN_AFTER_MS),
+            Some(_) => delay(table, "unknown_after"),
+        };
+        table.finish();
+        Some(Self {
+            name: name?,
+            clause: match clause {
+                None => None,
+                Some(clause) => Some(clause?.to_string()),
+            },
+            basis: basis?,
+            scope: scope?,
+            condition: condition?,
+            only_while: only_while?,
+            text: text?,
+            degrade: degrade?,
+            unknown_after_ms: unknown_after_ms?,
+        })
+    }
+
+    /// The levels, mildest first on each side.
+    pub fn levels(&self) -> Vec<&Level<'a>> {
+        match &self.condition {
+            Condition::Limits { high, low, .. } => {
+                high.iter().chain(low).map(|limit| &limit.level).collect()
+            }
+            Condition::When { level, .. } => Vec::from([level]),
+            Condition::Counts { levels, .. } => levels.iter().map(|count| &count.level).collect(),
+        }
+    }
+}
+
+fn degrade_word(item: &Item<'_>) -> Option<Degrade> {
+    Some(match item.one_of(&["hold", "vote", "drop", "lower"])? {
+        "vote" => Degrade::Vote,
+        "drop" => Degrade::Drop,
+        "lower" => Degrade::Lower,
+        _ => Degrade::Hold,
+    })
+}
+
+fn read_basis(table: &Table<'_>) -> Option<Basis> {
+    match (table.opt("verified"), table.opt("unverified")) {
+        (Some(item), None) => Some(Basis::Verified(item.str()?.to_string())),
+        (None, Some(item)) => Some(Basis::Unverified(item.str()?.to_string())),
+        (Some(_), Some(item)) => {
+            item.problem("beside `verified`, expected one of the two");
+            None
+        }
+        (None, None) => {
+            table.problem(
+                "neither `verified` nor `unverified`, expected one, with a note of what the rule's numbers rest on",
+            );
+            None
+        }
+    }
+}
+
+fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
+    if item.is_str() {
+        item.one_of(&["site"])?;
+        return Some(Scope::Site);
+    }
+    let table = item.table()?;
+    let kind = table.opt("kind");
+    let having = table.opt("unit_with");
+    let unit = match table.opt("unit") {
+        None => Some(None),
+        Some(item) => placed_name(item).map(Some),
+    };
+    table.finish();
+    match (kind, having) {
+        (Some(kind), None) => {
+            let kinds = if kind.is_str() {
+                placed_name(kind).map(|kind| Vec::from([kind]))
+            } else {
+                names(&kind)
+            };
+            Some(Scope::Points {
+                kinds: kinds?,
+                unit: unit?,
+            })
+        }
+        (None, Some(having)) => {
+            let having = names(&having);
+            Some(Scope::Units {
+                having: having?,
+                unit: unit?,
+            })
+        }
+        _ => {
+            table.problem(
+                "expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), or `for = \"site\"`",
+            );
+            None
+        }
+    }
+}
+
+/// A list of names, at least one; `None` when one is wrong.
+fn names<'a>(item: &Item<'a>) -> Option<Vec<Placed<'a, String>>> {
+    let items = item.items();
+    if items.is_empty() {
+        if item.is_array() {
+            item.problem("no name, expected at least one");
+        }
+        return None;
+    }
+    let n_items = items.len();
+    let names: Vec<_> = items.into_iter().filter_map(placed_name).collect();
+    (names.len() == n_items).then_some(names)
+}
+
+fn placed_name(item: Item<'_>) -> Option<Placed<'_, String>> {
+    Some(Placed::new(name(&item)?, item))
+}
+
+fn read_condition<'a>(table: &Table<'a>) -> Option<Condition<'a>> {
+    let (high, low) = (table.opt("high"), table.opt("low"));
+    let (when, over) = (table.opt("when"), table.opt("over"));
+    let forms = [
+        high.is_some() || low.is_some(),
+        when.is_some(),
+        over.is_some(),
+    ];
+    if forms.iter().filter(|form| **form).count() != 1 {
+        table.problem(
+            "expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`",
+        );
+        return None;
+    }
+    if let Some(when) = when {
+        let expr = expr(when);
+        let level = Level::read(table);
+        return Some(Condition::When {
+            expr: expr?,
+            level: level?,
+        });
+    }
+    if let Some(over) = over {
+        let over = names(&over);
+        let counts = table.req("counts");
+        let levels = counts.map(|item| levels(&item, CountLevel::read));
+        return Some(Condition::Counts {
+            over: over?,
+            levels: levels??,
+        });
+    }
+    let value = match table.opt("value") {
+        None => Some(None),
+        Some(item) => expr(item).map(Some),
+    };
+    let high = high.map_or(Some(Vec::new()), |item| levels(&item, LimitLevel::read));
+    let low = low.map_or(Some(Vec::new()), |item| levels(&item, LimitLevel::read));
+    Some(Condition::Limits {
+        value: value?,
+        high: high?,
+        low: low?,
+    })
+}
+
+/// A list of levels; `None` when one could not be read.
+fn levels<'a, T>(item: &Item<'a>, read: impl Fn(&Table<'a>) -> Option<T>) -> Option<Vec<T>> {
+    let items = item.items();
+    if items.is_empty() {
+        if item.is_array() {
+            item.problem("no level, expected at least one");
+        }
+        return None;
+    }
+    let n_items = items.len();
+    let levels: Vec<T> = items
+        .iter()
+        .filter_map(|item| read(&item.table()?))
+        .collect();
+    (levels.len() == n_items).then_some(levels)
+}
+
+/// Reads `{ zh, en }`; a word in braces must be one of `words`.
+pub(super) fn text(item: &Item<'_>, words: &[&str]) -> Option<Text> {
+    let table = item.table()?;
+    let read = |key: &str| {
+        let item = table.req(key)?;
+        let text = item.str()?;
+        check_braces(&item, text, words).then(|| text.to_string())
+    };
+    let (zh, en) = (read("zh"), read("en"));
+    table.finish();
+    Some(Text { zh: zh?, en: en? })
+}
+
+fn check_braces(item: &Item<'_>, text: &str, words: &[&str]) -> bool {
+    let mut fine = true;
+    let mut at = 0;
+    while let Some(open) = text.get(at..).and_then(|rest| rest.find(['{', '}'])) {
+        let open = at + open;
+        let inside = text.get(open + 1..).unwrap_or_default();
+        let len = inside.find(['{', '}']).unwrap_or(inside.len());
+        let word = inside.get(..len).unwrap_or_default();
+        let closed = text.get(open..).is_some_and(|rest| rest.starts_with('{'))
+            && inside.get(len..).is_some_and(|rest| rest.starts_with('}'));
+        if !closed {
+            item.problem_inside(open, "a brace without its partner, expected `{word}`");
+            return false;
+        }
+        if !words.contains(&word) {
+            let expected = if words.is_empty() {
+                "expected none here".to_string()
+            } else {
+                format!("expected one of `{{{}}}`", words.join("}`, `{"))
+            };
+            item.problem_inside(
+                open,
+                format!("`{{{word}}}` is no word of this text, {expected}"),
+            );
+            fine = false;
+        }
+        at = open + 1 + len + 1;
+    }
+    fine
+}

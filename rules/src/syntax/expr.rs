@@ -1,0 +1,133 @@
+//! The tree of an expression.
+
+use std::boxed::Box;
+use std::string::String;
+use std::vec::Vec;
+
+use crate::unit::Unit;
+
+/// A node with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// What it is.
+    pub node: Node,
+    /// The byte offset of its first character in the text.
+    pub at: usize,
+}
+
+/// What an expression can be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    /// A finite number, with its unit if one is written.
+    Number(f64, Option<Unit>),
+    /// A point or a limit by its name.
+    Name(Name),
+    /// A function and its arguments.
+    Call(Function, Vec<Expr>),
+    /// `not`.
+    Not(Box<Expr>),
+    /// `and` of two or more.
+    And(Vec<Expr>),
+    /// `or` of two or more.
+    Or(Vec<Expr>),
+    /// A comparison of two numbers.
+    Compare(Compare, Box<Expr>, Box<Expr>),
+    /// Arithmetic on two numbers.
+    Arith(Arith, Box<Expr>, Box<Expr>),
+    /// A number's negative.
+    Negate(Box<Expr>),
+}
+
+/// A name in an expression.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Name {
+    /// `self`: the point that the rule is about.
+    Own,
+    /// `unit.<kind>`: the one point of that kind in the same unit.
+    Kind(String),
+    /// `device.<kind>`: the one point of that kind of the same device.
+    OfDevice(String),
+    /// `'unit/point'`: a point by its full name.
+    Point {
+        /// The unit's name.
+        unit: String,
+        /// The point's name.
+        point: String,
+    },
+    /// `limit.<word>`: a limit that the site gives for the point.
+    Limit(String),
+}
+
+/// The functions of the language.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Function {
+    /// `held(condition, time)`: the condition has been true for the whole time.
+    Held,
+    /// `at_least(k, conditions…)`: at least `k` of the conditions are true.
+    AtLeast,
+    /// `any(conditions…)`: at least one is true.
+    Any,
+    /// `all(conditions…)`: every one is true.
+    All,
+    /// `each(unit.<kind>)`: inside a condition of a vote, stands for every point of that kind in the unit.
+    Each,
+    /// `bad(point)`: its last reading can't be used, or is too old.
+    Bad,
+    /// `stale(point)`: nothing new came for its `max_age`.
+    Stale,
+    /// `abs(number)`.
+    Abs,
+    /// `min(numbers…)`.
+    Min,
+    /// `max(numbers…)`.
+    Max,
+}
+
+impl Function {
+    pub(crate) const NAMES: [(&'static str, Self); 10] = [
+        ("held", Self::Held),
+        ("at_least", Self::AtLeast),
+        ("any", Self::Any),
+        ("all", Self::All),
+        ("each", Self::Each),
+        ("bad", Self::Bad),
+        ("stale", Self::Stale),
+        ("abs", Self::Abs),
+        ("min", Self::Min),
+        ("max", Self::Max),
+    ];
+
+    /// The name as it is written.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, function)| *function == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+/// How two numbers are compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Compare {
+    /// `>=`.
+    AtLeast,
+    /// `>`.
+    Above,
+    /// `<=`.
+    AtMost,
+    /// `<`.
+    Below,
+}
+
+/// Arithmetic on two numbers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arith {
+    /// `+`.
+    Add,
+    /// `-`.
+    Subtract,
+    /// `*`.
+    Multiply,
+    /// `/`.
+    Divide,
+}
