@@ -6,8 +6,13 @@ mod boot;
 mod clock;
 pub mod line;
 pub mod mqtt;
+mod runtime;
 mod store;
+mod supervise;
+pub mod uplink;
 
 pub use boot::next as next_boot;
 pub use clock::Clock;
+pub use runtime::{Uplink, UplinkEvent, UplinkPeer, uplink};
 pub use store::FileStore;
+pub use supervise::{Running, start};
