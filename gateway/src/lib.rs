@@ -5,6 +5,7 @@
 //! Only `clock` reads the clock and only `supervise` starts threads and tasks.
 
 pub mod broker;
+pub mod config;
 pub mod log;
 pub use host::mqtt;
 pub mod sink;

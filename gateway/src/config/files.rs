@@ -1,0 +1,156 @@
+//! Where files come from: the disk at a start, or the log's copy when an old configuration is read again. Remembers what was read.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use front::{Item, Source};
+use sha2::{Digest, Sha256};
+
+use crate::log::FileImage;
+
+/// The files of one configuration.
+pub(super) struct Files<'a> {
+    origin: Origin<'a>,
+    read: RefCell<Vec<FileImage>>,
+}
+
+enum Origin<'a> {
+    /// Paths are beside the configuration file, in this folder.
+    Disk {
+        folder: PathBuf,
+        env: &'a dyn Fn(&str) -> Option<String>,
+    },
+    /// The log's copy; there are no secrets in it.
+    Image(&'a [FileImage]),
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn disk(folder: PathBuf, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            origin: Origin::Disk { folder, env },
+            read: RefCell::default(),
+        }
+    }
+
+    pub(super) fn image(files: &'a [FileImage]) -> Self {
+        Self {
+            origin: Origin::Image(files),
+            read: RefCell::default(),
+        }
+    }
+
+    /// True when what is only needed to run is there to be checked: secrets and certificates.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.origin, Origin::Disk { .. })
+    }
+
+    /// A path beside the configuration file.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        match &self.origin {
+            Origin::Disk { folder, .. } => folder.join(name),
+            Origin::Image(_) => PathBuf::from(name),
+        }
+    }
+
+    /// The text of a file by its path as written; messages call it by the path from here.
+    pub(super) fn source(&self, name: &str) -> Result<Source, String> {
+        let source = match &self.origin {
+            Origin::Disk { .. } => {
+                let path = self.path(name);
+                let text = fs::read_to_string(&path)
+                    .map_err(|error| format!("`{name}` cannot be read: {error}"))?;
+                Source::new(path.display().to_string(), text)
+            }
+            Origin::Image(files) => {
+                let file = files
+                    .iter()
+                    .find(|file| file.path == name)
+                    .ok_or_else(|| format!("`{name}` is not in the log's copy"))?;
+                Source::new(name, String::from_utf8_lossy(&file.bytes))
+            }
+        };
+        self.remember(name, &source);
+        Ok(source)
+    }
+
+    /// The text of something that comes with the program; an old configuration has its own copy.
+    pub(super) fn shipped(&self, name: &str, shipped: Source) -> Source {
+        let source = match &self.origin {
+            Origin::Disk { .. } => shipped,
+            Origin::Image(files) => files
+                .iter()
+                .find(|file| file.path == name)
+                .map_or(shipped, |file| {
+                    Source::new(name, String::from_utf8_lossy(&file.bytes))
+                }),
+        };
+        self.remember(name, &source);
+        source
+    }
+
+    fn remember(&self, name: &str, source: &Source) {
+        let mut read = self.read.borrow_mut();
+        if read.iter().all(|file| file.path != name) {
+            read.push(FileImage {
+                path: name.to_owned(),
+                bytes: source.text().as_bytes().to_vec(),
+            });
+        }
+    }
+
+    /// What was read so far, in the order of reading.
+    pub(super) fn into_read(self) -> Vec<FileImage> {
+        self.read.into_inner()
+    }
+
+    /// A secret out of the file that an item names.
+    pub(super) fn secret_file(&self, item: &Item<'_>) -> Option<String> {
+        let name = item.str()?;
+        if !self.is_live() {
+            return None;
+        }
+        match fs::read_to_string(self.path(name)) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                item.problem(format!("`{name}` cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A secret out of the environment variable that an item names.
+    pub(super) fn secret_env(&self, item: &Item<'_>) -> Option<String> {
+        let name = item.str()?;
+        let Origin::Disk { env, .. } = &self.origin else {
+            return None;
+        };
+        let text = env(name);
+        if text.is_none() {
+            item.problem(format!("the environment has no `{name}`"));
+        }
+        text
+    }
+}
+
+/// The folder of a file.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    file.parent().unwrap_or_else(|| Path::new("")).to_owned()
+}
+
+/// SHA-256 over files with their paths, in hex: two configurations with the same hash are the same.
+pub fn hash_of(files: &[FileImage]) -> String {
+    let mut sha = Sha256::new();
+    for part in files
+        .iter()
+        .flat_map(|file| [file.path.as_bytes(), &file.bytes])
+    {
+        sha.update((part.len() as u64).to_le_bytes());
+        sha.update(part);
+    }
+    sha.finalize().iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes all");
+        hex
+    })
+}

@@ -1,0 +1,204 @@
+//! From files to a checked configuration; all problems of all files at once.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use front::{Place, Problems, Source, Table};
+
+use super::files::{Files, folder_of, hash_of};
+use super::secret::secret;
+use super::site::{Reading, segment};
+use super::{Config, Data, Http, Influx, Secret, Site, broker};
+use crate::log::FileImage;
+
+/// Where the local API listens unless the file says otherwise.
+const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9460);
+
+/// Reads a configuration file and everything that it names; `None` after all problems were reported.
+///
+/// Paths in it are from its own folder. `env` gives environment variables, for secrets.
+pub fn load(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &Problems,
+) -> Option<Config> {
+    let files = Files::disk(folder_of(path), env);
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let name = name.to_string_lossy();
+    match files.source(&name) {
+        Ok(source) => read(&source, files, problems),
+        Err(_) => {
+            let error = std::fs::read_to_string(path).map_or_else(
+                |error| error.to_string(),
+                |_| "it is there only now".to_owned(),
+            );
+            let place = Place {
+                file: path.display().to_string(),
+                line: 1,
+                col: 1,
+            };
+            problems.add(place, "", format!("cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// Reads a configuration again from what the log has kept of it: points and rules as they were, without secrets.
+///
+/// The first file is the configuration's own. `None` after problems were reported, as when a newer program refuses what an older one took.
+pub fn load_image(image: &[FileImage], problems: &Problems) -> Option<Config> {
+    let files = Files::image(image);
+    let name = &image.first()?.path;
+    let source = files.source(name).ok()?;
+    read(&source, files, problems)
+}
+
+fn read(source: &Source, files: Files<'_>, problems: &Problems) -> Option<Config> {
+    let before = problems.len();
+    let document = source.parse(problems);
+    let root = document.root();
+    let table = |key: &str| root.opt(key).and_then(|item| item.table());
+
+    let site_table = root.req("site").and_then(|item| item.table());
+    let (site, local) = site_table.as_ref().map_or((None, None), site);
+    let broker = root
+        .req("broker")
+        .and_then(|item| item.table())
+        .and_then(|table| {
+            let broker = broker::read(&table, &files);
+            table.finish();
+            broker
+        });
+    let data = root
+        .req("data")
+        .and_then(|item| item.table())
+        .and_then(|table| data(&table, &files));
+    let influx = table("influx").map(|table| influx(&table, &files));
+    let http = table("http").map_or(
+        Some(Http {
+            listen: HTTP,
+            token: None,
+        }),
+        |table| http(&table, &files),
+    );
+
+    let gateway = site.as_ref().map(|site| site.gateway.clone());
+    let mut reading = Reading::new(&files, problems, gateway);
+    let tables = |key: &str| root.opt(key).map_or_else(Vec::new, |item| item.tables());
+    let (buses, remote) = (tables("bus"), tables("node"));
+    reading.local(local.as_deref().unwrap_or("local"), &buses);
+    for entry in &remote {
+        reading.remote(entry);
+    }
+    if buses.is_empty() && remote.is_empty() {
+        root.problem("neither [[bus]] nor [[node]], expected at least one bus to read or one node that reads it");
+    }
+    let (nodes, points) = reading.finish();
+    root.finish();
+    (problems.len() == before).then_some(())?;
+    let files = files.into_read();
+    Some(Config {
+        site: site?,
+        broker: broker?,
+        data: data?,
+        nodes,
+        points,
+        influx: influx.flatten(),
+        http: http?,
+        hash: hash_of(&files),
+        files,
+    })
+}
+
+/// The site, and the name of the node in this process.
+fn site(table: &Table<'_>) -> (Option<Site>, Option<String>) {
+    let name = |key: &str| table.req(key).and_then(|item| segment(&item));
+    let (park, enterprise, gateway) = (name("park"), name("enterprise"), name("gateway"));
+    let node = table.opt("node").and_then(|item| {
+        let node = segment(&item)?;
+        if gateway.as_ref() == Some(&node) {
+            item.problem(format!("`{node}` is the gateway, expected another name"));
+        }
+        Some(node)
+    });
+    table.finish();
+    let site = match (park, enterprise, gateway) {
+        (Some(park), Some(enterprise), Some(gateway)) => Some(Site {
+            park,
+            enterprise,
+            gateway,
+        }),
+        _ => None,
+    };
+    (site, node)
+}
+
+fn data(table: &Table<'_>, files: &Files<'_>) -> Option<Data> {
+    let folder = table.req("folder").and_then(|item| item.str());
+    let outbox_mb = match table.opt("outbox_mb") {
+        Some(item) => item.int(1..=1_000_000),
+        None => Some(1_024),
+    };
+    table.finish();
+    Some(Data {
+        folder: files.path(folder?),
+        outbox_bytes: u64::try_from(outbox_mb?).ok()? << 20,
+    })
+}
+
+fn influx(table: &Table<'_>, files: &Files<'_>) -> Option<Influx> {
+    let url = table.req("url").and_then(|item| {
+        let url = item.str()?;
+        if url.starts_with("https://") {
+            item.problem("https is not there yet: the client library brings an outdated TLS stack; expected `http://…` to a database on this machine or behind a TLS proxy");
+            return None;
+        }
+        let host = url.strip_prefix("http://").unwrap_or_default();
+        if host.is_empty() || host.contains(['@', '?', '#', ' ']) {
+            item.problem("no URL of a database, expected one as `http://127.0.0.1:8086`");
+            return None;
+        }
+        Some(url.trim_end_matches('/').to_owned())
+    });
+    let text = |key: &str| {
+        let item = table.req(key)?;
+        let text = item.str()?;
+        if text.is_empty() {
+            item.problem("empty, expected a name");
+            return None;
+        }
+        Some(text.to_owned())
+    };
+    let (org, bucket) = (text("org"), text("bucket"));
+    let told = table.opt("token_file").is_some() || table.opt("token_env").is_some();
+    let inline = table.opt("token").is_some();
+    let token = secret(table, "token", files).map(|(_, token)| token);
+    if !told && !inline {
+        table.problem("no token, expected `token_file` or `token_env`");
+    }
+    table.finish();
+    let token = if files.is_live() {
+        token
+    } else {
+        Some(Secret::new(""))
+    };
+    Some(Influx {
+        url: url?,
+        org: org?,
+        bucket: bucket?,
+        token: token?,
+    })
+}
+
+fn http(table: &Table<'_>, files: &Files<'_>) -> Option<Http> {
+    let listen = match table.opt("listen") {
+        Some(item) => broker::address(&item),
+        None => Some(HTTP),
+    };
+    let token = secret(table, "token", files).map(|(_, token)| token);
+    table.finish();
+    Some(Http {
+        listen: listen?,
+        token,
+    })
+}

@@ -1,0 +1,67 @@
+//! Secrets: from a file or the environment, never in a configuration, never shown.
+
+use std::fmt;
+
+use front::{Item, Table};
+
+use super::files::Files;
+
+/// A token or a password; `Debug` hides it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Reads `{name}_file` or `{name}_env`; refuses `{name}` itself. The item is where the secret is told, for problems with it.
+pub(super) fn secret<'a>(
+    table: &Table<'a>,
+    name: &str,
+    files: &Files<'_>,
+) -> Option<(Item<'a>, Secret)> {
+    if let Some(item) = table.opt(name) {
+        item.problem(format!(
+            "a secret in a file that is copied and logged, expected `{name}_file` with the file that holds it, or `{name}_env` with the name of an environment variable"
+        ));
+    }
+    let (by_file, by_env) = (
+        table.opt(&format!("{name}_file")),
+        table.opt(&format!("{name}_env")),
+    );
+    let (item, text) = match (by_file, by_env) {
+        (Some(item), None) => {
+            let text = files.secret_file(&item)?;
+            (item, text)
+        }
+        (None, Some(item)) => {
+            let text = files.secret_env(&item)?;
+            (item, text)
+        }
+        (None, None) => return None,
+        (Some(_), Some(item)) => {
+            item.problem(format!("`{name}_file` is there too, expected one of them"));
+            return None;
+        }
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        item.problem("the secret is empty");
+        return None;
+    }
+    Some((item, Secret::new(text)))
+}

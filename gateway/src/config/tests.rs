@@ -1,0 +1,95 @@
+use std::path::Path;
+
+use front::Problems;
+
+use super::*;
+
+mod wrong;
+
+fn configs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs")
+}
+
+/// An environment that has every variable.
+fn env(name: &str) -> Option<String> {
+    Some(format!("secret of {name}"))
+}
+
+fn shipped() -> Config {
+    let problems = Problems::default();
+    let config = load(&configs().join("gateway.toml"), &env, &problems);
+    assert_eq!(problems.to_string(), "");
+    config.expect("no problem")
+}
+
+#[test]
+fn the_gateway_file_in_configs_loads_with_all_its_buses() {
+    let config = shipped();
+    let nodes: Vec<_> = config
+        .nodes
+        .iter()
+        .map(|node| (node.name.as_str(), node.local, node.buses.len()))
+        .collect();
+    assert_eq!(
+        nodes,
+        [
+            ("local", true, 2),
+            ("edge-pond", false, 1),
+            ("edge-welding", false, 1)
+        ]
+    );
+    assert_eq!(config.nodes[1].max_age_ms(), 300_000);
+    let Broker::Remote(remote) = &config.broker else {
+        panic!("a broker elsewhere");
+    };
+    assert_eq!((remote.host.as_str(), remote.port), ("127.0.0.1", 1883));
+    let login = remote.login.as_ref().expect("a login");
+    assert_eq!(login.password, "secret of FENGSUI_PASSWORD");
+    assert_eq!(config.data.outbox_bytes, 1 << 30);
+}
+
+#[test]
+fn points_are_sorted_and_found_by_name_and_know_where_they_come_from() {
+    let config = shipped();
+    let names: Vec<_> = config
+        .points
+        .iter()
+        .map(|point| (&point.info.unit, &point.info.point))
+        .collect();
+    assert!(names.is_sorted());
+    for (idx, point) in config.points.iter().enumerate() {
+        let found = config.point(&point.info.unit, &point.info.point);
+        assert_eq!(found.map(|found| found.0 as usize), Some(idx));
+        let node = &config.nodes[point.node];
+        assert_eq!(point.info.node.as_deref(), Some(node.name.as_str()));
+        let on_bus = &node.buses[point.bus].points[point.on_bus];
+        assert_eq!(on_bus.point, point.info.point);
+    }
+    assert_eq!(config.point("tank-farm-1", "nobody"), None);
+}
+
+#[test]
+fn the_hash_is_of_every_file_and_of_nothing_else() {
+    let config = shipped();
+    let read: Vec<_> = config.files.iter().map(|file| file.path.as_str()).collect();
+    assert!(read.contains(&"gateway.toml"), "{read:?}");
+    assert!(read.contains(&"buses/tailings-pond.toml"), "{read:?}");
+    assert!(read.contains(&"device:piezometer-8"), "{read:?}");
+    assert_eq!(config.hash, shipped().hash);
+    let mut other = config.files.clone();
+    other[2].bytes.push(b'\n');
+    assert_ne!(hash_of(&other), config.hash);
+}
+
+#[test]
+fn the_logs_copy_gives_the_same_points_without_a_secret() {
+    let config = shipped();
+    let image = config.image();
+    let told = format!("{config:?} {image:?}");
+    assert!(!told.contains("secret of"), "{told}");
+    let problems = Problems::default();
+    let again = load_image(&image.files, &problems).expect("no problem");
+    assert_eq!(problems.to_string(), "");
+    assert_eq!(again.points, config.points);
+    assert_eq!(again.hash, config.hash);
+}
