@@ -18,6 +18,8 @@ mod timer;
 pub mod value;
 
 #[cfg(feature = "std")]
+pub mod case;
+#[cfg(feature = "std")]
 pub mod compile;
 #[cfg(feature = "std")]
 pub mod file;

@@ -2,13 +2,15 @@
 
 use front::Source;
 
-/// A pack: its name, and its file as it is in the repository.
+/// A pack: its name, and its file and its tests as they are in the repository.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pack {
     /// Its name.
     pub name: &'static str,
     /// The text of its file.
     pub text: &'static str,
+    /// The text of its tests.
+    pub tests: &'static str,
 }
 
 macro_rules! pack {
@@ -16,6 +18,7 @@ macro_rules! pack {
         Pack {
             name: $name,
             text: include_str!(concat!("../packs/", $name, "/", $name, ".toml")),
+            tests: include_str!(concat!("../packs/", $name, "/", $name, ".test.toml")),
         }
     };
 }
@@ -37,5 +40,66 @@ impl Pack {
     /// Its file; messages call it `pack:<name>`.
     pub fn source(&self) -> Source {
         Source::new(std::format!("pack:{}", self.name), self.text)
+    }
+
+    /// Its tests; messages call them `pack:<name>.test`.
+    pub fn test_source(&self) -> Source {
+        Source::new(std::format!("pack:{}.test", self.name), self.tests)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::{String, ToString};
+
+    use front::Problems;
+
+    use super::*;
+    use crate::case;
+    use crate::file::RuleFile;
+
+    #[track_caller]
+    fn check(name: &str) {
+        let pack = pack(name).expect("a pack");
+        let problems = Problems::default();
+        let source = pack.test_source();
+        let report = case::run(&source, &|_| Err(String::new()), &problems);
+        assert_eq!(problems.to_string(), "");
+        let report = report.expect("no problem");
+        assert!(report.passed(), "{report}");
+        // Every level of every rule is reached by some case.
+        let source = pack.source();
+        let document = source.parse(&problems);
+        let file = RuleFile::read(&document.root());
+        for rule in &file.rules {
+            for level in rule.levels() {
+                let reached = (rule.name.value.clone(), level.name.value.clone());
+                let never_by_design = reached.0 == "pond-warning" && reached.1 == "yellow";
+                assert!(
+                    report.levels.contains(&reached) || never_by_design,
+                    "{reached:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_gas_pack_does_what_its_tests_say() {
+        check("gas");
+    }
+
+    #[test]
+    fn the_dust_pack_does_what_its_tests_say() {
+        check("dust");
+    }
+
+    #[test]
+    fn the_tailings_pack_does_what_its_tests_say() {
+        check("tailings");
+    }
+
+    #[test]
+    fn the_welding_pack_does_what_its_tests_say() {
+        check("welding");
     }
 }

@@ -50,6 +50,18 @@ pub fn compile(
         .iter()
         .map(|document| RuleFile::read(&document.root()))
         .collect();
+    let program = compile_files(&files, points, system, problems, warnings);
+    (problems.len() == n_before).then_some(program)
+}
+
+/// Compiles files that were read. What comes out is of use only when no problem was added.
+pub(crate) fn compile_files(
+    files: &[RuleFile<'_>],
+    points: &[PointInfo],
+    system: &System,
+    problems: &Problems,
+    warnings: &Problems,
+) -> Program {
     let mut builder = ProgramBuilder::new();
     for info in points {
         if let Err(error) = builder.point(info.clone()) {
@@ -60,8 +72,8 @@ pub fn compile(
         problems.add(elsewhere("system"), "", error.to_string());
     });
     let points = Points::new(points);
-    let site = Site::read(&files, &points);
-    let rules = rules_in_order(&files);
+    let site = Site::read(files, &points);
+    let rules = rules_in_order(files);
     check_overrides(&site, &rules);
     let mut adding = alarm::Adding::new(&points, &site, builder, warnings);
     for (head, rule) in &rules {
@@ -73,8 +85,7 @@ pub fn compile(
     }
     adding.warn_of_unused();
     site.warn_of_unused(warnings);
-    let program = adding.builder.build();
-    (problems.len() == n_before).then_some(program)
+    adding.builder.build()
 }
 
 /// A place for what is wrong outside the rule files.

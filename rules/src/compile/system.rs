@@ -20,6 +20,8 @@ const FAULT_ON_MS: u64 = 5_000;
 /// A reading that is too old on a healthy line is raised after that: a silent slave and a lost node are found sooner, and are alarms of their own.
 const STALE_ON_MS: u64 = 60_000;
 const QUALITY_OFF_MS: u64 = 10_000;
+/// A year: that a sensor was never read is what `stale` says, not something unknown beside it.
+const NEVER_MS: u64 = 365 * 86_400_000;
 
 /// Who can fall silent.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -224,14 +226,14 @@ impl Adding<'_> {
             eu: None,
             only_while: None,
             levels,
-            unknown_hold_ms: STALE_ON_MS,
+            unknown_hold_ms: NEVER_MS,
         });
     }
 
     fn rule(&mut self, name: &str, zh: &str, en: &str) -> Option<RuleIdx> {
         let added = self.builder.rule(RuleInfo {
             name: name.into(),
-            pack: "system".into(),
+            pack: "sys".into(),
             version: VERSION.into(),
             hash: super::hash(&[name, VERSION]),
             clause: None,

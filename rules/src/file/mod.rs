@@ -83,13 +83,22 @@ impl<'a> RuleFile<'a> {
         } else {
             None
         };
-        let file = Self {
+        let site = Self::read_site(root);
+        root.finish();
+        Self {
             head,
             rules: rules
                 .unwrap_or_default()
                 .iter()
                 .filter_map(Rule::read)
                 .collect(),
+            ..site
+        }
+    }
+
+    /// Reads a table's limits and overrides alone; the caller finishes the table.
+    pub(crate) fn read_site(root: &Table<'a>) -> Self {
+        Self {
             limits: tables(root, "limits")
                 .iter()
                 .filter_map(Limits::read)
@@ -98,9 +107,8 @@ impl<'a> RuleFile<'a> {
                 .iter()
                 .filter_map(Override::read)
                 .collect(),
-        };
-        root.finish();
-        file
+            ..Self::default()
+        }
     }
 }
 

@@ -1,0 +1,136 @@
+//! Rule tests that engineers write: readings over time in, alarms at times out.
+//!
+//! ```toml
+//! packs = ["gas"]                    # packs that come with the program, or files beside this one: "./ours.toml"
+//!
+//! [points]                           # the site that the test pretends to be
+//! "tank/gt-01" = { kind = "combustible-gas", eu = "%LEL" }   # period 1s, max_age three periods, switch = true, device = "…"
+//!
+//! [[limits]]                         # and its limits and overrides, as in a site's file
+//! molar-volume = "24.45 L/mol"
+//!
+//! [[case]]
+//! name   = "level 1 after five seconds"
+//! alarm  = "tank/gt-01/combustible-gas"
+//! series = { "tank/gt-01" = "10*3 30..." }
+//! steps  = [
+//!   { at = "7999ms", letter = "A" },
+//!   { at = "8s", letter = "B", level = "L1", event = "raised" },
+//!   { at = "9s", do = "ack", by = "Li Wei" },
+//! ]
+//! ```
+//!
+//! A step comes after the readings of its own time, and after the timers that are due by then.
+
+mod file;
+mod report;
+mod run;
+mod series;
+
+use std::collections::BTreeSet;
+use std::format;
+use std::string::ToString;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use front::{Item, Problems, Source};
+
+pub use self::report::{CaseReport, Report};
+
+use self::file::Case;
+use crate::compile::{System, compile_files};
+use crate::file::RuleFile;
+use crate::pack;
+
+/// Plays every case of a test file.
+///
+/// `beside` reads a rule file that the test names, as `./ours.toml`.
+/// None when the file, or a rule that it tests, has a problem.
+pub fn run(
+    source: &Source,
+    beside: &dyn Fn(&str) -> Result<Source, std::string::String>,
+    problems: &Problems,
+) -> Option<Report> {
+    let n_before = problems.len();
+    let document = source.parse(problems);
+    let root = document.root();
+    let packs = root.req("packs").map(|item| item.items());
+    let packs: Vec<Source> = packs
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|item| rules_of(item, beside))
+        .collect();
+    let points = file::points(&root);
+    let site = RuleFile::read_site(&root);
+    let cases = root.req("case").map(|item| item.tables());
+    let cases: Vec<Case<'_>> = cases
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|table| Case::read(table, &points, problems))
+        .collect();
+    root.finish();
+    let documents: Vec<_> = packs.iter().map(|pack| pack.parse(problems)).collect();
+    let mut files: Vec<RuleFile<'_>> = documents
+        .iter()
+        .map(|document| RuleFile::read(&document.root()))
+        .collect();
+    files.push(site);
+    let system = System {
+        gateway: "gateway".to_string(),
+        nodes: Vec::new(),
+    };
+    let warnings = Problems::default();
+    let program = compile_files(&files, &points, &system, problems, &warnings);
+    for step in cases.iter().flat_map(|case| &case.steps) {
+        if program.find_alarm(&step.alarm.value).is_none() {
+            let ids: Vec<_> = program
+                .alarm_idxs()
+                .map(|alarm| program.id_of(alarm).to_string())
+                .collect();
+            let hint = front::nearest(&step.alarm.value, ids.iter().map(|id| id.as_str()))
+                .map_or_else(Default::default, |near| format!(", did you mean `{near}`?"));
+            step.alarm
+                .item
+                .problem(format!("no alarm `{}` here{hint}", step.alarm.value));
+        }
+    }
+    if problems.len() > n_before {
+        return None;
+    }
+    let program = Arc::new(program);
+    let mut levels = BTreeSet::new();
+    let cases = cases
+        .iter()
+        .map(|case| run::run(case, &program, &mut levels))
+        .collect();
+    Some(Report { cases, levels })
+}
+
+/// The rules that a test names: a pack that comes with the program, or a file beside the test.
+fn rules_of(
+    item: &Item<'_>,
+    beside: &dyn Fn(&str) -> Result<Source, std::string::String>,
+) -> Option<Source> {
+    let name = item.str()?;
+    if let Some(pack) = pack::pack(name) {
+        return Some(pack.source());
+    }
+    if name.starts_with("./") || name.starts_with("../") {
+        return match beside(name) {
+            Ok(source) => Some(source),
+            Err(error) => {
+                item.problem(error);
+                None
+            }
+        };
+    }
+    let names: Vec<&str> = pack::PACKS.iter().map(|pack| pack.name).collect();
+    item.problem(format!(
+        "no pack `{name}`, expected one of `{}`, or a file as `./ours.toml`",
+        names.join("`, `")
+    ));
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Plays a case through the engine and compares.
+
+use std::collections::BTreeSet;
+use std::format;
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::vec::Vec;
+
+use telemetry::{Clock, Sample, UtcMs};
+
+use super::file::{Action, Case, Expect, Step};
+use super::report::{CaseReport, Timeline};
+use super::series::{Reading, describe};
+use crate::effect::{AlarmIdx, Command, Effect, Input};
+use crate::engine::Engine;
+use crate::point::PointIdx;
+use crate::program::{Program, u32_of};
+
+/// Every case begins here: 2026-01-01T00:00:00Z.
+const START: UtcMs = UtcMs(1_767_225_600_000);
+
+/// Plays a case. `levels` gets each rule's levels that were reached.
+pub(super) fn run(
+    case: &Case<'_>,
+    program: &Arc<Program>,
+    levels: &mut BTreeSet<(String, String)>,
+) -> CaseReport {
+    let mut playing = Playing {
+        case,
+        engine: Engine::new(Arc::clone(program), START),
+        program,
+        effects: Vec::new(),
+        n_told: 0,
+        timeline: Timeline::default(),
+        failures: Vec::new(),
+        levels,
+        next: case.series.iter().map(|_| 0).collect(),
+    };
+    for step in &case.steps {
+        playing.readings_up_to(step.at_ms);
+        playing.step(step);
+    }
+    CaseReport {
+        name: case.name.clone(),
+        place: case.place.clone(),
+        failures: playing.failures,
+        timeline: playing.timeline,
+    }
+}
+
+struct Playing<'p> {
+    case: &'p Case<'p>,
+    engine: Engine,
+    program: &'p Arc<Program>,
+    effects: Vec<Effect>,
+    /// How many effects the timeline has.
+    n_told: usize,
+    timeline: Timeline,
+    failures: Vec<String>,
+    levels: &'p mut BTreeSet<(String, String)>,
+    /// The next period of each series.
+    next: Vec<usize>,
+}
+
+impl Playing<'_> {
+    /// Hands over every reading up to a time, in the order of time, then lets timers fire up to it.
+    fn readings_up_to(&mut self, at_ms: u64) {
+        while let Some((due_ms, series)) = self.next_reading().filter(|(due, _)| *due <= at_ms) {
+            let (index, readings) = &self.case.series[series];
+            let reading = readings.reading(self.next[series]);
+            self.next[series] += 1;
+            let Some(Reading::Says(value, quality)) = reading else {
+                continue;
+            };
+            let now = START.plus_ms(due_ms);
+            let point = PointIdx(u32_of(*index));
+            let sample = Sample {
+                at: now,
+                value,
+                quality,
+                clock: Clock::Synced,
+            };
+            let taken = self
+                .engine
+                .handle(Input::Sample { point, sample }, now, &mut self.effects);
+            if let Err(refusal) = taken {
+                self.failures
+                    .push(format!("{}: {refusal}", seconds(due_ms)));
+            }
+            self.tell();
+            let info = self.program.point(point);
+            self.timeline.reading(
+                due_ms,
+                format!("{}/{}", info.unit, info.point),
+                describe(Reading::Says(value, quality)),
+            );
+        }
+        self.engine
+            .handle_timeout(START.plus_ms(at_ms), &mut self.effects);
+        self.tell();
+    }
+
+    /// When the next reading is due, and in which series; none when all have ended.
+    fn next_reading(&self) -> Option<(u64, usize)> {
+        let due = |(series, (index, readings)): (usize, &(usize, super::series::Series))| {
+            let period = self.next[series];
+            readings.reading(period)?;
+            let period_ms = self.program.points()[*index].period_ms;
+            Some((
+                period_ms.saturating_mul(u64::try_from(period).ok()?),
+                series,
+            ))
+        };
+        self.case.series.iter().enumerate().filter_map(due).min()
+    }
+
+    fn step(&mut self, step: &Step<'_>) {
+        let Some(alarm) = self.program.find_alarm(&step.alarm.value) else {
+            // The file was checked before: every alarm that it names exists.
+            return;
+        };
+        match &step.action {
+            Action::Command { verb, by, refused } => {
+                let command = Command {
+                    verb: *verb,
+                    alarm,
+                    occurrence: None,
+                    by,
+                    comment: None,
+                };
+                self.input(step, Input::Command(command), *refused);
+            }
+            Action::Condition(active) => {
+                let input = Input::Condition {
+                    alarm,
+                    active: *active,
+                    reason: "",
+                };
+                self.input(step, input, false);
+            }
+            Action::Expect(expect) => self.expect(step, alarm, expect),
+        }
+    }
+
+    fn input(&mut self, step: &Step<'_>, input: Input<'_>, refused: bool) {
+        let now = START.plus_ms(step.at_ms);
+        let taken = self.engine.handle(input, now, &mut self.effects);
+        self.tell();
+        match (taken, refused) {
+            (Ok(()), false) | (Err(_), true) => {}
+            (Ok(()), true) => self.fail(step, "expected it to be refused, it was not".to_string()),
+            (Err(refusal), false) => self.fail(step, format!("refused: {refusal}")),
+        }
+    }
+
+    fn expect(&mut self, step: &Step<'_>, alarm: AlarmIdx, expect: &Expect) {
+        let state = self.engine.alarm(alarm);
+        let mut wrong = Vec::new();
+        if let Some(letter) = expect.letter
+            && letter != state.letter()
+        {
+            wrong.push(format!(
+                "expected letter {}, found {}",
+                letter.as_str(),
+                state.letter().as_str()
+            ));
+        }
+        if let Some(level) = &expect.level {
+            let found = state
+                .level
+                .and_then(|level| self.program.levels_of(alarm).get(usize::from(level)))
+                .map_or("none", |level| level.name.as_str());
+            if found != level {
+                wrong.push(format!("expected level {level}, found {found}"));
+            }
+        }
+        if let Some(unknown) = expect.unknown
+            && unknown != state.flags.unknown
+        {
+            let word = |unknown| if unknown { "unknown" } else { "known" };
+            wrong.push(format!(
+                "expected {}, found {}",
+                word(unknown),
+                word(state.flags.unknown)
+            ));
+        }
+        if let Some(event) = &expect.event {
+            let at = START.plus_ms(step.at_ms);
+            let happened = self.effects.iter().any(|effect| {
+                effect.alarm == alarm && effect.at == at && effect.kind.word() == event
+            });
+            if !happened {
+                let last = self
+                    .effects
+                    .iter()
+                    .rev()
+                    .find(|effect| effect.alarm == alarm && effect.kind.word() == event);
+                let found = last.map_or_else(
+                    || "it never came".to_string(),
+                    |effect| format!("it came at {}", seconds(effect.at.since_ms(START))),
+                );
+                wrong.push(format!("expected event {event}, {found}"));
+            }
+        }
+        for what in wrong {
+            self.fail(step, what);
+        }
+    }
+
+    fn fail(&mut self, step: &Step<'_>, what: String) {
+        let alarm = &step.alarm.value;
+        self.timeline.mark(step.at_ms, format!("{alarm}: {what}"));
+        self.failures
+            .push(format!("{}: {alarm}: {what}", seconds(step.at_ms)));
+    }
+
+    /// Puts new effects on the timeline.
+    fn tell(&mut self) {
+        for effect in &self.effects[self.n_told..] {
+            let level = effect
+                .state
+                .level
+                .and_then(|level| self.program.levels_of(effect.alarm).get(usize::from(level)));
+            if let Some(level) = level {
+                let rule = self.program.rule_of(effect.alarm).name.clone();
+                self.levels.insert((rule, level.name.clone()));
+            }
+            self.timeline.event(
+                effect.at.since_ms(START),
+                format!(
+                    "{} {} {} {}",
+                    self.program.id_of(effect.alarm),
+                    effect.kind.word(),
+                    effect.state.letter().as_str(),
+                    level.map_or("", |level| level.name.as_str())
+                ),
+            );
+        }
+        self.n_told = self.effects.len();
+    }
+}
+
+/// A time of a case as people read it.
+pub(super) fn seconds(ms: u64) -> String {
+    format!("{}.{:03}s", ms / 1_000, ms % 1_000)
+}
