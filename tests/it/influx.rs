@@ -1,10 +1,16 @@
 //! The lines that we write are what a real InfluxDB 2 reads back.
 
+use gateway::log::{
+    Bookmark, ConfigImage, Disk, Folder, FolderDisk, Lane, LogOffset, LoggedSample, PointImage,
+    Record, SampleEncoder,
+};
 use gateway::sink::influx::batch::Batch;
 use gateway::sink::influx::client::{InfluxClient, WriteError};
 use gateway::sink::influx::line::{Series, push_sample};
+use gateway::sink::influx::writer::{self, Happened};
 use support::Influxd;
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+use tokio::sync::watch;
 
 fn client(server: &Influxd) -> InfluxClient {
     InfluxClient::new(&server.url(), server.org(), server.bucket(), server.token())
@@ -133,4 +139,90 @@ async fn a_wrong_token_is_for_a_person_and_a_dead_server_is_for_later() {
         client.write(line()).await,
         Err(WriteError::Retry(_))
     ));
+}
+
+/// A log of `count` samples of one point, a second apart.
+fn log_of(folder: &Folder, count: i64) -> LogOffset {
+    let config = ConfigImage {
+        hash: "a".into(),
+        park: "binhe".into(),
+        enterprise: "huaxin".into(),
+        points: vec![PointImage {
+            unit: "tank-farm".into(),
+            point: "gt-101".into(),
+            kind: "combustible-gas".into(),
+            eu: Some("%LEL".into()),
+            digital: false,
+        }],
+        ..ConfigImage::default()
+    };
+    let mut appender = folder.open(&config, UtcMs(0)).unwrap().appender;
+    let mut encoder = SampleEncoder::default();
+    for index in 0..count {
+        encoder.clear();
+        encoder.push(&LoggedSample {
+            point: 0,
+            lane: Lane::Live,
+            sample: sample(1_700_000_000_000 + index * 1_000, Some(0.5), Quality::GOOD),
+        });
+        let record = Record::Pack {
+            node: "edge-1",
+            id: None,
+            samples: encoder.samples(),
+        };
+        appender.append(&record, UtcMs(index)).unwrap();
+    }
+    let mut disk = FolderDisk::new(folder.path().to_owned());
+    for chunk in appender.take() {
+        disk.write(&chunk).unwrap();
+    }
+    disk.sync().unwrap();
+    appender.end()
+}
+
+#[tokio::test]
+async fn the_log_is_written_whole_once_the_database_is_back_and_twice_is_the_same_as_once() {
+    const COUNT: i64 = 12_000;
+    let data = tempfile::tempdir().unwrap();
+    let folder = Folder::lock(data.path()).unwrap();
+    let end = log_of(&folder, COUNT);
+    let durable = || watch::channel(end).1;
+
+    let away = InfluxClient::new(
+        &format!("http://127.0.0.1:{}", support::free_port()),
+        "o",
+        "b",
+        "t",
+    )
+    .unwrap();
+    let (told, mut hears) = tokio::sync::mpsc::channel(100);
+    let mut tell = |happened| told.try_send(happened).unwrap();
+    tokio::select! {
+        ended = writer::run(folder.path(), &away, durable(), &mut tell) => panic!("{ended:?}"),
+        heard = hears.recv() => assert!(matches!(heard, Some(Happened::Away { .. })), "{heard:?}"),
+    }
+
+    let server = Influxd::start();
+    let client = client(&server);
+    let count = || {
+        let table = server.query(&format!(
+            "from(bucket:\"{}\") |> range(start: 0) |> filter(fn: (r) => r._field == \"value\") |> group() |> count()",
+            server.bucket()
+        ));
+        table.trim().rsplit(',').next().unwrap().to_owned()
+    };
+    let mut quiet = |_| {};
+    writer::run(folder.path(), &client, durable(), &mut quiet)
+        .await
+        .unwrap();
+    assert_eq!(count(), COUNT.to_string());
+    assert_eq!(Bookmark::new(folder.path(), "influx").load().unwrap(), end);
+    // As if the bookmark had been lost.
+    Bookmark::new(folder.path(), "influx")
+        .store(LogOffset(0))
+        .unwrap();
+    writer::run(folder.path(), &client, durable(), &mut quiet)
+        .await
+        .unwrap();
+    assert_eq!(count(), COUNT.to_string());
 }

@@ -5,3 +5,4 @@
 pub mod batch;
 pub mod client;
 pub mod line;
+pub mod writer;
