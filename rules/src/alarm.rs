@@ -78,7 +78,14 @@ impl Levels<'_> {
 
     /// Applies the condition of each level at `now`, the gravest first.
     pub(crate) fn apply(&mut self, conditions: &[Truth], now: UtcMs) {
+        let before: u16 = (0..self.code.len())
+            .map(|level| u16::from(self.phases[level].is_on()) << level)
+            .sum();
         for level in (0..self.code.len()).rev() {
+            // The other side took over: what was judged by the way out is off by the way in.
+            if before >> level & 1 == 1 && !self.phases[level].is_on() {
+                continue;
+            }
             let condition = conditions[level];
             let code = &self.code[level];
             match self.phases[level] {
@@ -222,6 +229,8 @@ pub(crate) struct Slot {
     pub(crate) quiet: bool,
     /// Its condition can't be told now, whether anybody was told or not.
     pub(crate) unknown_now: bool,
+    /// It can't be told because something was never read yet.
+    pub(crate) waiting: bool,
     /// The level of this occurrence or the last; an index, 255 for none.
     pub(crate) level: u8,
     /// The severity of that level.
@@ -272,6 +281,7 @@ impl Slot {
             },
             quiet: false,
             unknown_now: !external,
+            waiting: !external,
             level: NO_LEVEL,
             severity: 0,
             external: Truth::FALSE,

@@ -255,8 +255,8 @@ pub struct Program {
     pub(crate) point_max_age_ms: Vec<u64>,
     pub(crate) ops: Vec<Op>,
     pub(crate) alarm_code: Vec<AlarmCode>,
-    /// The points that each alarm reads.
-    pub(crate) alarm_points: Vec<u32>,
+    /// The points and the other alarms that each alarm reads.
+    pub(crate) alarm_reads: Vec<u32>,
     pub(crate) level_code: Vec<LevelCode>,
     pub(crate) held: Vec<flat::HeldCode>,
     /// What is evaluated, in an order in which nothing reads what comes after it.

@@ -7,7 +7,7 @@ use telemetry::{UtcMs, Value};
 use super::{Engine, reason_word};
 use crate::alarm::NO_LEVEL;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind};
-use crate::program::{LEVELS_MAX, LevelTest, Program, Source, at};
+use crate::program::{Entry, LEVELS_MAX, LevelTest, Program, Source, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -53,6 +53,7 @@ impl Engine {
         let code = &program.alarm_code[at(alarm)];
         let hold_ms = code.unknown_hold_ms;
         let waiting = unknown && self.is_waiting(program, alarm);
+        self.state.alarms[at(alarm)].waiting = waiting;
         let slot = &mut self.state.alarms[at(alarm)];
         if unknown && !slot.flags.unknown && slot.unknown_due == NEVER && !waiting {
             if hold_ms == 0 {
@@ -71,19 +72,25 @@ impl Engine {
         self.read_by_others(alarm) != before
     }
 
-    /// True while a point that it reads was never read and is not stale yet: there is nothing to tell.
+    /// True while something that it reads was never read and is not stale yet: there is nothing to tell.
     fn is_waiting(&self, program: &Program, alarm: u32) -> bool {
-        let points = program.alarm_code[at(alarm)].points;
-        program.alarm_points[at(points.from)..at(points.to)]
+        let code = &program.alarm_code[at(alarm)];
+        let reads = |entry: Entry| &program.alarm_reads[at(entry.from)..at(entry.to)];
+        let points = reads(code.points)
             .iter()
             .map(|point| &self.state.points[at(*point)])
-            .any(|point| point.quality.is_none() && !point.stale)
+            .any(|point| point.quality.is_none() && !point.stale);
+        points
+            || reads(code.others)
+                .iter()
+                .any(|other| self.state.alarms[at(*other)].waiting)
     }
 
     /// What other conditions may read of an alarm.
-    fn read_by_others(&self, alarm: u32) -> (bool, u16, bool) {
+    fn read_by_others(&self, alarm: u32) -> (bool, u16, bool, bool) {
         let slot = &self.state.alarms[at(alarm)];
-        (slot.flags.active, slot.severity, slot.unknown_now)
+        let flags = slot.flags;
+        (flags.active, slot.severity, slot.unknown_now, slot.waiting)
     }
 
     /// The condition of each level now, with its gate; how many there are.

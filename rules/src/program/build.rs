@@ -131,7 +131,7 @@ pub struct ProgramBuilder {
     alarm_ids: BTreeMap<String, AlarmIdx>,
     ops: Vec<Op>,
     alarm_code: Vec<AlarmCode>,
-    alarm_points: Vec<u32>,
+    alarm_reads: Vec<u32>,
     level_code: Vec<LevelCode>,
     held: Vec<HeldCode>,
     units: Vec<Unit>,
@@ -240,7 +240,7 @@ impl ProgramBuilder {
             points_by_name,
             ops: self.ops,
             alarm_code: self.alarm_code,
-            alarm_points: self.alarm_points,
+            alarm_reads: self.alarm_reads,
             level_code: self.level_code,
             held: self.held,
             units: self.units,
@@ -261,7 +261,11 @@ impl ProgramBuilder {
         let test = self.rules[at(spec.rule.0)].test;
         let alarm = u32_of(self.alarms.len());
         let held_from = u32_of(self.held.len());
-        let reads_from = (self.value_reads.len(), self.health_reads.len());
+        let reads_from = (
+            self.value_reads.len(),
+            self.health_reads.len(),
+            self.unit_reads.len(),
+        );
         let mut reads = Reads::default();
         let mut depth = Depth::default();
         let source = match &spec.value {
@@ -312,11 +316,27 @@ impl ProgramBuilder {
         }
         let watched = reads.health.first().copied();
         let unit = self.unit(Unit::Alarm(alarm), reads);
-        let points_from = u32_of(self.alarm_points.len());
-        let read = self.value_reads[reads_from.0..]
+        // What it reads through its held conditions tells it too when it has nothing to wait for any more.
+        let points: BTreeSet<u32> = self.value_reads[reads_from.0..]
             .iter()
-            .chain(&self.health_reads[reads_from.1..]);
-        self.alarm_points.extend(read.map(|(point, _)| *point));
+            .chain(&self.health_reads[reads_from.1..])
+            .map(|(point, _)| *point)
+            .collect();
+        let others: BTreeSet<u32> = self.unit_reads[reads_from.2..]
+            .iter()
+            .filter_map(|(read, _)| match self.units[at(*read)] {
+                Unit::Alarm(other) => Some(other),
+                Unit::Held(_) => None,
+            })
+            .collect();
+        self.health_reads
+            .extend(points.iter().map(|point| (*point, unit)));
+        let read_units = others.iter().map(|other| self.alarm_code[at(*other)].unit);
+        self.unit_reads.extend(read_units.map(|read| (read, unit)));
+        let points_from = u32_of(self.alarm_reads.len());
+        self.alarm_reads.extend(points);
+        let others_from = u32_of(self.alarm_reads.len());
+        self.alarm_reads.extend(others);
         let (point, eu) = match source {
             Source::Point(point) => (
                 Some(PointIdx(point)),
@@ -339,7 +359,11 @@ impl ProgramBuilder {
             band: band(&spec.levels),
             points: Entry {
                 from: points_from,
-                to: u32_of(self.alarm_points.len()),
+                to: others_from,
+            },
+            others: Entry {
+                from: others_from,
+                to: u32_of(self.alarm_reads.len()),
             },
             held_from,
             held_to: u32_of(self.held.len()),

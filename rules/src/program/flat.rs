@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{at, u32_of};
 
-/// A stretch of a table: [`Op`](crate::eval::Op)s that leave one result, or points that are read.
+/// A stretch of a table: [`Op`](crate::eval::Op)s that leave one result, or what is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) from: u32,
@@ -34,8 +34,9 @@ pub(crate) struct AlarmCode {
     pub(crate) unknown_hold_ms: u64,
     /// With limits only: between these (exclusive), no level is reached.
     pub(crate) band: (f64, f64),
-    /// The points that it reads, with its held conditions.
+    /// The points and the other alarms that it and its held conditions read.
     pub(crate) points: Entry,
+    pub(crate) others: Entry,
     /// Its held conditions.
     pub(crate) held_from: u32,
     pub(crate) held_to: u32,

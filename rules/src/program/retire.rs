@@ -30,6 +30,7 @@ impl Program {
             unknown_hold_ms: 0,
             band: (f64::INFINITY, f64::NEG_INFINITY),
             points: Entry { from: 0, to: 0 },
+            others: Entry { from: 0, to: 0 },
             held_from: 0,
             held_to: 0,
             unit,

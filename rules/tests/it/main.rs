@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod life;
+mod oracle;
+mod property;
+mod random;
 mod support;

@@ -269,6 +269,7 @@ impl<'a> Reader<'a> {
             flags,
             quiet: false,
             unknown_now: self.bool()?,
+            waiting: false,
             level: self.u8()?,
             severity: self.u16()?,
             external: self.truth()?,

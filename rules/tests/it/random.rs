@@ -1,0 +1,291 @@
+//! Random programs and traces from a seed.
+
+use std::sync::Arc;
+
+use rules::effect::{AlarmIdx, Command, Effect, Input, Verb};
+use rules::engine::Engine;
+use rules::expr::{Arith, Compare, Cond, Degrade, Formula, Health};
+use rules::point::{PointIdx, PointInfo};
+use rules::program::{AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, Scope, Test};
+use rules::value::Tri;
+use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+
+use crate::support::{level, rule};
+
+/// SplitMix64.
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % below
+    }
+
+    pub(crate) fn index(&mut self, below: usize) -> usize {
+        usize::try_from(self.roll(below as u64)).unwrap()
+    }
+
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+        self.roll(n) == 0
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.index(from.len())]
+    }
+
+    fn number(&mut self) -> f64 {
+        self.roll(21) as f64 / 2.0
+    }
+
+    fn point(&mut self, points: u32) -> PointIdx {
+        PointIdx(u32::try_from(self.roll(u64::from(points))).unwrap())
+    }
+}
+
+const DELAYS: [u64; 6] = [0, 0, 1, 7, 50, 400];
+
+/// High levels from 5 up and low ones from 4 down, with random delays.
+pub(crate) fn limits(dice: &mut Dice) -> Vec<LevelSpec> {
+    let n_high = dice.index(4);
+    let n_low = if n_high == 0 { 1 } else { dice.index(3) };
+    let mut levels = Vec::new();
+    for index in 0..n_high + n_low {
+        let high = index < n_high;
+        let step = (if high { index } else { index - n_high }) as f64;
+        let deadband = dice.roll(4) as f64 / 2.0;
+        let test = if high {
+            Test::High {
+                limit: 5.0 + step * 1.5,
+                deadband,
+            }
+        } else {
+            Test::Low {
+                limit: 4.0 - step * 1.5,
+                deadband,
+            }
+        };
+        levels.push(timed(dice, &format!("l{index}"), test));
+    }
+    levels
+}
+
+fn timed(dice: &mut Dice, name: &str, test: Test) -> LevelSpec {
+    let colour = dice.pick(&[Colour::Blue, Colour::Yellow, Colour::Orange, Colour::Red]);
+    LevelSpec {
+        colour,
+        severity: colour.floor(),
+        on_delay_ms: dice.pick(&DELAYS),
+        off_delay_ms: dice.pick(&DELAYS),
+        latch: dice.one_in(4),
+        ..level(name, test)
+    }
+}
+
+fn formula(dice: &mut Dice, points: u32, depth: u64) -> Formula {
+    match dice.roll(if depth == 0 { 2 } else { 4 }) {
+        0 => Formula::Const(dice.number()),
+        1 => Formula::Point(dice.point(points)),
+        2 => Formula::Abs(Box::new(formula(dice, points, depth - 1))),
+        _ => {
+            let arith = dice.pick(&[Arith::Add, Arith::Sub, Arith::Mul, Arith::Div, Arith::Min]);
+            let left = formula(dice, points, depth - 1);
+            Formula::Arith(
+                arith,
+                Box::new(left),
+                Box::new(formula(dice, points, depth - 1)),
+            )
+        }
+    }
+}
+
+fn condition(dice: &mut Dice, points: u32, alarms: u32, depth: u64) -> Cond {
+    let kinds = if depth == 0 { 4 } else { 8 };
+    match dice.roll(kinds) {
+        0 => Cond::On(dice.point(points)),
+        1 => {
+            let compare = dice.pick(&[Compare::Ge, Compare::Lt, Compare::Ne]);
+            let left = Formula::Point(dice.point(points));
+            Cond::Compare(compare, left, formula(dice, points, 2))
+        }
+        2 if alarms > 0 => Cond::Alarm {
+            alarm: AlarmIdx(u32::try_from(dice.roll(u64::from(alarms))).unwrap()),
+            severity: dice.pick(&[0, 401, 601, 801]),
+        },
+        2 | 3 => {
+            let health = dice.pick(&[
+                Health::Stale,
+                Health::Bad,
+                Health::Silent,
+                Health::Faulty,
+                Health::Uncertain,
+            ]);
+            Cond::Health(health, dice.point(points))
+        }
+        4 => Cond::Not(Box::new(condition(dice, points, alarms, depth - 1))),
+        5 => Cond::Held(
+            Box::new(condition(dice, points, alarms, depth - 1)),
+            dice.pick(&DELAYS),
+        ),
+        kind => {
+            let parts: Vec<_> = (0..=dice.roll(3))
+                .map(|_| condition(dice, points, alarms, depth - 1))
+                .collect();
+            match kind {
+                6 if dice.one_in(2) => Cond::All(parts),
+                6 => Cond::Any(parts),
+                _ => Cond::AtLeast {
+                    k: u32::try_from(1 + dice.roll(parts.len() as u64)).unwrap(),
+                    members: parts,
+                    degrade: dice.pick(&[
+                        Degrade::Hold,
+                        Degrade::Vote,
+                        Degrade::Drop,
+                        Degrade::Lower,
+                    ]),
+                },
+            }
+        }
+    }
+}
+
+/// Up to 4 points and up to 8 alarms of every kind.
+pub(crate) fn program(dice: &mut Dice) -> Arc<Program> {
+    let mut builder = ProgramBuilder::new();
+    let points = u32::try_from(1 + dice.roll(4)).unwrap();
+    for index in 0..points {
+        builder
+            .point(PointInfo {
+                unit: "u".into(),
+                point: format!("p{index}"),
+                max_age_ms: dice.pick(&[0, 300, 2_000]),
+                digital: dice.one_in(3),
+                ..PointInfo::default()
+            })
+            .unwrap();
+    }
+    for index in 0..=dice.roll(8) {
+        let rule = rule(&mut builder, &format!("r{index}"));
+        let alarms = u32::try_from(index).unwrap();
+        let gate = dice.one_in(3).then(|| condition(dice, points, alarms, 2));
+        let unknown_hold_ms = dice.pick(&DELAYS);
+        let (value, levels, only_while) = match dice.roll(5) {
+            0 => (None, vec![timed(dice, "on", Test::External)], None),
+            1 => {
+                let levels = (0..=dice.roll(3))
+                    .map(|index| {
+                        let condition = condition(dice, points, alarms, 3);
+                        timed(dice, &format!("l{index}"), Test::When(condition))
+                    })
+                    .collect();
+                (None, levels, gate)
+            }
+            2 => (Some(formula(dice, points, 2)), limits(dice), gate),
+            _ => (Some(Formula::Point(dice.point(points))), limits(dice), gate),
+        };
+        let added = builder.alarm(AlarmSpec {
+            scope: Scope::Site,
+            rule,
+            value,
+            eu: None,
+            only_while,
+            levels,
+            unknown_hold_ms,
+        });
+        if added.is_err() {
+            // It read nothing; something else then.
+            let condition = Cond::On(dice.point(points));
+            let levels = vec![("on", Colour::Red, condition)];
+            builder
+                .alarm(crate::support::conditions("u", rule, levels))
+                .unwrap();
+        }
+    }
+    Arc::new(builder.build())
+}
+
+/// One step of a trace: an input and its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) input: Input<'static>,
+    pub(crate) now: UtcMs,
+}
+
+pub(crate) fn quality(dice: &mut Dice) -> Quality {
+    if dice.one_in(2) {
+        Quality::GOOD
+    } else {
+        dice.pick(&[
+            Quality::GOOD,
+            Quality::GOOD_LOCAL_OVERRIDE,
+            Quality::UNCERTAIN,
+            Quality::BAD,
+            Quality::COMM_ERROR,
+            Quality::SENSOR_FAILURE,
+        ])
+    }
+}
+
+pub(crate) fn trace(dice: &mut Dice, program: &Program, steps: usize) -> Vec<Step> {
+    let mut now = 0;
+    let (points, alarms) = (program.points().len(), program.alarms().len());
+    (0..steps)
+        .map(|_| {
+            now += dice.pick(&[0, 1, 1, 6, 7, 20, 100, 700]);
+            let alarm = AlarmIdx(u32::try_from(dice.index(alarms)).unwrap());
+            let point = PointIdx(u32::try_from(dice.index(points)).unwrap());
+            let sample = |dice: &mut Dice, at| {
+                let quality = quality(dice);
+                Sample {
+                    at: UtcMs(at),
+                    value: (!quality.is_bad()).then(|| Value::Number(dice.number())),
+                    quality,
+                    clock: Clock::Synced,
+                }
+            };
+            let input = match dice.roll(20) {
+                0 => Input::Late {
+                    point,
+                    sample: sample(dice, now - 500),
+                },
+                1 | 2 => Input::Condition {
+                    alarm,
+                    active: dice.pick(&[Tri::False, Tri::Unknown, Tri::True]),
+                    reason: dice.pick(&["", "why"]),
+                },
+                3..=6 => Input::Command(Command {
+                    verb: dice.pick(&[Verb::Ack, Verb::Ack, Verb::Reset, Verb::Comment]),
+                    alarm,
+                    occurrence: None,
+                    by: dice.pick(&["li", "wang"]),
+                    comment: dice.pick(&[None, Some("seen")]),
+                }),
+                7 if dice.one_in(8) => {
+                    let from = UtcMs(now);
+                    now += 500;
+                    Input::Down {
+                        from,
+                        to: UtcMs(now),
+                    }
+                }
+                7 => Input::Time,
+                _ => Input::Sample {
+                    point,
+                    sample: sample(dice, now),
+                },
+            };
+            Step {
+                input,
+                now: UtcMs(now),
+            }
+        })
+        .collect()
+}
+
+/// Feeds a step; a refused command is a part of the trace.
+pub(crate) fn feed(engine: &mut Engine, step: Step, effects: &mut Vec<Effect>) {
+    engine.handle(step.input, step.now, effects).ok();
+}
