@@ -7,6 +7,7 @@
     reason = "a test's support panics with what is missing"
 )]
 
+mod contract;
 mod influxd;
 mod mosquitto;
 mod process;
@@ -15,6 +16,7 @@ mod slaves;
 mod socat;
 mod subscriber;
 
+pub use contract::Schemas;
 pub use influxd::Influxd;
 pub use mosquitto::Mosquitto;
 pub use process::{Process, free_port};
