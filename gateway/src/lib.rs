@@ -4,6 +4,7 @@
 //! One thread owns all of that path up to the alarms' numbers; nothing on it waits for a disk or a network.
 //! Only `clock` reads the clock and only `supervise` starts threads and tasks.
 
+pub mod alarm;
 pub mod broker;
 pub mod config;
 pub mod log;

@@ -1,0 +1,330 @@
+//! An alarm's event from the engine's effect and the program's tables.
+
+use std::borrow::Cow;
+
+use rules::effect::{Cause, Effect, EventKind};
+use rules::point::PointInfo;
+use rules::program::{Program, Scope};
+use serde::Serialize;
+use telemetry::{UtcMs, Value};
+
+use super::cut::{BODY_LEN_MAX, cut};
+use super::text::{Words, fill};
+use super::{Site, fields, time, time_if};
+use crate::alarm::event::{Draft, NUMBER_LEN_MAX};
+
+/// The first fields of every body.
+#[derive(Serialize)]
+pub(super) struct Lead<'a> {
+    pub(super) id: &'a str,
+    pub(super) site: &'a str,
+    pub(super) occurrence: u64,
+}
+
+/// The fields that only an event has.
+#[derive(Serialize)]
+struct Tail<'a> {
+    event: &'a str,
+    cause: CauseBody<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<String>,
+}
+
+/// `{sample|timer|command|config|node: …}`.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CauseBody<'a> {
+    /// The point, `{unit}/{point}`.
+    Sample(String),
+    /// When it was due.
+    #[serde(serialize_with = "time")]
+    Timer(UtcMs),
+    /// The verb.
+    Command(&'a str),
+    /// The rule's version.
+    Config(&'a str),
+    /// The node, or the gateway.
+    Node(&'a str),
+}
+
+/// The fields that state and event share, from the letter on.
+#[derive(Serialize)]
+pub(super) struct Rest<'a> {
+    pub(super) letter: &'a str,
+    pub(super) state: &'a str,
+    pub(super) active: bool,
+    pub(super) acked: bool,
+    pub(super) latched: bool,
+    pub(super) shelved: bool,
+    pub(super) suppressed: bool,
+    pub(super) out_of_service: bool,
+    pub(super) unknown: bool,
+    pub(super) test: bool,
+    #[serde(serialize_with = "time")]
+    pub(super) changed_at: UtcMs,
+    pub(super) rule: RuleBody<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) level: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) colour: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) severity: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time_if")]
+    pub(super) condition_since: Option<UtcMs>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time_if")]
+    pub(super) raised_at: Option<UtcMs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) peak: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time_if")]
+    pub(super) cleared_at: Option<UtcMs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<ValueBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quality: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time_if")]
+    pub(super) sample_time: Option<UtcMs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) clock: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time_if")]
+    pub(super) acked_at: Option<UtcMs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) acked_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) point: Option<PointBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<TextBody>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RuleBody<'a> {
+    pub(super) name: &'a str,
+    pub(super) pack: &'a str,
+    pub(super) version: &'a str,
+    pub(super) hash: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) clause: Option<String>,
+}
+
+#[derive(Default, Serialize)]
+pub(super) struct PointBody<'a> {
+    unit: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lon: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lat: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    datum: Option<&'a str>,
+}
+
+/// Both are written where either is there; what was cut away is an empty text.
+#[derive(Serialize)]
+pub(super) struct TextBody {
+    #[serde(serialize_with = "text_or_empty")]
+    pub(super) zh: Option<String>,
+    #[serde(serialize_with = "text_or_empty")]
+    pub(super) en: Option<String>,
+}
+
+fn text_or_empty<S: serde::Serializer>(text: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(text.as_deref().unwrap_or(""))
+}
+
+/// A value in the form that it was measured in.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub(super) enum ValueBody {
+    Number(f64),
+    Bool(bool),
+}
+
+/// The event that an effect of this program is.
+///
+/// The same effect and program give the same bytes: that is how a restart knows what it has sent.
+///
+/// # Panics
+/// When the effect is of another program.
+pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
+    let info = program.alarm(effect.alarm);
+    let rule = program.rule_of(effect.alarm);
+    let state = &effect.state;
+    let levels = program.levels_of(effect.alarm);
+    let level = state.level.and_then(|level| levels.get(usize::from(level)));
+    let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
+    let point = info.point.map(|point| program.point(point));
+    let id = program.id_of(effect.alarm).to_string();
+    let value = finite(state.value.map(Value::as_f64));
+    let own = |word: &std::sync::Arc<str>| word.to_string();
+
+    let words = Words {
+        tag: tag(&info.scope, program, point),
+        unit: unit(&info.scope, point),
+        point: point.map_or("", |point| &point.point),
+        eu: info.eu.as_deref().unwrap_or(""),
+        level: level.map_or("", |level| &level.name),
+        value,
+        limit: finite(state.limit),
+    };
+    let text = |template: &str| (!template.is_empty()).then(|| fill(template, &words));
+    let text = TextBody {
+        zh: text(&rule.text.zh),
+        en: text(&rule.text.en),
+    };
+    let letter = state.letter();
+    let flags = state.flags;
+    let mut rest = Rest {
+        letter: letter.as_str(),
+        state: letter.word(),
+        active: flags.active,
+        acked: flags.acked,
+        latched: flags.latched,
+        shelved: flags.shelved,
+        suppressed: flags.suppressed,
+        out_of_service: flags.out_of_service,
+        unknown: flags.unknown,
+        test: flags.test,
+        changed_at: state.changed_at,
+        rule: RuleBody {
+            name: &rule.name,
+            pack: &rule.pack,
+            version: &rule.version,
+            hash: Cow::Borrowed(&rule.hash),
+            clause: rule.clause.clone().filter(|clause| !clause.is_empty()),
+        },
+        level: level.map(|level| level.name.as_str()),
+        colour: level.map(|level| level.colour.word()),
+        severity: level.map(|level| level.severity),
+        condition_since: state.condition_since,
+        raised_at: state.raised_at,
+        limit: finite(state.limit),
+        peak: finite(state.peak),
+        cleared_at: state.cleared_at,
+        value: state.value.and_then(|value| match value {
+            Value::Number(number) => finite(Some(number)).map(ValueBody::Number),
+            Value::Bool(on) => Some(ValueBody::Bool(on)),
+        }),
+        unit: info.eu.as_deref(),
+        quality: state.quality.map(|quality| quality.0),
+        sample_time: state.sample_time,
+        clock: state.clock.and_then(telemetry::Clock::word),
+        acked_at: state.acked_at,
+        acked_by: state.acked_by.as_deref(),
+        point: point_body(&info.scope, point),
+        reason: state.reason.as_ref().map(own),
+        text: (text.zh.is_some() || text.en.is_some()).then_some(text),
+    };
+    let cause = match effect.cause {
+        Cause::Sample(point) => {
+            let point = program.point(point);
+            CauseBody::Sample(format!("{}/{}", point.unit, point.point))
+        }
+        Cause::Timer => CauseBody::Timer(effect.at),
+        Cause::Command(verb) => CauseBody::Command(verb.word()),
+        Cause::Config => CauseBody::Config(&rule.version),
+        Cause::Node => CauseBody::Node(match (&info.scope, point) {
+            (Scope::Node(node), _) => node,
+            (_, Some(point)) => point.node.as_deref().unwrap_or(&site.gateway),
+            _ => &site.gateway,
+        }),
+    };
+    let mut tail = Tail {
+        event: effect.kind.word(),
+        cause,
+        by: effect.by.as_deref(),
+        comment: effect.comment.as_ref().map(own),
+    };
+    let lead = fields(&Lead {
+        id: &id,
+        site: &site.name(),
+        occurrence: state.occurrence,
+    });
+    let mut tail_text = fields(&tail);
+    let mut rest_text = fields(&rest);
+    let len = NUMBER_LEN_MAX + lead.len() + tail_text.len() + rest_text.len();
+    if len > BODY_LEN_MAX {
+        let text = rest.text.get_or_insert(TextBody { zh: None, en: None });
+        let point = rest.point.get_or_insert_default();
+        cut(
+            &mut [
+                &mut point.description,
+                &mut rest.reason,
+                &mut text.en,
+                &mut text.zh,
+                &mut tail.comment,
+                &mut rest.rule.clause,
+                &mut point.tag,
+            ],
+            len - BODY_LEN_MAX,
+        );
+        let empty = text.zh.is_none() && text.en.is_none();
+        rest.text = rest.text.filter(|_| !empty);
+        rest.point = rest.point.filter(|point| !point.unit.is_empty());
+        tail_text = fields(&tail);
+        rest_text = fields(&rest);
+    }
+    Draft {
+        lead,
+        tail: tail_text,
+        rest: rest_text,
+        stateful: effect.kind != EventKind::Historical,
+    }
+}
+
+/// What people call it: the plant tag, or the name that the system has.
+fn tag<'a>(scope: &'a Scope, program: &'a Program, point: Option<&'a PointInfo>) -> &'a str {
+    let named = |point: &'a PointInfo| {
+        let tag = point.tag.as_deref().or(point.name.as_deref());
+        tag.unwrap_or(&point.point)
+    };
+    match scope {
+        Scope::Point(point) => named(program.point(*point)),
+        Scope::Unit(unit) => unit,
+        Scope::Node(node) => node,
+        Scope::Site => point.map_or("", named),
+    }
+}
+
+fn unit<'a>(scope: &'a Scope, point: Option<&'a PointInfo>) -> &'a str {
+    match scope {
+        Scope::Unit(unit) => unit,
+        _ => point.map_or("", |point| &point.unit),
+    }
+}
+
+fn point_body<'a>(scope: &'a Scope, point: Option<&'a PointInfo>) -> Option<PointBody<'a>> {
+    match (scope, point) {
+        (Scope::Unit(unit), _) => Some(PointBody {
+            unit,
+            ..PointBody::default()
+        }),
+        (Scope::Point(_), Some(point)) => {
+            let place = point.place.as_ref();
+            Some(PointBody {
+                unit: &point.unit,
+                name: Some(point.point.clone()),
+                tag: point.tag.clone(),
+                description: point.description.clone().or_else(|| point.name.clone()),
+                kind: Some(point.kind.as_str()).filter(|kind| !kind.is_empty()),
+                lon: place.map(|place| place.lon),
+                lat: place.map(|place| place.lat),
+                datum: place.map(|place| place.datum.as_str()),
+            })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,224 @@
+//! Reading back what the broker retains of ours: in slices that its queues can hold, each closed by a marker.
+//!
+//! A broker says nothing when it has sent all it retains for a subscription, and drops what its queue can't hold.
+//! So each slice asks for about a hundred states, and a message to ourselves behind it, which comes after them, closes it.
+//! The marker is an empty message on our own replay topic, where it means what it always means there: the end.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use host::mqtt::Refusal;
+use serde::Deserialize;
+use telemetry::UtcMs;
+use telemetry::topic::{Filter, SiteFilter, Topic};
+
+use super::connect::{CONTEST_MS, Sent, Stage};
+use super::{Output, Publisher, Report, message};
+use crate::alarm::Epoch;
+
+/// How many states a slice asks for. Mosquitto 1.x queued 100, 2.x queues 1,000.
+const SLICE: usize = 100;
+/// How long a slice may stand still, in milliseconds.
+const SLICE_MS: u64 = 10_000;
+
+/// What is being read.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    slices: VecDeque<Vec<String>>,
+    current: Option<(Vec<String>, UtcMs)>,
+    base: u64,
+}
+
+impl Reading {
+    pub(super) fn deadline(&self) -> Option<UtcMs> {
+        self.current.as_ref().map(|(_, deadline)| *deadline)
+    }
+}
+
+/// The number in any body of ours.
+#[derive(Deserialize)]
+struct Numbered {
+    #[serde(default)]
+    epoch: Option<String>,
+    #[serde(default)]
+    seq: Option<u64>,
+}
+
+impl Publisher {
+    /// Begins to read.
+    pub(super) fn read_back(&mut self, now: UtcMs) {
+        let site = &self.settings.site;
+        let filter = |filter| {
+            let filter = SiteFilter {
+                park: &site.park,
+                enterprise: Some(&site.enterprise),
+                filter,
+            };
+            filter.to_string()
+        };
+        let client = self.settings.client_id.as_str();
+        let base = vec![
+            self.topic(Topic::ReplayEvents { client }),
+            filter(Filter::ReplayRequest),
+            filter(Filter::GatewayStatus),
+        ];
+        let mut slices = VecDeque::from([vec![filter(Filter::AlarmSnapshot)]]);
+        slices.extend(self.slices());
+        if !self.is_settled() {
+            // What an earlier history left behind may have any name.
+            slices.push_back(vec![filter(Filter::AlarmState)]);
+        }
+        let base_id = self.id();
+        self.out.push_back(Output::Subscribe {
+            id: base_id,
+            filters: base,
+        });
+        let Some(line) = &mut self.line else { return };
+        line.reading = Reading {
+            slices,
+            current: None,
+            base: base_id,
+        };
+        self.next_slice(now);
+    }
+
+    /// Filters over every alarm that may have a state, about a hundred states to a slice: whole units where they are small, else points.
+    fn slices(&self) -> Vec<Vec<String>> {
+        let mut units: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+        let of_rules = self.settings.alarms.iter().map(String::as_str);
+        let of_table = self.table.iter().map(|entry| &*entry.row.id);
+        for id in of_rules.chain(of_table) {
+            let mut parts = id.split('/');
+            if let (Some(unit), Some(point)) = (parts.next(), parts.next()) {
+                *units.entry(unit).or_default().entry(point).or_default() += 1;
+            }
+        }
+        let mut slices = Vec::new();
+        let mut slice = Vec::new();
+        let mut weight = 0;
+        let mut add = |unit, point, count| {
+            if weight + count > SLICE && !slice.is_empty() {
+                slices.push(std::mem::take(&mut slice));
+                weight = 0;
+            }
+            weight += count;
+            let rule = "+";
+            slice.push(self.topic(Topic::AlarmState { unit, point, rule }));
+        };
+        for (unit, points) in units {
+            let whole: usize = points.values().sum();
+            if whole <= SLICE {
+                add(unit, "+", whole);
+            } else {
+                for (point, count) in points {
+                    add(unit, point, count);
+                }
+            }
+        }
+        slices.extend(Some(slice).filter(|slice| !slice.is_empty()));
+        slices
+    }
+
+    fn next_slice(&mut self, now: UtcMs) {
+        let Some(line) = &mut self.line else { return };
+        let Some(filters) = line.reading.slices.pop_front() else {
+            line.reading.current = None;
+            self.read_over(now);
+            return;
+        };
+        line.reading.current = Some((filters.clone(), now.plus_ms(SLICE_MS)));
+        let client = self.settings.client_id.clone();
+        let marker = self.topic(Topic::ReplayEvents { client: &client });
+        let (subscribe, publish) = (self.id(), self.id());
+        self.out.push_back(Output::Subscribe {
+            id: subscribe,
+            filters,
+        });
+        if let Some(line) = &mut self.line {
+            line.under_way
+                .insert(publish, (Sent::Marker, marker.clone()));
+        }
+        self.out.push_back(Output::Publish {
+            id: publish,
+            publish: message(marker, Vec::new()),
+        });
+    }
+
+    /// The marker of the slice came: everything that the broker retains of it has come.
+    pub(super) fn slice_read(&mut self, now: UtcMs) {
+        let Some(line) = &mut self.line else { return };
+        if let Some((filters, _)) = line.reading.current.take() {
+            self.out.push_back(Output::Unsubscribe { filters });
+            self.next_slice(now);
+        }
+    }
+
+    /// Nothing comes back: go on without, and say so.
+    pub(super) fn not_readable(&mut self, refusal: Option<Refusal>, now: UtcMs) {
+        let Some(line) = &mut self.line else { return };
+        if line.stage != Stage::Reading {
+            return;
+        }
+        line.reading.slices.clear();
+        let filters = line.reading.current.take().map(|(filters, _)| filters);
+        self.out
+            .extend(filters.map(|filters| Output::Unsubscribe { filters }));
+        self.report(Report::NotReadable { refusal });
+        self.read_over(now);
+    }
+
+    /// True when this subscription is one that reading needs.
+    pub(super) fn reads_by(&self, id: u64) -> bool {
+        self.line
+            .as_ref()
+            .is_some_and(|line| line.stage == Stage::Reading && id >= line.reading.base)
+    }
+
+    fn read_over(&mut self, now: UtcMs) {
+        let settled = self.is_settled();
+        let Some(line) = &mut self.line else { return };
+        match line.contest.take().filter(|_| !settled) {
+            Some(gateway) => {
+                line.stage = Stage::Contested(line.since.plus_ms(CONTEST_MS));
+                self.report(Report::Contested { gateway });
+            }
+            None => {
+                line.stage = Stage::Settling;
+                self.settle(now);
+            }
+        }
+        self.line_tick(now);
+    }
+
+    /// A body of ours that the broker retains: what number it shows.
+    pub(super) fn note_number(&mut self, payload: &[u8]) {
+        let Some(line) = &mut self.line else { return };
+        let numbered: Option<Numbered> = serde_json::from_slice(payload).ok();
+        let Some(Numbered {
+            epoch: Some(epoch),
+            seq: Some(seq),
+        }) = numbered
+        else {
+            return;
+        };
+        if let Ok(epoch) = epoch.parse::<Epoch>() {
+            line.seen = line.seen.max(Some((epoch, seq)));
+        }
+    }
+
+    /// A retained state of ours.
+    pub(super) fn state_read(&mut self, id: &str, payload: &[u8], now: UtcMs) {
+        self.note_number(payload);
+        let Some(line) = &mut self.line else { return };
+        if let Some((_, deadline)) = &mut line.reading.current {
+            *deadline = now.plus_ms(SLICE_MS);
+        }
+        match self.table.get_mut(id) {
+            Some(entry) => entry.held = entry.row.body() == payload,
+            None => {
+                let id: Arc<str> = id.into();
+                line.strangers.push(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A start, and the beginning of an epoch: when the history can't be continued, and what becomes of what was never told.
+
+use std::collections::HashMap;
+
+use telemetry::UtcMs;
+
+use super::connect::Stage;
+use super::{Output, Publisher, Purpose, Report, TurnReason};
+use crate::alarm::Epoch;
+use crate::alarm::entry::Entry;
+use crate::alarm::event::{Event, Hash, hash};
+use crate::alarm::message::epoch_draft;
+
+impl Publisher {
+    /// The log's replay is over: everything that was committed up to now is on disk. From now on events leave.
+    pub fn start(&mut self, now: UtcMs) {
+        self.known = HashMap::new();
+        let (keep, head) = (self.at.place, self.at.head);
+        let orphans = std::mem::take(&mut self.orphans);
+        if orphans > 0 {
+            // What is behind `keep` is an epoch that nobody was told of yet.
+            self.at.unsent.get_or_insert((keep, head));
+            let previous = self.at.spans.current().map(|span| span.epoch);
+            self.turn(keep, orphans, TurnReason::LogBehind, previous, now);
+        } else if keep == 0 {
+            self.at.unsent = Some((0, None));
+            self.turn(0, 0, TurnReason::NewFolder, None, now);
+        }
+        self.at.reissue = self.at.reissue.filter(|(next, upto)| next <= upto);
+        self.started = true;
+        let replayed = self.waiting.back().map_or(0, |waiting| waiting.position);
+        self.durable = self.durable.max(replayed);
+        self.release(now);
+        self.durable_place = self.at.place;
+        // The run before may have told what its log gives, up to here; what comes now is new.
+        let (after, hash) = *self.at.unsent.get_or_insert((self.at.place, self.at.head));
+        self.journal(Entry::Unsent { after, hash }, true);
+        self.fetch_reissue();
+    }
+
+    /// True once it is sure that what we number continues what the broker's subscribers hold.
+    pub(super) fn is_settled(&self) -> bool {
+        self.started && self.at.unsent.is_none()
+    }
+
+    /// Settles the epoch, once everything of ours was read back; then the states leave.
+    pub(super) fn settle(&mut self, now: UtcMs) {
+        let Some(line) = &self.line else { return };
+        if line.stage != Stage::Settling || self.at.reissue.is_some() {
+            return;
+        }
+        if let Some((after, head)) = self.at.unsent {
+            if let Some((reason, previous)) = self.fork(after) {
+                // What is told again must be in the log; and so must the epoch be in the journal.
+                if self.durable_place < self.at.place {
+                    return;
+                }
+                let upto = self.at.place;
+                self.at.head = head;
+                self.turn(after, upto, reason, Some(previous), now);
+                self.at.reissue = Some((after + 1, upto)).filter(|_| upto > after);
+                if self.at.reissue.is_some() {
+                    self.fetch_reissue();
+                    return;
+                }
+            }
+            self.at.unsent = None;
+            self.journal(Entry::Told, true);
+        }
+        self.send_everything(now);
+    }
+
+    /// Why the history can't go on, and the epoch that the broker holds.
+    fn fork(&self, after: u64) -> Option<(TurnReason, Epoch)> {
+        let (epoch, seq) = self.line.as_ref()?.seen?;
+        let current = self.at.spans.current()?.epoch;
+        if epoch > current {
+            return Some((TurnReason::BrokerAhead, epoch));
+        }
+        match self.at.spans.number(after) {
+            Some((ours, last)) if ours == current && ours == epoch && seq > last => {
+                Some((TurnReason::BrokerAhead, epoch))
+            }
+            // Nothing of this folder was ever told: the epoch names the one it follows.
+            None if after == 0 && epoch != current && self.previous != Some(epoch) => {
+                Some((TurnReason::NewFolder, epoch))
+            }
+            _ => None,
+        }
+    }
+
+    /// Ends the epoch behind `keep` and begins one behind `upto`.
+    pub(super) fn turn(
+        &mut self,
+        keep: u64,
+        upto: u64,
+        reason: TurnReason,
+        previous: Option<Epoch>,
+        now: UtcMs,
+    ) {
+        if upto > 0 {
+            self.journal(
+                Entry::Turn {
+                    keep,
+                    upto,
+                    reissue: reason != TurnReason::LogBehind,
+                },
+                false,
+            );
+        }
+        let before = self.latest_epoch.max(previous);
+        let epoch = Epoch::after(before, self.chance(), now);
+        self.latest_epoch = Some(epoch);
+        self.previous = previous;
+        self.at.spans.end(keep);
+        self.at.place = upto;
+        self.at.spans.begin(epoch, upto + 1);
+        let draft = epoch_draft(&self.settings.site, previous, reason.word(), now);
+        let log_place = self.at.covered.unwrap_or_default();
+        self.put(epoch, 1, &draft, log_place, 0);
+        if let Some(Output::Journal { sync, .. }) = self.out.back_mut() {
+            *sync = true;
+        }
+        self.table.restamp(epoch);
+        self.durable_place = self.at.place;
+        self.report(Report::NewEpoch {
+            epoch,
+            previous,
+            reason,
+        });
+    }
+
+    fn fetch_reissue(&mut self) {
+        if let Some((from, _)) = self.at.reissue {
+            self.out.push_back(Output::Fetch {
+                purpose: Purpose::Reissue,
+                from,
+            });
+        }
+    }
+
+    /// Tells events again under the new epoch.
+    pub(super) fn reissued(&mut self, events: Vec<Event>, now: UtcMs) {
+        let Some((mut next, upto)) = self.at.reissue else {
+            return;
+        };
+        let nothing = events.is_empty();
+        for event in events {
+            if !(next..=upto).contains(&event.place) {
+                continue;
+            }
+            next = event.place + 1;
+            // An epoch that was never told is not told again.
+            if !event.id().ends_with("/sys.epoch") {
+                let log_place = (event.position, event.index);
+                self.number(&event.draft(), log_place.0, log_place.1, event.place, now);
+            }
+        }
+        self.durable_place = self.at.place;
+        if nothing || next > upto {
+            self.at.reissue = None;
+            self.release(now);
+            self.settle(now);
+            self.pump(now);
+        } else {
+            self.at.reissue = Some((next, upto));
+            self.fetch_reissue();
+        }
+    }
+
+    /// Bits for an epoch: each call gives others.
+    fn chance(&mut self) -> u128 {
+        let mut seed = self.settings.chance.to_le_bytes().to_vec();
+        seed.extend_from_slice(&self.at.place.to_le_bytes());
+        let digest: Hash = hash(&seed);
+        let [chance @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
+        u128::from_le_bytes(chance)
+    }
+}
