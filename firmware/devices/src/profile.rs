@@ -292,7 +292,7 @@ pub struct Signal {
     pub inverted: bool,
     /// True for an on-off signal: its value is a truth, not a number.
     pub digital: bool,
-    /// What it measures, as `combustible-gas`: the word by which rules find it.
+    /// What it measures, as `combustible-gas`: the word by which rules find it; empty where only the bus file can know.
     pub kind: String,
     /// The unit of its values; none for a digital signal and for a bare number.
     pub eu: Option<String>,

@@ -331,6 +331,12 @@ fn point(
     if let Some(kind) = kind {
         signal.kind = kind?;
     }
+    if signal.kind.is_empty() {
+        slave.problem(format!(
+            "nothing says what `{}` measures, expected its kind: `points.{} = {{ kind = \"hydrogen-sulfide\" }}`",
+            signal.name, signal.name
+        ));
+    }
     Some(Point {
         unit,
         point: point.unwrap_or_else(|| Some(written_name.unwrap_or(default_name)))?,

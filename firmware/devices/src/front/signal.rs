@@ -68,7 +68,7 @@ pub(super) fn signal(
     let status = entry
         .opt("status")
         .map_or_else(Vec::new, |item| statuses(&item, registers, copy, digital));
-    let kind = entry.req("kind").and_then(|item| word::segment(&item));
+    let kind = entry.opt("kind").and_then(|item| word::segment(&item));
     let description = entry.opt("description").and_then(|item| word::text(&item));
     let optional = entry.opt("optional").and_then(|item| item.bool());
     Some(Signal {
@@ -83,7 +83,7 @@ pub(super) fn signal(
         above,
         inverted: inverted.and_then(|item| item.bool()).unwrap_or(false),
         digital,
-        kind: kind?,
+        kind: kind.unwrap_or_default(),
         eu,
         description: description.map(|text| with_n(&text, copy)),
         optional: optional.unwrap_or(false),

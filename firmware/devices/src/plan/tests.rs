@@ -56,7 +56,7 @@ fn point(slave: usize, register: usize, period_ms: u64) -> Point {
     Point {
         unit: "u".to_owned(),
         point: format!("p{slave}-{register}"),
-        kind: signal.kind.clone(),
+        kind: "k".to_owned(),
         eu: None,
         name: None,
         tag: None,

@@ -416,3 +416,14 @@ fn a_name_with_n_needs_to_be_repeated() {
         ],
     );
 }
+
+#[test]
+fn a_point_whose_kind_nobody_says_is_refused() {
+    bus_with(
+        BUS,
+        &with(PROFILE, &[(11, "")]),
+        &[
+            "b.toml:5:1: slave[0]: nothing says what `gas` measures, expected its kind: `points.gas = { kind = \"hydrogen-sulfide\" }`",
+        ],
+    );
+}
