@@ -23,7 +23,7 @@ pub(super) fn read(table: &Table<'_>, files: &Files<'_>) -> Option<Broker> {
                     ));
                 }
             }
-            let listen: SocketAddr = address(&item)?;
+            let listen: SocketAddr = address(&item, "127.0.0.1:1883")?;
             Some(Broker::Embedded { listen })
         }
         (None, None) => {
@@ -43,13 +43,13 @@ pub(super) fn read(table: &Table<'_>, files: &Files<'_>) -> Option<Broker> {
     }
 }
 
-/// An address with a port, as `127.0.0.1:1883`.
-pub(super) fn address(item: &Item<'_>) -> Option<SocketAddr> {
+/// An address with a port, as the example.
+pub(super) fn address(item: &Item<'_>, example: &str) -> Option<SocketAddr> {
     let text = item.str()?;
     let address = text.parse();
     if address.is_err() {
         item.problem(format!(
-            "`{}` is no address with a port, expected one as `127.0.0.1:1883`",
+            "`{}` is no address with a port, expected one as `{example}`",
             text.chars().take(80).collect::<String>()
         ));
     }
@@ -166,7 +166,9 @@ fn tls(table: &Table<'_>, encrypted: Option<bool>, files: &Files<'_>) -> Option<
 /// The outer `None` after a problem.
 fn login(table: &Table<'_>, files: &Files<'_>) -> Option<Option<Login>> {
     let user = table.opt("user");
-    let has_password = table.opt("password_file").is_some() || table.opt("password_env").is_some();
+    let has_password = ["password", "password_file", "password_env"]
+        .iter()
+        .any(|key| table.opt(key).is_some());
     let password = secret(table, "password", files);
     let Some(item) = user else {
         if let Some((item, _)) = password {

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use front::{Place, Problems, Source, Table};
+use rules::point::PointInfo;
 
 use super::files::{Files, folder_of, hash_of};
 use super::secret::secret;
-use super::site::{Reading, segment};
-use super::{Config, Data, Http, Influx, Secret, Site, broker};
+use super::site::{self, Reading, segment};
+use super::{Config, Data, Http, Influx, Point, Secret, Site, broker, rule};
 use crate::log::FileImage;
 
 /// Where the local API listens unless the file says otherwise.
@@ -17,16 +19,18 @@ const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr
 /// Reads a configuration file and everything that it names; `None` after all problems were reported.
 ///
 /// Paths in it are from its own folder. `env` gives environment variables, for secrets.
+/// `warnings` gets what is odd and harmless.
 pub fn load(
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
     problems: &Problems,
+    warnings: &Problems,
 ) -> Option<Config> {
     let files = Files::disk(folder_of(path), env);
     let name = path.file_name().unwrap_or(path.as_os_str());
     let name = name.to_string_lossy();
     match files.source(&name) {
-        Ok(source) => read(&source, files, problems),
+        Ok(source) => read(&source, files, problems, warnings),
         Err(_) => {
             let error = std::fs::read_to_string(path).map_or_else(
                 |error| error.to_string(),
@@ -47,20 +51,26 @@ pub fn load(
 ///
 /// The first file is the configuration's own. `None` after problems were reported, as when a newer program refuses what an older one took.
 pub fn load_image(image: &[FileImage], problems: &Problems) -> Option<Config> {
+    let warnings = Problems::default();
     let files = Files::image(image);
     let name = &image.first()?.path;
     let source = files.source(name).ok()?;
-    read(&source, files, problems)
+    read(&source, files, problems, &warnings)
 }
 
-fn read(source: &Source, files: Files<'_>, problems: &Problems) -> Option<Config> {
+fn read(
+    source: &Source,
+    files: Files<'_>,
+    problems: &Problems,
+    warnings: &Problems,
+) -> Option<Config> {
     let before = problems.len();
     let document = source.parse(problems);
     let root = document.root();
     let table = |key: &str| root.opt(key).and_then(|item| item.table());
 
     let site_table = root.req("site").and_then(|item| item.table());
-    let (site, local) = site_table.as_ref().map_or((None, None), site);
+    let (site, local) = site_table.as_ref().map_or((None, None), names);
     let broker = root
         .req("broker")
         .and_then(|item| item.table())
@@ -94,15 +104,31 @@ fn read(source: &Source, files: Files<'_>, problems: &Problems) -> Option<Config
         root.problem("neither [[bus]] nor [[node]], expected at least one bus to read or one node that reads it");
     }
     let (nodes, points) = reading.finish();
+    let rules_table = root.req("rules").and_then(|item| item.table());
+    let sources = rules_table.map_or_else(Vec::new, |table| {
+        let sources = rule::sources(&table, &files);
+        table.finish();
+        sources
+    });
     root.finish();
-    (problems.len() == before).then_some(())?;
+    // A rule that misses a point of a broken bus is no problem of its own.
+    let whole = problems.len() == before;
+    if !whole {
+        rule::read_only(&sources, problems);
+        return None;
+    }
+    let (site, infos) = (site?, infos(&points));
+    let system = site::system(&site.gateway, &nodes);
+    let program = rule::program(&sources, &infos, &system, problems, warnings)?;
     let files = files.into_read();
     Some(Config {
-        site: site?,
+        site,
         broker: broker?,
         data: data?,
         nodes,
         points,
+        program: Arc::new(program),
+        rules_hash: rule::hash(&sources),
         influx: influx.flatten(),
         http: http?,
         hash: hash_of(&files),
@@ -110,8 +136,12 @@ fn read(source: &Source, files: Files<'_>, problems: &Problems) -> Option<Config
     })
 }
 
+fn infos(points: &[Point]) -> Vec<PointInfo> {
+    points.iter().map(|point| point.info.clone()).collect()
+}
+
 /// The site, and the name of the node in this process.
-fn site(table: &Table<'_>) -> (Option<Site>, Option<String>) {
+fn names(table: &Table<'_>) -> (Option<Site>, Option<String>) {
     let name = |key: &str| table.req(key).and_then(|item| segment(&item));
     let (park, enterprise, gateway) = (name("park"), name("enterprise"), name("gateway"));
     let node = table.opt("node").and_then(|item| {
@@ -192,7 +222,7 @@ fn influx(table: &Table<'_>, files: &Files<'_>) -> Option<Influx> {
 
 fn http(table: &Table<'_>, files: &Files<'_>) -> Option<Http> {
     let listen = match table.opt("listen") {
-        Some(item) => broker::address(&item),
+        Some(item) => broker::address(&item, "127.0.0.1:9460"),
         None => Some(HTTP),
     };
     let token = secret(table, "token", files).map(|(_, token)| token);

@@ -5,15 +5,19 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use host::mqtt::{Login, Tls};
+use rules::compile::System;
 use rules::point::{PointIdx, PointInfo};
+use rules::program::Program;
 
 use crate::log::{ConfigImage, FileImage, PointImage};
 
 mod broker;
 mod files;
 mod load;
+mod rule;
 mod secret;
 mod site;
 
@@ -34,6 +38,10 @@ pub struct Config {
     pub nodes: Vec<Node>,
     /// All points, sorted by (unit, point); a point's index here is its [`PointIdx`] everywhere.
     pub points: Vec<Point>,
+    /// The compiled rules; its points are these, in this order.
+    pub program: Arc<Program>,
+    /// SHA-256 of the rule files, hex.
+    pub rules_hash: String,
     /// The time-series database, if there is one.
     pub influx: Option<Influx>,
     /// The local API.
@@ -150,6 +158,11 @@ impl Config {
     /// The node with a name.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Who can fall silent here: what the system's own alarms are about.
+    pub fn system(&self) -> System {
+        site::system(&self.site.gateway, &self.nodes)
     }
 
     /// What the log keeps of this configuration.

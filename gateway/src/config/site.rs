@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use devices::Bus;
 use front::{Item, Problems, Table};
+use rules::compile::{BusInfo, NodeInfo, System};
 use rules::point::{GeoPlace, PointInfo};
 use telemetry::check_segment;
 
@@ -105,10 +106,8 @@ impl<'a> Reading<'a> {
                 return;
             }
         };
-        let Some(bus) = devices::load_bus(&source, &|name| self.profile(file, name), self.problems)
-        else {
-            return;
-        };
+        let bus = devices::load_bus(&source, &|name| self.profile(file, name), self.problems);
+        let Some(bus) = bus else { return };
         if node.buses.iter().any(|known| known.name == bus.name) {
             item.problem(format!(
                 "a second bus `{}` on node `{}`, expected each name once on a node",
@@ -162,6 +161,27 @@ impl<'a> Reading<'a> {
         }
         points.sort_by(|a, b| (&a.info.unit, &a.info.point).cmp(&(&b.info.unit, &b.info.point)));
         (self.nodes, points)
+    }
+}
+
+/// The gateway and its nodes, for the system's own alarms.
+pub(super) fn system(gateway: &str, nodes: &[Node]) -> System {
+    System {
+        gateway: gateway.to_owned(),
+        nodes: nodes
+            .iter()
+            .map(|node| NodeInfo {
+                name: node.name.clone(),
+                buses: node
+                    .buses
+                    .iter()
+                    .map(|bus| BusInfo {
+                        name: bus.name.clone(),
+                        slaves: bus.slaves.iter().map(|slave| slave.name.clone()).collect(),
+                    })
+                    .collect(),
+            })
+            .collect(),
     }
 }
 

@@ -17,7 +17,9 @@ fn env(name: &str) -> Option<String> {
 
 fn shipped() -> Config {
     let problems = Problems::default();
-    let config = load(&configs().join("gateway.toml"), &env, &problems);
+    let warnings = Problems::default();
+    let path = configs().join("gateway.toml");
+    let config = load(&path, &env, &problems, &warnings);
     assert_eq!(problems.to_string(), "");
     config.expect("no problem")
 }
@@ -92,4 +94,20 @@ fn the_logs_copy_gives_the_same_points_without_a_secret() {
     assert_eq!(problems.to_string(), "");
     assert_eq!(again.points, config.points);
     assert_eq!(again.hash, config.hash);
+}
+
+#[test]
+fn the_rules_are_compiled_for_the_points_of_the_site() {
+    let config = shipped();
+    let program = &config.program;
+    assert_eq!(program.points().len(), config.points.len());
+    for id in [
+        "tank-farm-1/gt-101/combustible-gas",
+        "dust-collector-1/filter-dp/filter-dp",
+        "pond-1/pz-1/phreatic-depth",
+        "wm-1/current/weld-without-session",
+        "-/local/sys.slave.tank-farm.gt-101",
+    ] {
+        assert!(program.find_alarm(id).is_some(), "{id}");
+    }
 }
