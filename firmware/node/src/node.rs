@@ -45,6 +45,8 @@ struct Told {
     anchors: Vec<Anchor>,
     dropped: Vec<Dropped>,
     clock: Option<telemetry::Clock>,
+    /// The boot of the oldest pack held: the gateway's ack stays in a boot until nothing of it can come.
+    oldest_boot: u64,
 }
 
 /// An edge node. Every call takes the present instant last; work per call is bounded by what is held and polled.
@@ -355,6 +357,7 @@ impl<S: Store> Node<S> {
 
     fn is_status_stale(&self, now: Now) -> bool {
         self.told.clock != Some(now.wall.clock())
+            || self.told.oldest_boot != self.outbox.oldest_held().boot
             || self.told.anchors != self.outbox.anchors()
             || self.told.dropped != self.outbox.dropped()
             || !self
@@ -372,6 +375,7 @@ impl<S: Store> Node<S> {
             anchors: self.outbox.anchors().to_vec(),
             dropped: self.outbox.dropped().to_vec(),
             clock: Some(now.wall.clock()),
+            oldest_boot: self.outbox.oldest_held().boot,
         };
         let online_ms = now.mono.saturating_sub(self.connected_at);
         let since = now.wall.utc().map(|utc: UtcMs| utc.minus_ms(online_ms));

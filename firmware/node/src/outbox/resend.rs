@@ -11,16 +11,17 @@ use super::{Held, NOT_TAKEN, Outbox, Store};
 
 /// After so many deliveries a pack that is still missing is given up, if the ack moves on.
 pub(crate) const DELIVERIES_MAX: u8 = 10;
-/// The pause between the second and the third delivery of a missing pack, in milliseconds; it doubles.
-const PAUSE_MIN_MS: u64 = 1_000;
+/// How long the gateway has to store a pack and to say so, in milliseconds; from the third delivery on it doubles.
+const PAUSE_MIN_MS: u64 = 2_000;
 /// Where that pause stops growing.
 const PAUSE_MAX_MS: u64 = 60_000;
 
-/// How long a pack that was delivered `deliveries` times is left in peace: not at all after the first, so that what
-/// was lost once comes at once.
+/// How long a pack that was delivered `deliveries` times is left in peace, since an ack that names it may have been
+/// under way already.
 fn pause_ms(deliveries: u8) -> u64 {
     match deliveries {
-        0 | 1 => 0,
+        0 => 0,
+        1 => PAUSE_MIN_MS,
         n => (PAUSE_MIN_MS << (n - 2).min(16)).min(PAUSE_MAX_MS),
     }
 }
@@ -99,15 +100,17 @@ impl<S: Store> Outbox<S> {
 
     /// Makes urgent what is due at `mono`.
     pub(crate) fn handle_due(&mut self, mono: u64) {
+        let mut given_up = Vec::new();
         while let Some(&(at, id)) = self.due.first()
             && at <= mono
         {
             self.due.pop_first();
-            let wanted = self.missing.contains(id) || !self.waits(id);
-            if wanted && self.held.get(&id).is_some_and(|held| !held.in_flight) {
-                self.urgent.insert(id);
+            match self.held.get(&id) {
+                Some(held) if !held.in_flight => self.press(id, &mut given_up),
+                Some(_) | None => {}
             }
         }
+        self.give_up_not_taken(given_up);
     }
 
     /// When [`Self::handle_due`] has something to do.
@@ -117,24 +120,41 @@ impl<S: Store> Outbox<S> {
 
     /// Sends what the gateway names, at once or when its pause is over, and gives up what it named too often.
     pub(super) fn hurry_missing(&mut self, mono: u64) {
-        let mut given_up = Vec::new();
-        self.due.clear();
+        let mut now = Vec::new();
         for hole in self.missing.iter() {
             let range = self.held.range(hole.first()..=hole.last());
             for (&id, held) in range.filter(|(_, held)| !held.in_flight) {
                 let at = held.delivered_at + pause_ms(held.deliveries);
-                let moved_on = self.exhausted.get(&id).is_some_and(|at| self.ack > *at);
                 if mono < at {
                     self.due.insert((at, id));
-                } else if moved_on && !self.ledger.is_full() {
-                    given_up.push(id);
                 } else {
-                    self.urgent.insert(id);
+                    now.push(id);
                 }
             }
         }
-        if !given_up.is_empty() {
-            self.give_up(&given_up, NOT_TAKEN);
+        let mut given_up = Vec::new();
+        for id in now {
+            self.press(id, &mut given_up);
+        }
+        self.give_up_not_taken(given_up);
+    }
+
+    /// A pack that was refused, or is still missing although its pause is over, goes first; or it goes into
+    /// `given_up`, when it had all its deliveries and the ack has moved on since.
+    fn press(&mut self, id: PackId, given_up: &mut Vec<PackId>) {
+        let missing = self.missing.contains(id);
+        let moved_on = self.exhausted.get(&id).is_some_and(|at| self.ack > *at);
+        if missing && moved_on && !self.ledger.is_full() {
+            given_up.push(id);
+        } else if missing || self.held.get(&id).is_some_and(|held| held.deliveries == 0) {
+            self.urgent.insert(id);
+        }
+    }
+
+    fn give_up_not_taken(&mut self, mut ids: Vec<PackId>) {
+        if !ids.is_empty() {
+            ids.sort_unstable();
+            self.give_up(&ids, NOT_TAKEN);
         }
     }
 }
