@@ -235,7 +235,7 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        let utc = UtcMs(EPOCH + i64::try_from(self.at).unwrap());
+        let utc = UtcMs(EPOCH + i64::try_from(self.at).expect("some days"));
         Now {
             mono: self.at - self.booted_at,
             wall: if self.at < self.setup.clock_set_at {
@@ -435,7 +435,7 @@ impl World {
                 if life == self.life
                     && let Some(node) = &mut self.node
                 {
-                    let words = [u16::try_from(self.at % 60_000).unwrap()];
+                    let words = [u16::try_from(self.at % 60_000).expect("below 60,000")];
                     let answer = match self.dead.contains(&slave) {
                         true => Answer::Silent,
                         false => Answer::Words(&words),
@@ -535,7 +535,7 @@ impl World {
             return;
         }
         let known = self.gateway.durable.get(&id);
-        if let Some(known) = known.or(self.gateway.pending.get(&id)) {
+        if let Some(known) = known.or_else(|| self.gateway.pending.get(&id)) {
             assert_eq!(*known, publish.payload, "{id:?} came with other bytes");
             return;
         }
@@ -571,8 +571,8 @@ impl World {
             let rows = note["dropped"].as_array().cloned().unwrap_or_default();
             let listed = rows.iter().any(|row| {
                 row["boot"] == id.boot
-                    && row["from"].as_u64().unwrap() <= id.seq
-                    && row["to"].as_u64().unwrap() >= id.seq
+                    && row["from"].as_u64().is_some_and(|from| from <= id.seq)
+                    && row["to"].as_u64().is_some_and(|to| to >= id.seq)
             });
             assert!(listed, "{id:?} is gone at {}: {note}", self.at);
         }
