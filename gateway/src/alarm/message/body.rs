@@ -296,12 +296,13 @@ fn tag<'a>(scope: &'a Scope, program: &'a Program, point: Option<&'a PointInfo>)
         Scope::Unit(unit) => unit,
         Scope::Node(node) => node,
         Scope::Site => point.map_or("", named),
+        Scope::Gone { point, .. } => point,
     }
 }
 
 fn unit<'a>(scope: &'a Scope, point: Option<&'a PointInfo>) -> &'a str {
     match scope {
-        Scope::Unit(unit) => unit,
+        Scope::Unit(unit) | Scope::Gone { unit, .. } => unit,
         _ => point.map_or("", |point| &point.unit),
     }
 }
