@@ -97,6 +97,11 @@ impl Engine {
         engine
     }
 
+    /// How many bytes of state an armed rule of so many levels takes, with its one point and both their timers.
+    pub fn armed_rule_bytes(levels: usize) -> usize {
+        state::armed_rule_bytes(levels) + 2 * TimerTable::OWNER_BYTES
+    }
+
     /// The program that it runs.
     pub fn program(&self) -> &Arc<Program> {
         &self.program

@@ -23,6 +23,9 @@ pub(crate) struct TimerTable {
 }
 
 impl TimerTable {
+    /// What an armed owner takes.
+    pub(crate) const OWNER_BYTES: usize = size_of::<UtcMs>() + size_of::<Reverse<(UtcMs, u32)>>();
+
     /// A table of so many owners, none armed.
     pub(crate) fn new(owners: usize) -> Self {
         Self {

@@ -67,6 +67,13 @@ impl PointSlot {
     }
 }
 
+/// The slots of a point, and of an alarm of so many levels on it.
+pub(super) const fn armed_rule_bytes(levels: usize) -> usize {
+    size_of::<PointSlot>()
+        + size_of::<Slot>()
+        + levels * (size_of::<Phase>() + size_of::<LevelTimes>())
+}
+
 /// The first millisecond in which a reading is older than `max_age_ms`.
 pub(super) fn stale_at(at: UtcMs, max_age_ms: u64) -> UtcMs {
     if max_age_ms == 0 {

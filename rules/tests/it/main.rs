@@ -5,4 +5,5 @@ mod life;
 mod oracle;
 mod property;
 mod random;
+mod restart;
 mod support;

@@ -125,6 +125,8 @@ pub(crate) fn gas() -> Arc<Program> {
 pub(crate) struct Told {
     pub(crate) engine: Engine,
     pub(crate) effects: Vec<Effect>,
+    /// The alarm that commands are for.
+    pub(crate) alarm: AlarmIdx,
 }
 
 impl Told {
@@ -132,7 +134,13 @@ impl Told {
         Self {
             engine: Engine::new(program, UtcMs(0)),
             effects: Vec::new(),
+            alarm: AlarmIdx(0),
         }
+    }
+
+    /// Commands are for this alarm from now on.
+    pub(crate) fn on(&mut self, alarm: AlarmIdx) {
+        self.alarm = alarm;
     }
 
     pub(crate) fn reading(
@@ -207,7 +215,7 @@ impl Told {
     pub(crate) fn command(&mut self, second: i64, verb: Verb) -> Result<(), Refusal> {
         let command = Command {
             verb,
-            alarm: AlarmIdx(0),
+            alarm: self.alarm,
             occurrence: None,
             by: "li",
             comment: None,

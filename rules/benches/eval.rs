@@ -1,0 +1,162 @@
+//! How long one sample takes against one rule of four levels: `cargo bench -p rules`.
+//!
+//! Points are fed in a scattered order, so that a large table is not read from a warm cache; every number is the best and the median of several runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark reads the clock and prints"
+)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rules::effect::Input;
+use rules::engine::Engine;
+use rules::expr::{Cond, Formula};
+use rules::point::{PointIdx, PointInfo};
+use rules::program::{
+    AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleInfo, Scope, Test,
+};
+use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+
+const RUNS: usize = 7;
+
+fn level(name: &str, test: Test) -> LevelSpec {
+    LevelSpec {
+        name: name.into(),
+        colour: Colour::Yellow,
+        severity: 500,
+        test,
+        on_delay_ms: 5_000,
+        off_delay_ms: 30_000,
+        latch: false,
+    }
+}
+
+/// A rule of two high and two low levels on each point; with a gate on the next point, if asked for.
+fn program(points: u32, gated: bool) -> Program {
+    let mut builder = ProgramBuilder::new();
+    let rule = builder
+        .rule(RuleInfo {
+            name: "four-levels".into(),
+            ..RuleInfo::default()
+        })
+        .unwrap();
+    for point in 0..points {
+        let info = PointInfo {
+            unit: "u".into(),
+            point: format!("p{point}"),
+            period_ms: 1_000,
+            max_age_ms: 3_000,
+            ..PointInfo::default()
+        };
+        builder.point(info).unwrap();
+    }
+    for point in 0..points {
+        let limit = |limit| Test::High {
+            limit,
+            deadband: 1.0,
+        };
+        let low = |limit| Test::Low {
+            limit,
+            deadband: 1.0,
+        };
+        let gate = PointIdx((point + 1) % points);
+        builder
+            .alarm(AlarmSpec {
+                scope: Scope::Point(PointIdx(point)),
+                rule,
+                value: Some(Formula::Point(PointIdx(point))),
+                eu: None,
+                only_while: gated.then_some(Cond::On(gate)),
+                levels: vec![
+                    level("H", limit(50.0)),
+                    level("HH", limit(60.0)),
+                    level("L", low(20.0)),
+                    level("LL", low(10.0)),
+                ],
+                unknown_hold_ms: 3_000,
+            })
+            .unwrap();
+    }
+    builder.build()
+}
+
+/// Feeds rounds of all points, a second of log time each, and tells nanoseconds per sample.
+fn measure(name: &str, points: u32, gated: bool, value: impl Fn(u32, u32) -> f64) {
+    let mut engine = Engine::new(Arc::new(program(points, gated)), UtcMs(0));
+    let mut effects = Vec::new();
+    let rounds = (2_000_000 / points).max(2);
+    // A stride without a common divisor scatters the points.
+    let stride = (0..points)
+        .map(|offset| points / 2 + 7 + offset)
+        .find(|stride| gcd(*stride, points) == 1)
+        .unwrap();
+    let mut now = 0_i64;
+    let mut times = Vec::new();
+    let mut n_effects = 0;
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        for round in 0..rounds {
+            now += 1_000;
+            let mut point = 0;
+            for _ in 0..points {
+                point = (point + stride) % points;
+                let sample = Sample {
+                    at: UtcMs(now),
+                    value: Some(Value::Number(value(point, round))),
+                    quality: Quality::GOOD,
+                    clock: Clock::Synced,
+                };
+                let point = PointIdx(point);
+                engine
+                    .handle(Input::Sample { point, sample }, UtcMs(now), &mut effects)
+                    .unwrap();
+            }
+            n_effects += effects.len();
+            effects.clear();
+        }
+        let samples = f64::from(rounds) * f64::from(points);
+        times.push(started.elapsed().as_secs_f64() * 1e9 / samples);
+    }
+    times.sort_by(f64::total_cmp);
+    println!(
+        "{name:<34} {points:>9} points: {:>6.1} ns a sample at best, {:>6.1} median, {n_effects} effects",
+        times[0],
+        times[RUNS / 2],
+    );
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn main() {
+    println!(
+        "state of an armed rule of four levels, with its point and timers: {} bytes",
+        Engine::armed_rule_bytes(4)
+    );
+    for points in [1_000, 100_000, 1_000_000] {
+        measure("inside its limits", points, false, |point, round| {
+            30.0 + f64::from((point ^ round) & 15)
+        });
+        measure("one in a hundred alarms", points, false, |point, round| {
+            if point % 100 == 0 {
+                55.0
+            } else {
+                30.0 + f64::from((point ^ round) & 15)
+            }
+        });
+        measure("every one alarms", points, false, |point, round| {
+            55.0 + f64::from((point ^ round) & 3)
+        });
+    }
+    measure("gated, inside", 100_000, true, |point, round| {
+        30.0 + f64::from((point ^ round) & 15)
+    });
+    measure("gated, every one alarms", 100_000, true, |point, round| {
+        55.0 + f64::from((point ^ round) & 3)
+    });
+}
