@@ -10,6 +10,7 @@ pub mod journal;
 pub mod message;
 pub mod publish;
 mod recover;
+pub mod shell;
 mod spans;
 mod table;
 
