@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod broker;
 pub mod config;
+pub mod ingest;
 pub mod log;
 pub use host::mqtt;
 pub mod sink;

@@ -3,7 +3,7 @@
 //! Knows files, records and what is durable; knows nothing of rules, nodes or brokers.
 //! A folder holds segments (`{base}.log`), snapshots (`{offset}.snapshot`), readers' offsets (`{name}.reader`) and a lock.
 
-mod codec;
+pub(crate) mod codec;
 mod frame;
 mod reader;
 mod record;

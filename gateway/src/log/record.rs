@@ -365,7 +365,7 @@ impl ConfigImage {
 
 impl<'a> Record<'a> {
     /// The number of its kind, from 1.
-    pub(super) fn kind(&self) -> u8 {
+    pub(crate) fn kind(&self) -> u8 {
         match self {
             Self::Config(_) => 1,
             Self::Pack { .. } => 2,
@@ -379,10 +379,10 @@ impl<'a> Record<'a> {
     }
 
     /// The highest number of a kind.
-    pub(super) const KIND_MAX: u8 = 8;
+    pub(crate) const KIND_MAX: u8 = 8;
 
     /// Appends its body.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Config(image) => image.encode(out),
             Self::Pack { node, id, samples } => {
@@ -440,7 +440,7 @@ impl<'a> Record<'a> {
     }
 
     /// Reads the body of a record of a kind.
-    pub(super) fn decode(kind: u8, body: &'a [u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(kind: u8, body: &'a [u8]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor(body);
         let record = match kind {
             1 => Self::Config(ConfigImage::decode(&mut cursor)?),
