@@ -6,6 +6,7 @@
 
 pub mod alarm;
 pub mod broker;
+pub mod cli;
 pub mod config;
 pub mod ingest;
 pub mod log;

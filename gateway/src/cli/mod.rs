@@ -1,0 +1,110 @@
+//! The commands: each parses, calls, prints and gives an exit code.
+//!
+//! Results go to stdout, everything else to stderr.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use front::Problems;
+
+mod bus;
+mod check;
+mod table;
+
+/// How a command ended, as scripts see it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: it ran, and the answer is no.
+    No,
+    /// 2: bad input or usage.
+    BadInput,
+    /// 3: could not reach what it needs.
+    Unreachable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::No => Self::from(1),
+            Exit::BadInput => Self::from(2),
+            Exit::Unreachable => Self::from(3),
+        }
+    }
+}
+
+/// Fengsui takes readings from Modbus sensor buses to alarms that a regulator receives, and loses nothing on the way.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fengsui",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 it ran and the answer is no, 2 bad input or usage, 3 could not reach what it needs."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell everything that can be known to be wrong before starting, all at once, and how long each bus's sweep takes.
+    #[command(after_help = "Example: fengsui check configs/gateway.toml")]
+    Check(check::Args),
+    /// Look at a sensor bus.
+    Bus {
+        #[command(subcommand)]
+        command: BusCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BusCommand {
+    /// Read every point of a bus once, now; needs no broker and no gateway.
+    #[command(after_help = "Example: fengsui bus read configs/buses/tank-farm.toml --raw")]
+    Read(bus::Args),
+}
+
+/// Parses the arguments of this process, runs the command, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let ran = match cli.command {
+        Command::Check(args) => check::run(&args, &|name| std::env::var(name).ok(), &mut out),
+        Command::Bus {
+            command: BusCommand::Read(args),
+        } => bus::read(&args, &mut out, &mut err),
+    };
+    match ran.and_then(|exit| out.flush().map(|()| exit)) {
+        Ok(exit) => exit.into(),
+        // Who reads us has seen enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to tell it to when stderr is gone too.
+            drop(writeln!(err, "{error}"));
+            Exit::Unreachable.into()
+        }
+    }
+}
+
+/// Prints problems, one line each.
+fn print_problems(problems: &Problems, out: &mut dyn Write) -> io::Result<()> {
+    if !problems.is_empty() {
+        writeln!(out, "{problems}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}
