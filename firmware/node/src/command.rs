@@ -24,7 +24,7 @@ impl Commands {
     pub(crate) fn handle(
         &mut self,
         command: &Command,
-        act: impl FnOnce(&Command) -> Result<serde_json::Value, &'static str>,
+        act: impl FnOnce(&Command) -> Result<serde_json::Value, String>,
         now: Now,
     ) -> Vec<u8> {
         if let Some((_, reply)) = self.done.iter().find(|(id, _)| *id == command.id) {
@@ -32,8 +32,10 @@ impl Commands {
         }
         let result = match now.wall.utc() {
             // A node without a clock can't tell; what is refused can be asked again.
-            None => Err("the node's clock is not set, so it can't tell whether this is late"),
-            Some(utc) if utc > command.not_after => Err("late"),
+            None => {
+                Err("the node's clock is not set, so it can't tell whether this is late".into())
+            }
+            Some(utc) if utc > command.not_after => Err("late".into()),
             Some(_) => act(command),
         };
         let reply = encode(&Reply {

@@ -14,8 +14,10 @@ mod line;
 mod node;
 mod outbox;
 mod pack;
+pub mod port;
 mod sweep;
 mod time;
+mod trip;
 mod uplink;
 
 pub use config::{BackOffConfig, Config, PackConfig, UplinkConfig};
@@ -23,3 +25,4 @@ pub use effect::{Answer, Effect, Lane, Publish, Request, Trouble, Will, Work};
 pub use node::{Counters, Node};
 pub use outbox::{MemoryStore, OpenError, Store, StoreError, Stored};
 pub use time::{Now, Wall};
+pub use trip::{OutputConfig, Switch, TripConfig};

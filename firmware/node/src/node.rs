@@ -5,10 +5,12 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use rules::effect::Verb;
+use serde_json::Value;
 use telemetry::body::{
     Ack, Anchor, Command, Dropped, NodeState, NodeStatus, PackId, decode, encode,
 };
-use telemetry::{Quality, UtcMs, Value};
+use telemetry::{Quality, UtcMs};
 
 use crate::command::Commands;
 use crate::config::Config;
@@ -17,6 +19,7 @@ use crate::line::Line;
 use crate::outbox::{OpenError, Outbox, Store};
 use crate::pack::{Packer, Reading};
 use crate::time::{Now, Wall};
+use crate::trip::{Switch, TripConfig, Trips};
 use crate::uplink::{Control, Uplink};
 
 /// Changes of the status wait for each other so long, in milliseconds.
@@ -59,6 +62,7 @@ pub struct Node<S> {
     outbox: Outbox<S>,
     uplink: Uplink,
     commands: Commands,
+    trips: Option<Trips>,
     told: Told,
     connected_at: u64,
     status_wanted: bool,
@@ -100,6 +104,7 @@ impl<S: Store> Node<S> {
             outbox,
             uplink,
             commands: Commands::default(),
+            trips: None,
             told: Told::default(),
             connected_at: now.mono,
             status_wanted: false,
@@ -110,6 +115,18 @@ impl<S: Store> Node<S> {
         };
         node.settle(now);
         Ok(node)
+    }
+
+    /// Begins to run local rules; from now on their outputs are switched by [`Self::poll_switch`], with or without an uplink.
+    pub fn set_trips(&mut self, config: TripConfig, now: Now) {
+        let mut buses = self.lines.iter().map(Line::bus);
+        self.trips = Some(Trips::new(config, &mut buses, now));
+        self.settle(now);
+    }
+
+    /// The next output to switch; ask until it is none, after every call and before anything else.
+    pub fn poll_switch(&mut self) -> Option<Switch> {
+        self.trips.as_mut()?.poll_switch()
     }
 
     /// The number of this boot.
@@ -149,20 +166,24 @@ impl<S: Store> Node<S> {
         let Some(line) = self.lines.get_mut(bus) else {
             return Work::Idle { until: None };
         };
+        let n_before = self.packer.len();
         let work = {
             let mut tell = teller(bus, &mut self.packer, &mut self.counters, now);
             line.poll(&mut tell, now.mono)
         };
+        self.apply_rules(n_before);
         self.settle(now);
         work
     }
 
     /// Takes what came of a [`Work::Send`]; an answer to anything else is ignored. `now` is when the answer was complete.
     pub fn handle_answer(&mut self, bus: usize, token: u64, answer: &Answer<'_>, now: Now) {
+        let n_before = self.packer.len();
         if let Some(line) = self.lines.get_mut(bus) {
             let mut tell = teller(bus, &mut self.packer, &mut self.counters, now);
             line.handle_answer(token, answer, &mut tell, now.mono);
         }
+        self.apply_rules(n_before);
         self.settle(now);
     }
 
@@ -225,25 +246,42 @@ impl<S: Store> Node<S> {
 
     fn handle_command(&mut self, command: &Command, now: Now) {
         let (lines, status_wanted) = (&mut self.lines, &mut self.status_wanted);
-        let act = |command: &Command| match command.verb.as_str() {
-            "status" => {
-                *status_wanted = true;
-                Ok(serde_json::Value::Null)
-            }
-            // Ends the pause of a slave that did not answer: somebody has just mended it.
-            "poll" => {
-                let bus = command.args.get("bus").and_then(|bus| bus.as_str());
-                let slave = command.args.get("slave").and_then(|slave| slave.as_u64());
-                let (Some(bus), Some(Ok(slave))) = (bus, slave.map(u8::try_from)) else {
-                    return Err("`poll` takes `bus`, a name, and `slave`, its address");
-                };
-                let line = lines.iter_mut().find(|line| line.bus().name == bus);
-                match line.is_some_and(|line| line.wake(slave)) {
-                    true => Ok(serde_json::Value::Null),
-                    false => Err("no such bus or slave"),
+        let trips = &mut self.trips;
+        let act = |command: &Command| -> Result<Value, String> {
+            match command.verb.as_str() {
+                "status" => {
+                    *status_wanted = true;
+                    Ok(Value::Null)
                 }
+                // Ends the pause of a slave that did not answer: somebody has just mended it.
+                "poll" => {
+                    let bus = command.args.get("bus").and_then(|bus| bus.as_str());
+                    let slave = command.args.get("slave").and_then(|slave| slave.as_u64());
+                    let (Some(bus), Some(Ok(slave))) = (bus, slave.map(u8::try_from)) else {
+                        return Err("`poll` takes `bus`, a name, and `slave`, its address".into());
+                    };
+                    let line = lines.iter_mut().find(|line| line.bus().name == bus);
+                    match line.is_some_and(|line| line.wake(slave)) {
+                        true => Ok(Value::Null),
+                        false => Err("no such bus or slave".into()),
+                    }
+                }
+                verb @ ("ack" | "reset") => {
+                    let alarm = command.args.get("alarm").and_then(|alarm| alarm.as_str());
+                    let by = command.args.get("by").and_then(|by| by.as_str());
+                    let (Some(alarm), Some(by)) = (alarm, by) else {
+                        return Err(
+                            "`ack` and `reset` take `alarm`, its id, and `by`, who asks".into()
+                        );
+                    };
+                    let trips = trips.as_mut().ok_or("this node has no local rules")?;
+                    let verb = Verb::from_word(verb).ok_or("unknown verb")?;
+                    let done = trips.handle_command(verb, alarm, by, now);
+                    done.map(|()| Value::Null)
+                        .map_err(|refusal| refusal.to_string())
+                }
+                _ => Err("unknown verb".into()),
             }
-            _ => Err("unknown verb"),
         };
         let payload = self.commands.handle(command, act, now);
         let topic = self.uplink.topics.reply.clone();
@@ -283,6 +321,7 @@ impl<S: Store> Node<S> {
             self.packer.next_due(),
             self.outbox.next_due(),
             self.uplink.poll_timeout(),
+            self.trips.as_ref().and_then(Trips::poll_timeout),
             status,
         ]
         .into_iter()
@@ -304,7 +343,32 @@ impl<S: Store> Node<S> {
         self.settle(now);
     }
 
+    /// Gives the local rules the readings after the first `n_before`.
+    fn apply_rules(&mut self, n_before: usize) {
+        if let Some(trips) = &mut self.trips {
+            for reading in self.packer.readings_from(n_before) {
+                trips.handle_reading(reading);
+            }
+        }
+    }
+
+    /// Tells what the local rules switched; a trip names the pack with its reading, which is closed for that.
+    fn tell_trips(&mut self, now: Now) {
+        if self.trips.as_ref().is_some_and(Trips::has_news) {
+            self.close_packs(u64::MAX, now);
+        }
+        while let Some(trip) = self.trips.as_mut().and_then(Trips::poll_trip) {
+            let topic = self.uplink.topics.trip.clone();
+            let payload = encode(&trip);
+            self.uplink.control(Control { topic, payload });
+        }
+    }
+
     fn settle(&mut self, now: Now) {
+        if let Some(trips) = &mut self.trips {
+            trips.handle_timeout(now);
+        }
+        self.tell_trips(now);
         if let Wall::Synced(utc) = now.wall {
             self.outbox.anchor(now.mono, utc);
         }
@@ -320,7 +384,13 @@ impl<S: Store> Node<S> {
     fn close_packs(&mut self, until: u64, now: Now) {
         while self.packer.next_due().is_some_and(|due| due <= until) {
             let id = self.outbox.next_id();
-            let Some(formed) = self.packer.close(id) else {
+            let trips = &mut self.trips;
+            let mut tell = |bus, point| {
+                if let Some(trips) = trips {
+                    trips.handle_packed(bus, point, id);
+                }
+            };
+            let Some(formed) = self.packer.close(id, &mut tell) else {
                 continue;
             };
             let is_first = self.outbox.is_empty();
@@ -411,7 +481,7 @@ fn teller<'a>(
     packer: &'a mut Packer,
     counters: &'a mut Counters,
     at: Now,
-) -> impl FnMut(usize, Option<Value>, Quality) + 'a {
+) -> impl FnMut(usize, Option<telemetry::Value>, Quality) + 'a {
     move |point, value, quality| {
         counters.readings += 1;
         packer.push(Reading {

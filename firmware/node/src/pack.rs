@@ -110,8 +110,23 @@ impl Packer {
         Some(first.at.mono + wait_ms)
     }
 
-    /// Writes the oldest readings that one clock dated and that fit, as the pack with this number. None when there are none.
-    pub(crate) fn close(&mut self, id: PackId) -> Option<Formed<'_>> {
+    /// The readings that came after the first `n`.
+    pub(crate) fn readings_from(&self, n: usize) -> impl Iterator<Item = &Reading> {
+        self.readings.range(n.min(self.readings.len())..)
+    }
+
+    /// How many readings wait.
+    pub(crate) fn len(&self) -> usize {
+        self.readings.len()
+    }
+
+    /// Writes the oldest readings that one clock dated and that fit, as the pack with this number, and tells each one's
+    /// bus and point. None when there are none.
+    pub(crate) fn close(
+        &mut self,
+        id: PackId,
+        tell: &mut dyn FnMut(usize, usize),
+    ) -> Option<Formed<'_>> {
         let first = *self.readings.front()?;
         let clock = first.at.wall.clock();
         let header = Header {
@@ -147,6 +162,7 @@ impl Packer {
                 break;
             }
             taken += 1;
+            tell(reading.bus, reading.point);
             max_age_ms = max_age_ms.max(point.max_age_ms);
         }
         let len = encoder.finish();

@@ -24,6 +24,7 @@ pub(crate) struct Topics {
     pub(crate) history: Arc<str>,
     pub(crate) ack: Arc<str>,
     pub(crate) status: Arc<str>,
+    pub(crate) trip: Arc<str>,
     pub(crate) command: Arc<str>,
     pub(crate) reply: Arc<str>,
 }
@@ -44,6 +45,7 @@ impl Topics {
             history: whole(Topic::History { node }),
             ack: whole(Topic::Ack { node }),
             status: whole(Topic::Status { node }),
+            trip: whole(Topic::Trip { node }),
             command: whole(Topic::Command { node }),
             reply: whole(Topic::Reply { node }),
         }

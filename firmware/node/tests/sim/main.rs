@@ -6,4 +6,5 @@
 mod ack;
 mod bus;
 mod outage;
+mod trip;
 mod world;
