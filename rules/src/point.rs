@@ -35,7 +35,7 @@ pub struct PointInfo {
     pub max_age_ms: u64,
     /// The node that reads it.
     pub node: Option<String>,
-    /// The slave of that node, as the node's status names it.
+    /// The slave of that node, as `bus/slave`: the same for all points of one device.
     pub slave: Option<String>,
 }
 

@@ -204,7 +204,10 @@ fn info(node: &Node, bus: &Bus, point: &devices::Point) -> PointInfo {
         period_ms: point.period_ms,
         max_age_ms: point.max_age_ms,
         node: Some(node.name.clone()),
-        slave: bus.slaves.get(point.slave).map(|slave| slave.name.clone()),
+        slave: bus
+            .slaves
+            .get(point.slave)
+            .map(|slave| format!("{}/{}", bus.name, slave.name)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rule tests that engineers write: readings over time in, alarms at times out.
 //!
 //! ```toml
-//! packs = ["gas"]                    # packs that come with the program, or files beside this one: "./ours.toml"
+//! packs = ["gas"]                    # packs that come with the program, or files beside this one: "ours.toml"
 //!
 //! [points]                           # the site that the test pretends to be
 //! "tank/gt-01" = { kind = "combustible-gas", eu = "%LEL" }   # period 1s, max_age three periods, switch = true, device = "…"
@@ -44,7 +44,7 @@ use crate::pack;
 
 /// Plays every case of a test file.
 ///
-/// `beside` reads a rule file that the test names, as `./ours.toml`.
+/// `beside` reads a rule file that the test names, as `ours.toml`.
 /// None when the file, or a rule that it tests, has a problem.
 pub fn run(
     source: &Source,
@@ -115,7 +115,7 @@ fn rules_of(
     if let Some(pack) = pack::pack(name) {
         return Some(pack.source());
     }
-    if name.starts_with("./") || name.starts_with("../") {
+    if name.ends_with(".toml") {
         return match beside(name) {
             Ok(source) => Some(source),
             Err(error) => {
@@ -126,7 +126,7 @@ fn rules_of(
     }
     let names: Vec<&str> = pack::PACKS.iter().map(|pack| pack.name).collect();
     item.problem(format!(
-        "no pack `{name}`, expected one of `{}`, or a file as `./ours.toml`",
+        "no pack `{name}`, expected one of `{}`, or a file beside this one as `ours.toml`",
         names.join("`, `")
     ));
     None

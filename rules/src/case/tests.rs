@@ -10,7 +10,7 @@ fn play(text: &str) -> (Option<Report>, String) {
     let problems = Problems::default();
     let source = Source::new("t.toml", text);
     let beside = |name: &str| match name {
-        "./ours.toml" => Ok(Source::new("ours.toml", "pack = \"ours\"\n")),
+        "ours.toml" => Ok(Source::new("ours.toml", "pack = \"ours\"\n")),
         _ => Err(std::format!("`{name}` can't be read: no such file")),
     };
     let report = run(&source, &beside, &problems);
@@ -51,14 +51,14 @@ fn a_case_that_fails_shows_what_happened_when() {
 #[test]
 fn a_wrong_test_file_is_told_everything_at_once() {
     let (report, problems) = play(
-        "packs = [\"gsa\", \"./ours.toml\", \"./theirs.toml\"]\n[points]\n\"tg\" = { kind = \"combustible-gas\" }\n\"t/g\" = { kind = \"combustible-gas\", eu = \"%LEL\" }\n[[case]]\nname = \"x\"\nseries = { \"t/h\" = \"1\", \"t/g\" = \"1 2x\" }\nsteps = [{ at = \"5s\", letter = \"J\" }, { at = \"1s\", alarm = \"t/g/x\", do = \"akc\" }, { at = \"2s\", alarm = \"t/g/x\" }]\n",
+        "packs = [\"gsa\", \"ours.toml\", \"theirs.toml\"]\n[points]\n\"tg\" = { kind = \"combustible-gas\" }\n\"t/g\" = { kind = \"combustible-gas\", eu = \"%LEL\" }\n[[case]]\nname = \"x\"\nseries = { \"t/h\" = \"1\", \"t/g\" = \"1 2x\" }\nsteps = [{ at = \"5s\", letter = \"J\" }, { at = \"1s\", alarm = \"t/g/x\", do = \"akc\" }, { at = \"2s\", alarm = \"t/g/x\" }]\n",
     );
     assert!(report.is_none());
     assert_eq!(
         problems,
         "ours.toml:1:1: version: missing, expected a value\n\
-         t.toml:1:10: packs[0]: no pack `gsa`, expected one of `gas`, `dust`, `tailings`, `welding`, or a file as `./ours.toml`\n\
-         t.toml:1:32: packs[2]: `./theirs.toml` can't be read: no such file\n\
+         t.toml:1:10: packs[0]: no pack `gsa`, expected one of `gas`, `dust`, `tailings`, `welding`, or a file beside this one as `ours.toml`\n\
+         t.toml:1:30: packs[2]: `theirs.toml` can't be read: no such file\n\
          t.toml:3:8: points.tg: `tg` is no point, expected `unit/point`\n\
          t.toml:7:20: case[0].series.t/h: `t/h` is not in `[points]`, did you mean `t/g`?\n\
          t.toml:7:36: case[0].series.t/g: `2x` is no reading, expected a number\n\

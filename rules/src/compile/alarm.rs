@@ -474,7 +474,7 @@ fn level_spec(level: &Level<'_>, test: Test, overrides: &Overrides<'_, '_>) -> L
 }
 
 /// What can be said of a rule's levels without knowing any point.
-fn check_levels(rule: &Rule<'_>) {
+pub(super) fn check_levels(rule: &Rule<'_>) {
     let levels = rule.levels();
     for (index, level) in levels.iter().enumerate() {
         let name = &level.name;

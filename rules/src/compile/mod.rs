@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use self::points::Points;
 use self::site::Site;
-use crate::file::{Condition, Head, Rule, RuleFile};
+use crate::file::{Condition, Head, Override, Rule, RuleFile};
 use crate::point::PointInfo;
 use crate::program::{Program, ProgramBuilder, RuleInfo};
 
@@ -54,6 +54,28 @@ pub fn compile(
     (problems.len() == n_before).then_some(program)
 }
 
+/// Checks what can be known of rule files without a site: their form, their levels and how they refer to each other.
+///
+/// Gives the number of rules.
+pub fn check(sources: &[Source], problems: &Problems) -> usize {
+    let documents: Vec<_> = sources
+        .iter()
+        .map(|source| source.parse(problems))
+        .collect();
+    let files: Vec<RuleFile<'_>> = documents
+        .iter()
+        .map(|document| RuleFile::read(&document.root()))
+        .collect();
+    let rules = rules_in_order(&files);
+    for (_, rule) in &rules {
+        alarm::check_levels(rule);
+    }
+    for file in &files {
+        check_overrides(&file.overrides, &rules, true);
+    }
+    rules.len()
+}
+
 /// Compiles files that were read. What comes out is of use only when no problem was added.
 pub(crate) fn compile_files(
     files: &[RuleFile<'_>],
@@ -74,7 +96,7 @@ pub(crate) fn compile_files(
     let points = Points::new(points);
     let site = Site::read(files, &points);
     let rules = rules_in_order(files);
-    check_overrides(&site, &rules);
+    check_overrides(&site.overrides, &rules, false);
     let mut adding = alarm::Adding::new(&points, &site, builder, warnings);
     for (head, rule) in &rules {
         let info = rule_info(head, rule, &site);
@@ -171,10 +193,14 @@ fn unknown_rule<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String 
     format!("no rule `{name}` in these files{hint}")
 }
 
-fn check_overrides(site: &Site<'_>, rules: &[(&Head, &Rule<'_>)]) {
-    for entry in &site.overrides {
+/// Checks what overrides name; `partial`: the rule may be in a file that is not here.
+fn check_overrides(overrides: &[Override<'_>], rules: &[(&Head, &Rule<'_>)], partial: bool) {
+    for entry in overrides {
         let name = &entry.rule.value;
         let Some((_, rule)) = rules.iter().find(|(_, rule)| rule.name.value == *name) else {
+            if partial {
+                continue;
+            }
             let known = rules.iter().map(|(_, rule)| rule.name.value.as_str());
             entry.rule.item.problem(unknown_rule(name, known));
             continue;

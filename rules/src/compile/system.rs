@@ -126,7 +126,7 @@ pub(super) fn add(
 struct Adding<'b> {
     builder: &'b mut ProgramBuilder,
     report: &'b mut dyn FnMut(BuildError),
-    /// What explains that points of a node (and slave) are silent.
+    /// What explains that points of a node, or of its `bus/slave`, are silent.
     silent: Vec<(String, Option<String>, AlarmIdx)>,
     /// What explains that any point is silent.
     blind: Vec<AlarmIdx>,
@@ -181,7 +181,7 @@ impl Adding<'_> {
             let silent = rule.and_then(|rule| self.external(scope.clone(), rule, Colour::Yellow));
             for alarm in [silent, silent_bus].into_iter().flatten() {
                 self.silent
-                    .push((node.to_string(), Some(slave.clone()), alarm));
+                    .push((node.to_string(), Some(format!("{name}/{slave}")), alarm));
             }
         }
     }

@@ -1,6 +1,15 @@
 //! Good rule files and what they compile to.
 
+use std::sync::Arc;
+
+use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+
+use super::super::{BusInfo, NodeInfo};
 use super::*;
+use crate::effect::{EventKind, Input};
+use crate::engine::Engine;
+use crate::point::PointIdx;
+use crate::value::Tri;
 
 const SITE: &str = "
 [[limits]]
@@ -140,4 +149,113 @@ fn what_is_odd_and_harmless_is_a_warning() {
             "site.toml:22:8: override[0].rule: meets no point and no unit that this rule is for",
         ]
     );
+}
+
+#[test]
+fn the_packs_are_in_order_without_a_site() {
+    let problems = Problems::default();
+    let files: Vec<Source> = crate::pack::PACKS
+        .iter()
+        .map(crate::pack::Pack::source)
+        .collect();
+    assert_eq!(super::super::check(&files, &problems), 16);
+    assert_eq!(problems.to_string(), "");
+}
+
+#[test]
+fn every_part_of_the_system_has_its_alarms() {
+    let mut points = points(&["tank/gt-01 combustible-gas %LEL line/d1"]);
+    points[0].node = Some("n1".into());
+    let system = System {
+        gateway: "gw".into(),
+        nodes: Vec::from([NodeInfo {
+            name: "n1".into(),
+            buses: Vec::from([BusInfo {
+                name: "line".into(),
+                slaves: Vec::from(["d1".to_string(), "d2".to_string()]),
+            }]),
+        }]),
+    };
+    let problems = Problems::default();
+    let program = compile(&[], &points, &system, &problems, &Problems::default());
+    assert_eq!(problems.to_string(), "");
+    let program = program.expect("no problem");
+    let mut ids: Vec<String> = program
+        .alarm_idxs()
+        .map(|alarm| program.id_of(alarm).to_string())
+        .collect();
+    ids.sort();
+    assert_eq!(
+        ids,
+        [
+            "-/gw/sys.broker",
+            "-/gw/sys.clock",
+            "-/gw/sys.database",
+            "-/gw/sys.disk",
+            "-/n1/sys.bus.line",
+            "-/n1/sys.clock",
+            "-/n1/sys.offline",
+            "-/n1/sys.slave.line.d1",
+            "-/n1/sys.slave.line.d2",
+            "tank/gt-01/sys.quality",
+        ]
+    );
+    for rule in program.rules() {
+        assert!(!rule.text.zh.is_empty() && !rule.text.en.is_empty());
+    }
+}
+
+/// Plays a point's silence with and without an alarm that explains it.
+#[track_caller]
+fn check_silence(explained_by: Option<&str>, raised: bool) {
+    let mut points = points(&["tank/gt-01 combustible-gas %LEL line/d1"]);
+    points[0].node = Some("n1".into());
+    let system = System {
+        gateway: "gw".into(),
+        nodes: Vec::from([NodeInfo {
+            name: "n1".into(),
+            buses: Vec::from([BusInfo {
+                name: "line".into(),
+                slaves: Vec::from(["d1".to_string(), "d2".to_string()]),
+            }]),
+        }]),
+    };
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    let program = compile(&[], &points, &system, &problems, &warnings);
+    let mut engine = Engine::new(Arc::new(program.expect("no problem")), UtcMs(0));
+    let mut effects = Vec::new();
+    let sample = Sample {
+        at: UtcMs(0),
+        value: Some(Value::Number(1.0)),
+        quality: Quality::GOOD,
+        clock: Clock::Synced,
+    };
+    let point = PointIdx(0);
+    let input = Input::Sample { point, sample };
+    engine.handle(input, UtcMs(0), &mut effects).expect("taken");
+    if let Some(id) = explained_by {
+        let alarm = engine.program().find_alarm(id).expect("a system alarm");
+        let input = Input::Condition {
+            alarm,
+            active: Tri::True,
+            reason: "",
+        };
+        engine.handle(input, UtcMs(9), &mut effects).expect("taken");
+    }
+    engine.handle_timeout(UtcMs(600_000), &mut effects);
+    let quality = engine.program().find_alarm("tank/gt-01/sys.quality");
+    let of_point = effects
+        .iter()
+        .any(|effect| Some(effect.alarm) == quality && effect.kind == EventKind::Raised);
+    assert_eq!(of_point, raised, "{explained_by:?}");
+}
+
+#[test]
+fn a_silent_point_is_an_alarm_of_its_own_only_where_nothing_else_explains_it() {
+    check_silence(None, true);
+    check_silence(Some("-/n1/sys.slave.line.d2"), true);
+    check_silence(Some("-/n1/sys.slave.line.d1"), false);
+    check_silence(Some("-/n1/sys.bus.line"), false);
+    check_silence(Some("-/n1/sys.offline"), false);
+    check_silence(Some("-/gw/sys.broker"), false);
 }
