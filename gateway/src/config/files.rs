@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use front::{Item, Source};
+use front::Source;
+use host::config::Beside;
 use sha2::{Digest, Sha256};
 
 use crate::log::FileImage;
@@ -38,19 +39,6 @@ impl<'a> Files<'a> {
         Self {
             origin: Origin::Image(files),
             read: RefCell::default(),
-        }
-    }
-
-    /// True when what is only needed to run is there to be checked: secrets and certificates.
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self.origin, Origin::Disk { .. })
-    }
-
-    /// A path beside the configuration file.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        match &self.origin {
-            Origin::Disk { folder, .. } => folder.join(name),
-            Origin::Image(_) => PathBuf::from(name),
         }
     }
 
@@ -104,33 +92,25 @@ impl<'a> Files<'a> {
     pub(super) fn into_read(self) -> Vec<FileImage> {
         self.read.into_inner()
     }
+}
 
-    /// A secret out of the file that an item names.
-    pub(super) fn secret_file(&self, item: &Item<'_>) -> Option<String> {
-        let name = item.str()?;
-        if !self.is_live() {
-            return None;
-        }
-        match fs::read_to_string(self.path(name)) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                item.problem(format!("`{name}` cannot be read: {error}"));
-                None
-            }
+impl Beside for Files<'_> {
+    fn is_live(&self) -> bool {
+        matches!(self.origin, Origin::Disk { .. })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        match &self.origin {
+            Origin::Disk { folder, .. } => folder.join(name),
+            Origin::Image(_) => PathBuf::from(name),
         }
     }
 
-    /// A secret out of the environment variable that an item names.
-    pub(super) fn secret_env(&self, item: &Item<'_>) -> Option<String> {
-        let name = item.str()?;
-        let Origin::Disk { env, .. } = &self.origin else {
-            return None;
-        };
-        let text = env(name);
-        if text.is_none() {
-            item.problem(format!("the environment has no `{name}`"));
+    fn env(&self, name: &str) -> Option<String> {
+        match &self.origin {
+            Origin::Disk { env, .. } => env(name),
+            Origin::Image(_) => None,
         }
-        text
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use front::{Place, Problems, Source, Table};
+use host::config::{Beside as _, secret};
 use rules::point::PointInfo;
 
 use super::files::{Files, folder_of, hash_of};
-use super::secret::secret;
 use super::site::{self, Reading, segment};
 use super::{Config, Data, Http, Influx, Point, Secret, Site, broker, rule};
 use crate::log::FileImage;

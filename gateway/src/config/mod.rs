@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use host::mqtt::{Login, Tls};
 use rules::compile::System;
 use rules::point::{PointIdx, PointInfo};
 use rules::program::Program;
@@ -18,12 +17,11 @@ mod broker;
 mod files;
 mod load;
 mod rule;
-mod secret;
 mod site;
 
 pub use files::hash_of;
+pub use host::config::{Remote, Secret};
 pub use load::{load, load_image};
-pub use secret::Secret;
 
 /// A site's configuration, checked.
 #[derive(Clone, Debug)]
@@ -73,19 +71,6 @@ pub enum Broker {
         /// Where it listens.
         listen: SocketAddr,
     },
-}
-
-/// How a broker elsewhere is reached.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Remote {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// TLS, with a client certificate where the broker asks for one; none is plain TCP.
-    pub tls: Option<Tls>,
-    /// User name and password.
-    pub login: Option<Login>,
 }
 
 /// Where this gateway keeps what must survive it.

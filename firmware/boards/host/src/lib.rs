@@ -4,6 +4,7 @@
 
 mod boot;
 mod clock;
+pub mod config;
 pub mod line;
 pub mod mqtt;
 mod runtime;
@@ -13,6 +14,6 @@ pub mod uplink;
 
 pub use boot::next as next_boot;
 pub use clock::Clock;
-pub use runtime::{Uplink, UplinkEvent, UplinkPeer, uplink};
+pub use runtime::{Uplink, UplinkEvent, UplinkPeer, uplink_channel};
 pub use store::FileStore;
 pub use supervise::{Running, start};

@@ -1,2 +1,119 @@
-//! .
-fn main() {}
+//! `fengsui-node`: the edge node on Linux.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use front::Problems;
+use host::config::NodeConfig;
+use host::mqtt::{Options, Session};
+use host::{Clock, FileStore, next_boot, start, uplink};
+use node::{BackOffConfig, Config, Node, PackConfig, UplinkConfig};
+use tracing::{error, info};
+
+/// Reads the sensors of its buses over Modbus and publishes what they say, keeping it until the gateway has it.
+///
+/// Example: fengsui-node /etc/fengsui/node.toml
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The node's file; `configs/node.toml` tells every key.
+    config: PathBuf,
+}
+
+/// Bad input, as the contract's exit codes have it.
+const BAD_INPUT: u8 = 2;
+/// What it needs can't be reached.
+const OUT_OF_REACH: u8 = 3;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .init();
+    let problems = Problems::default();
+    let env = |name: &str| std::env::var(name).ok();
+    let Some(config) = host::config::load(&arguments.config, &env, &problems) else {
+        say(&problems);
+        return ExitCode::from(BAD_INPUT);
+    };
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::from(OUT_OF_REACH)
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "what a person has to mend")]
+fn say(problems: &Problems) {
+    eprintln!("{problems}");
+}
+
+/// Runs until SIGINT or SIGTERM.
+fn run(config: NodeConfig) -> anyhow::Result<()> {
+    let clock = Clock::start();
+    let now = clock.now();
+    let boot = next_boot(&config.folder, now.wall.utc())?;
+    let store = FileStore::open(&config.folder.join("outbox"), config.outbox_bytes)?;
+    let mut options = Options::new(
+        config.broker.host,
+        config.broker.port,
+        format!("{}-{}-{}", config.park, config.enterprise, config.node),
+    );
+    options.login = config.broker.login;
+    options.tls = config.broker.tls.map(|tls| tls.load()).transpose()?;
+    let node = Node::new(
+        Config {
+            park: config.park,
+            enterprise: config.enterprise,
+            node: config.node,
+            firmware: concat!("fengsui-node ", env!("CARGO_PKG_VERSION")).to_owned(),
+            config_hash: None,
+            rules_hash: None,
+            reset_cause: None,
+            buses: config.buses,
+            pack: PackConfig::default(),
+            uplink: UplinkConfig::default(),
+            back_off: BackOffConfig::default(),
+        },
+        boot,
+        boot,
+        store,
+        now,
+    )?;
+    info!(boot, buses = node.n_buses(), "the node starts");
+    let session = Session::new(uplink::with_will(options, &node.will()));
+    let (near, far) = host::uplink_channel(256);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut serving = std::pin::pin!(uplink::serve(session, far));
+        let running = start(node, clock, near)?;
+        tokio::select! {
+            () = &mut serving => {}
+            signal = stop_signal() => signal?,
+        }
+        info!("the node stops");
+        // Its last words are taken while it ends on its own thread.
+        let ending = tokio::task::spawn_blocking(move || running.stop());
+        serving.await;
+        ending.await?;
+        Ok(())
+    })
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}

@@ -57,7 +57,7 @@ pub struct UplinkPeer {
 
 /// Both ends of an uplink, which holds `room` effects and events.
 #[must_use]
-pub fn uplink(room: usize) -> (Uplink, UplinkPeer) {
+pub fn uplink_channel(room: usize) -> (Uplink, UplinkPeer) {
     let (effects_in, effects) = mpsc::channel(room);
     let (events, events_out) = mpsc::channel(room);
     let uplink = Uplink {

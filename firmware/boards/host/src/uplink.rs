@@ -21,8 +21,7 @@ pub fn with_will(mut options: Options, will: &Will) -> Options {
 /// Serves a node until it is gone, then waits for what it said last and says goodbye.
 ///
 /// The session must start clean: what was not acknowledged is the node's to send again.
-pub async fn serve(options: Options, mut peer: UplinkPeer) {
-    let mut session = Session::new(options.clone());
+pub async fn serve(mut session: Session, mut peer: UplinkPeer) {
     let mut number = 0;
     let mut connected = false;
     let mut waiting: Option<Effect> = None;
@@ -78,7 +77,7 @@ pub async fn serve(options: Options, mut peer: UplinkPeer) {
             effect = peer.effects.recv(), if waiting.is_none() && !gone => match effect {
                 Some((wanted_in, Effect::Disconnect)) if wanted_in == number && connected => {
                     warn!("the broker keeps messages without an answer: connecting again");
-                    session = Session::new(options.clone());
+                    session = Session::new(session.options().clone());
                     connected = false;
                     tell(&peer, UplinkEvent::Disconnected).await;
                 }

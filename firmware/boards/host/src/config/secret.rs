@@ -4,7 +4,7 @@ use std::fmt;
 
 use front::{Item, Table};
 
-use super::files::Files;
+use super::Beside;
 
 /// A token or a password; `Debug` hides it.
 #[derive(Clone, Eq, PartialEq)]
@@ -29,11 +29,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Reads `{name}_file` or `{name}_env`; refuses `{name}` itself. The item is where the secret is told, for problems with it.
-pub(super) fn secret<'a>(
-    table: &Table<'a>,
-    name: &str,
-    files: &Files<'_>,
-) -> Option<(Item<'a>, Secret)> {
+pub fn secret<'a>(table: &Table<'a>, name: &str, files: &dyn Beside) -> Option<(Item<'a>, Secret)> {
     if let Some(item) = table.opt(name) {
         item.problem(format!(
             "a secret in a file that is copied and logged, expected `{name}_file` with the file that holds it, or `{name}_env` with the name of an environment variable"
@@ -45,11 +41,11 @@ pub(super) fn secret<'a>(
     );
     let (item, text) = match (by_file, by_env) {
         (Some(item), None) => {
-            let text = files.secret_file(&item)?;
+            let text = out_of_file(&item, files)?;
             (item, text)
         }
         (None, Some(item)) => {
-            let text = files.secret_env(&item)?;
+            let text = out_of_env(&item, files)?;
             (item, text)
         }
         (None, None) => return None,
@@ -64,4 +60,32 @@ pub(super) fn secret<'a>(
         return None;
     }
     Some((item, Secret::new(text)))
+}
+
+/// A secret out of the file that an item names.
+fn out_of_file(item: &Item<'_>, files: &dyn Beside) -> Option<String> {
+    let name = item.str()?;
+    if !files.is_live() {
+        return None;
+    }
+    match std::fs::read_to_string(files.path(name)) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            item.problem(format!("`{name}` cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// A secret out of the environment variable that an item names.
+fn out_of_env(item: &Item<'_>, files: &dyn Beside) -> Option<String> {
+    let name = item.str()?;
+    if !files.is_live() {
+        return None;
+    }
+    let text = files.env(name);
+    if text.is_none() {
+        item.problem(format!("the environment has no `{name}`"));
+    }
+    text
 }
