@@ -6,6 +6,7 @@ use std::vec::Vec;
 use super::*;
 use crate::Plan;
 
+mod shipped;
 mod wrong;
 
 fn configs(folder: &str) -> Vec<PathBuf> {
