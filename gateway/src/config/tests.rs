@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::Path;
 
 use front::Problems;
@@ -48,6 +49,90 @@ fn the_gateway_file_in_configs_loads_with_all_its_buses() {
     let login = remote.login.as_ref().expect("a login");
     assert_eq!(login.password, "secret of FENGSUI_PASSWORD");
     assert_eq!(config.data.outbox_bytes, 1 << 30);
+}
+
+/// A copy of the shipped file with the keys turned on that are off in it, and some of its lines left out.
+fn with_keys_on(folder: &Path, keys: &[&str], without: &[&str]) -> String {
+    let text = fs::read_to_string(configs().join("gateway.toml")).expect("readable");
+    let lines: Vec<String> = text
+        .lines()
+        .filter(|line| !without.iter().any(|word| line.starts_with(word)))
+        .map(|line| match line.strip_prefix("#: ") {
+            Some(key) if keys.iter().any(|wanted| key.starts_with(wanted)) => key.to_owned(),
+            _ => line.replace(
+                "\"buses/",
+                &format!("\"{}/", configs().join("buses").display()),
+            ),
+        })
+        .map(|line| {
+            line.replace(
+                "\"rules/",
+                &format!("\"{}/", configs().join("rules").display()),
+            )
+        })
+        .collect();
+    fs::write(folder.join("gateway.toml"), lines.join("\n")).expect("written");
+    lines.join("\n")
+}
+
+fn load_from(folder: &Path) -> Config {
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    let config = load(&folder.join("gateway.toml"), &env, &problems, &warnings);
+    assert_eq!(problems.to_string(), "");
+    config.expect("no problem")
+}
+
+#[test]
+fn the_keys_that_are_off_in_the_gateway_file_work_when_they_are_turned_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    for name in ["certs", "secrets"] {
+        fs::create_dir(path.join(name)).expect("made");
+    }
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = rcgen::CertificateParams::new(vec!["gateway".to_owned()])
+        .and_then(|params| params.self_signed(&key))
+        .expect("a certificate");
+    for (name, text) in [
+        ("certs/ca.pem", certificate.pem()),
+        ("certs/gateway.pem", certificate.pem()),
+        ("certs/gateway.key", key.serialize_pem()),
+        ("secrets/broker", "from a file\n".to_owned()),
+        ("secrets/influx", "token\n".to_owned()),
+        ("secrets/api", "api\n".to_owned()),
+    ] {
+        fs::write(path.join(name), text).expect("written");
+    }
+    let text = with_keys_on(
+        path,
+        &["ca ", "certificate", "key", "password_file", "token_file"],
+        &["password_env", "token_env"],
+    );
+    let text = text.replace("mqtt://127.0.0.1:1883", "mqtts://broker.plant.example");
+    fs::write(path.join("gateway.toml"), text).expect("written");
+    let config = load_from(path);
+    let Broker::Remote(remote) = &config.broker else {
+        panic!("a broker elsewhere");
+    };
+    assert_eq!(remote.port, 8883);
+    assert_eq!(
+        remote.login.as_ref().map(|login| login.password.as_str()),
+        Some("from a file")
+    );
+    let identity = remote.tls.as_ref().and_then(|tls| tls.identity.as_ref());
+    assert!(identity.is_some_and(|(chain, _)| chain.ends_with("certs/gateway.pem")));
+    let token = config.influx.as_ref().map(|influx| influx.token.reveal());
+    assert_eq!(token, Some("token"));
+
+    with_keys_on(
+        path,
+        &["embedded"],
+        &["url = \"mqtt", "user", "password_env"],
+    );
+    let Broker::Embedded { listen } = load_from(path).broker else {
+        panic!("a broker in this process");
+    };
+    assert_eq!(listen.port(), 1883);
 }
 
 #[test]
