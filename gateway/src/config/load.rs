@@ -165,14 +165,14 @@ fn names(table: &Table<'_>) -> (Option<Site>, Option<String>) {
 
 fn data(table: &Table<'_>, files: &Files<'_>) -> Option<Data> {
     let folder = table.req("folder").and_then(|item| item.str());
-    let outbox_mb = match table.opt("outbox_mb") {
+    let outbox_mib = match table.opt("outbox_mib") {
         Some(item) => item.int(1..=1_000_000),
         None => Some(1_024),
     };
     table.finish();
     Some(Data {
         folder: files.path(folder?),
-        outbox_bytes: u64::try_from(outbox_mb?).ok()? << 20,
+        outbox_bytes: u64::try_from(outbox_mib?).ok()? << 20,
     })
 }
 
