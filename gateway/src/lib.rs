@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod broker;
 pub mod cli;
 pub mod config;
+pub mod http;
 pub mod ingest;
 pub mod log;
 pub use host::mqtt;

@@ -1,0 +1,94 @@
+//! What the API asks the core, which answers between two records of the log.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+/// A question with where its answer goes; nobody waits for an answer that takes too long.
+#[derive(Debug)]
+pub enum Ask {
+    /// How is everything?
+    Status(oneshot::Sender<Status>),
+    /// The states of all alarms that are not normal, each as the JSON body that regulators get.
+    Alarms(oneshot::Sender<Vec<String>>),
+    /// A person acts; refused with the reason.
+    Act(Act, oneshot::Sender<Result<(), String>>),
+}
+
+/// What a person does to an alarm.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Act {
+    /// `ack`, `reset` or `comment`.
+    pub verb: String,
+    /// The alarm's id, `unit/point/rule`.
+    pub alarm: String,
+    /// The occurrence that they saw; none for whichever it is.
+    pub occurrence: Option<u64>,
+    /// Who.
+    pub by: String,
+    /// What they have to say; empty when nothing.
+    pub comment: String,
+}
+
+/// How the gateway is. Readers ignore what they don't know.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Status {
+    /// The gateway's name.
+    pub gateway: String,
+    /// `{park}/{enterprise}`.
+    pub site: String,
+    /// The program's version.
+    pub version: String,
+    /// The hash of the configuration in force.
+    pub config_hash: String,
+    /// The epoch of the events.
+    pub epoch: String,
+    /// The number of the last event.
+    pub seq: u64,
+    /// The broker has us.
+    pub connected: bool,
+    /// The broker holds what we hold.
+    pub alarm_state: String,
+    /// How many alarms are not normal.
+    pub alarms: u64,
+    /// Bytes in the log.
+    pub log_end: u64,
+    /// Bytes of it that are on disk.
+    pub log_durable: u64,
+    /// Why the log's or the journal's disk takes nothing; empty while it does.
+    pub disk: String,
+    /// Each node by name.
+    pub nodes: Vec<NodeView>,
+    /// What was counted since the start: samples taken, packs refused, dead letters by cause.
+    pub counters: Vec<Counter>,
+}
+
+impl Status {
+    /// True while what the broker holds is what is true.
+    pub fn ready(&self) -> bool {
+        self.connected && self.alarm_state == "known"
+    }
+}
+
+/// A node as the gateway sees it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct NodeView {
+    /// Its name.
+    pub node: String,
+    /// Online, offline or never seen.
+    pub state: String,
+    /// The last pack taken in, as `boot:seq`.
+    pub last: String,
+    /// Packs that are known to be missing.
+    pub missing: u64,
+}
+
+/// A number since the start.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Counter {
+    /// What was counted.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+}
