@@ -7,7 +7,10 @@
 pub mod alarm;
 pub mod broker;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod engine;
+pub mod event;
 pub mod http;
 pub mod ingest;
 pub mod log;

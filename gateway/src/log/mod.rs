@@ -30,7 +30,7 @@ pub use record::{
 };
 pub use snapshot::Snapshot;
 pub use writer::{
-    Appender, Chunk, CommitQueue, Committer, Disk, DiskHealth, FolderDisk, LogFull, PENDING_MAX,
+    Appended, Appender, Chunk, CommitQueue, Committer, Disk, DiskHealth, FolderDisk, PENDING_MAX,
     SEGMENT_LEN, committer,
 };
 
@@ -145,11 +145,19 @@ impl Folder {
     /// # Errors
     /// What had been on disk is damaged or missing: nothing is skipped.
     pub fn open(&self, config: &ConfigImage, now: UtcMs) -> Result<Opened, LogError> {
-        let floor = Snapshot::newest(&self.path)?;
+        let floor = Snapshot::floor(&self.path)?;
         let (tail, cut) = segment::recover(&self.path, floor)?;
         let has_history = tail.is_some();
+        let mut appender = Appender::new(tail, config.clone(), now);
+        // A stop while the disk took nothing, after the snapshot of what was evaluated meanwhile: the log goes on behind it.
+        if let Some(snapshot) = Snapshot::load(&self.path)?
+            && snapshot.at > appender.end()
+            && snapshot.prev == appender.end()
+        {
+            appender.skip_to(snapshot.at, snapshot.t);
+        }
         Ok(Opened {
-            appender: Appender::new(tail, config.clone(), now),
+            appender,
             cut,
             has_history,
         })

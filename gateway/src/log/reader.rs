@@ -133,12 +133,33 @@ impl Reader {
                 }
                 Step::End if open.end >= upto => return Ok(None),
                 Step::End => {
-                    (self.base, self.next) = (open.end, open.end);
+                    let base = following(&self.folder, open.end)?;
+                    (self.base, self.next) = (base, base);
                     self.segment = None;
                 }
             }
         }
         Ok(None)
+    }
+}
+
+/// The segment after one that ends at `end`; they don't touch where the disk took nothing for a while.
+fn following(folder: &Path, end: LogOffset) -> Result<LogOffset, LogError> {
+    if segment::path_of(folder, end).exists() {
+        return Ok(end);
+    }
+    let next = segment::list(folder)?
+        .into_iter()
+        .find(|segment| segment.base > end);
+    let Some(next) = next else { return Ok(end) };
+    let prev = segment::prev_of(&next).map_err(|source| LogError::io(&next.path, source))?;
+    if prev == Some(end) {
+        Ok(next.base)
+    } else {
+        Err(LogError::Hole {
+            from: end,
+            to: next.base,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use super::frame::{self, Frame, OVERHEAD, Parsed};
 use super::{ConfigImage, LogError, LogOffset, Record};
 
 /// Bytes before the first record of a segment.
-pub(super) const HEADER_LEN: usize = 16;
+pub(super) const HEADER_LEN: usize = 24;
 const MAGIC: [u8; 8] = *b"FSLOG\0\0\x01";
 const READ_LEN: usize = 256 << 10;
 
@@ -35,12 +35,20 @@ pub(super) fn path_of(folder: &Path, base: LogOffset) -> PathBuf {
     folder.join(format!("{:020}.log", base.0))
 }
 
-/// The header of the segment that begins at `base`.
-pub(super) fn header(base: LogOffset) -> [u8; HEADER_LEN] {
+/// The header of the segment that begins at `base` and follows what ends at `prev`.
+///
+/// They differ where the disk took nothing for a while: a snapshot at `base` holds what was evaluated meanwhile.
+pub(super) fn header(base: LogOffset, prev: LogOffset) -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[..8].copy_from_slice(&MAGIC);
-    header[8..].copy_from_slice(&base.0.to_le_bytes());
+    header[8..16].copy_from_slice(&base.0.to_le_bytes());
+    header[16..].copy_from_slice(&prev.0.to_le_bytes());
     header
+}
+
+/// The end of what stands before a segment; none when its header isn't whole.
+pub(super) fn prev_of(segment: &Segment) -> io::Result<Option<LogOffset>> {
+    Ok(SegmentReader::open(&segment.path, segment.base)?.map(|reader| reader.prev))
 }
 
 /// All segments of a folder by their base.
@@ -84,6 +92,7 @@ pub(super) enum Step {
 pub(super) struct SegmentReader {
     file: File,
     base: LogOffset,
+    prev: LogOffset,
     /// Where the first byte of `buffer` stands in the file.
     window: u64,
     buffer: Vec<u8>,
@@ -102,12 +111,16 @@ impl SegmentReader {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             other => other?,
         }
-        if header != self::header(base) {
+        let mut prev = [0; 8];
+        prev.copy_from_slice(&header[16..]);
+        let prev = LogOffset(u64::from_le_bytes(prev));
+        if header != self::header(base, prev) || prev > base {
             return Ok(None);
         }
         Ok(Some(Self {
             file,
             base,
+            prev,
             window: HEADER_LEN as u64,
             buffer: Vec::new(),
             done: 0,
@@ -198,11 +211,12 @@ pub(super) struct Tail {
 pub(super) fn recover(folder: &Path, floor: LogOffset) -> Result<(Option<Tail>, u64), LogError> {
     let mut segments = list(folder)?;
     for pair in segments.windows(2) {
-        if pair[0].end() != pair[1].base {
-            return Err(LogError::Hole {
-                from: pair[0].end(),
-                to: pair[1].base,
-            });
+        let (from, to) = (pair[0].end(), pair[1].base);
+        if from != to {
+            let prev = prev_of(&pair[1]).map_err(|source| LogError::io(&pair[1].path, source))?;
+            if prev != Some(from) {
+                return Err(LogError::Hole { from, to });
+            }
         }
     }
     let mut cut = 0;

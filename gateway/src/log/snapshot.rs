@@ -19,6 +19,8 @@ const KEPT: usize = 2;
 pub struct Snapshot {
     /// Where to go on.
     pub at: LogOffset,
+    /// Where the log ends that it follows: `at`, but for what was evaluated while the disk took nothing.
+    pub prev: LogOffset,
     /// T of the last record before it.
     pub t: UtcMs,
     /// The configuration under which it was taken: its hash.
@@ -39,6 +41,7 @@ impl Snapshot {
     fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         put_u64(&mut out, self.at.0);
+        put_u64(&mut out, self.prev.0);
         put_i64(&mut out, self.t.0);
         put_str(&mut out, &self.config);
         put_u64(&mut out, self.parts.len() as u64);
@@ -56,6 +59,7 @@ impl Snapshot {
         }
         let mut snapshot = Self {
             at: LogOffset(cursor.u64()?),
+            prev: LogOffset(cursor.u64()?),
             t: UtcMs(cursor.i64()?),
             config: cursor.string()?,
             parts: Vec::new(),
@@ -73,11 +77,11 @@ impl Snapshot {
     /// # Errors
     /// Those of the file system; then those before stand.
     pub fn store(&self, folder: &Path) -> Result<(), LogError> {
-        let path = folder.join(format!("{:020}.snapshot", self.at.0));
+        let path = folder.join(format!("{:020}-{:020}.snapshot", self.at.0, self.prev.0));
         store::write(&path, &self.encode())?;
         let mut paths = list(folder)?;
         let old = paths.len().saturating_sub(KEPT);
-        for (_, path) in paths.drain(..old) {
+        for Listed { path, .. } in paths.drain(..old) {
             fs::remove_file(&path).map_err(|source| LogError::io(&path, source))?;
         }
         Ok(())
@@ -88,7 +92,7 @@ impl Snapshot {
     /// # Errors
     /// Those of the file system.
     pub fn load(folder: &Path) -> Result<Option<Self>, LogError> {
-        for (_, path) in list(folder)?.iter().rev() {
+        for Listed { path, .. } in list(folder)?.iter().rev() {
             if let Some(bytes) = store::read(path)?
                 && let Ok(snapshot) = Self::decode(&bytes)
             {
@@ -105,32 +109,39 @@ impl Snapshot {
     pub fn oldest(folder: &Path) -> Result<LogOffset, LogError> {
         let paths = list(folder)?;
         match paths.as_slice() {
-            [(oldest, _), _, ..] => Ok(*oldest),
+            [oldest, _, ..] => Ok(oldest.at),
             _ => Ok(LogOffset(0)),
         }
     }
 
-    /// The offset of the newest, readable or not: the log was durable up to it.
-    pub(super) fn newest(folder: &Path) -> Result<LogOffset, LogError> {
-        Ok(list(folder)?.last().map_or(LogOffset(0), |(at, _)| *at))
+    /// Where the log ended when the newest was written, readable or not: it was durable up to there.
+    pub(super) fn floor(folder: &Path) -> Result<LogOffset, LogError> {
+        Ok(list(folder)?.last().map_or(LogOffset(0), |last| last.prev))
     }
 }
 
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Listed {
+    at: LogOffset,
+    prev: LogOffset,
+    path: PathBuf,
+}
+
 /// All snapshots by offset.
-fn list(folder: &Path) -> Result<Vec<(LogOffset, PathBuf)>, LogError> {
+fn list(folder: &Path) -> Result<Vec<Listed>, LogError> {
     let at_folder = |source| LogError::io(folder, source);
-    let mut paths = Vec::new();
+    let mut listed = Vec::new();
     for entry in fs::read_dir(folder).map_err(at_folder)? {
         let path = entry.map_err(at_folder)?.path();
-        let at = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_suffix(".snapshot"))
-            .and_then(|digits| digits.parse().ok());
-        if let Some(at) = at {
-            paths.push((LogOffset(at), path));
+        let name = path.file_name().and_then(|name| name.to_str());
+        let offsets = name
+            .and_then(|name| name.strip_suffix(".snapshot")?.split_once('-'))
+            .and_then(|(at, prev)| Some((at.parse().ok()?, prev.parse().ok()?)));
+        if let Some((at, prev)) = offsets {
+            let (at, prev) = (LogOffset(at), LogOffset(prev));
+            listed.push(Listed { at, prev, path });
         }
     }
-    paths.sort();
-    Ok(paths)
+    listed.sort();
+    Ok(listed)
 }

@@ -56,7 +56,7 @@ fn written(each: bool, segment_len: u64, texts: &[String]) -> (TempDir, Vec<LogO
     let mut ends = Vec::new();
     for (index, text) in texts.iter().enumerate() {
         let t = UtcMs(10 + i64::try_from(index).unwrap());
-        ends.push(appender.append(&condition(text), t).unwrap());
+        ends.push(appender.append(&condition(text), t).end);
         if each {
             commit(&folder, &mut appender);
         }
@@ -89,7 +89,7 @@ fn what_was_written_is_read_over_segments_and_goes_on_after_a_restart() {
     assert_eq!(Some(&appender.end()), ends.last());
     assert_eq!(appender.last_t(), UtcMs(29));
     assert_eq!(appender.config().hash, "a");
-    let end = appender.append(&condition("more"), UtcMs(40)).unwrap();
+    let end = appender.append(&condition("more"), UtcMs(40)).end;
     commit(&folder, &mut appender);
     let read = read_all(dir.path(), end).unwrap();
     let mut wanted = texts(20);
@@ -135,7 +135,7 @@ fn a_log_cut_at_any_byte_gives_the_records_before_it_and_goes_on() {
             read.iter().map(|(_, end)| end).collect::<Vec<_>>(),
             kept.collect::<Vec<_>>()
         );
-        let end = appender.append(&condition("after"), UtcMs(99)).unwrap();
+        let end = appender.append(&condition("after"), UtcMs(99)).end;
         commit(&folder, &mut appender);
         let after = read_all(dir.path(), end).unwrap();
         assert_eq!(after.len(), read.len() + 1);
@@ -216,6 +216,7 @@ fn a_log_that_ends_before_its_snapshot_is_not_taken() {
     let (dir, ends) = written(true, SEGMENT_LEN, &texts(3));
     let snapshot = Snapshot {
         at: ends[2],
+        prev: ends[2],
         ..Snapshot::default()
     };
     snapshot.store(dir.path()).unwrap();
@@ -251,6 +252,7 @@ fn a_snapshot_that_does_not_read_gives_way_to_the_one_before() {
     let dir = TempDir::new().unwrap();
     let snapshot = |at| Snapshot {
         at: LogOffset(at),
+        prev: LogOffset(at),
         t: UtcMs(3),
         config: "a".into(),
         parts: vec![("engine".into(), vec![1, 2]), ("ingest".into(), Vec::new())],
@@ -262,7 +264,7 @@ fn a_snapshot_that_does_not_read_gives_way_to_the_one_before() {
     assert_eq!(Snapshot::oldest(dir.path()).unwrap(), LogOffset(20));
     assert_eq!(Snapshot::load(dir.path()).unwrap(), Some(snapshot(30)));
     assert_eq!(snapshot(30).part("engine"), [1, 2]);
-    let newest = dir.path().join(format!("{:020}.snapshot", 30));
+    let newest = dir.path().join(format!("{:020}-{:020}.snapshot", 30, 30));
     let whole = fs::read(&newest).unwrap();
     for index in 0..whole.len() {
         let mut damaged = whole.clone();
@@ -333,30 +335,59 @@ fn a_full_disk_refuses_what_has_no_room_and_later_takes_all_that_was_appended() 
     let (queue, committer, mut durable, mut health) = committer(disk, appender.durable());
     fault.send(io::ErrorKind::StorageFull).unwrap();
     let mut taken = 0;
-    while appender.append(&condition("waits"), UtcMs(1)).is_ok() {
+    while appender.append(&condition("waits"), UtcMs(1)).stored {
         taken += 1;
     }
-    assert!(appender.pending() >= 500);
+    let stored = LogOffset(appender.end().0 - 1);
+    assert!(appender.pending() >= 500 && appender.is_adrift());
     queue.submit(&mut appender);
-    let thread = std::thread::scope(|scope| {
+    let end = std::thread::scope(|scope| {
         let working = scope.spawn(|| committer.run());
         let wait = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
         wait.block_on(health.wait_for(Option::is_some)).unwrap();
         assert_eq!(*durable.borrow(), LogOffset(0));
-        wait.block_on(durable.wait_for(|durable| *durable == appender.end()))
+        wait.block_on(durable.wait_for(|durable| *durable == stored))
             .unwrap();
         wait.block_on(health.wait_for(Option::is_none)).unwrap();
-        appender.set_durable(*durable.borrow());
-        let end = appender.append(&condition("fits again"), UtcMs(2)).unwrap();
+        assert!(
+            !appender
+                .append(&condition("only in memory"), UtcMs(2))
+                .stored
+        );
+        assert!(!appender.can_resume());
+        appender.set_durable(stored);
+        assert!(appender.can_resume());
+        appender.resume(Snapshot {
+            t: UtcMs(2),
+            ..Snapshot::default()
+        });
+        let appended = appender.append(&condition("fits again"), UtcMs(3));
+        assert!(appended.stored);
         queue.submit(&mut appender);
         drop(queue);
         working.join().unwrap();
-        assert_eq!(*durable.borrow(), end);
-        end
+        assert_eq!(*durable.borrow(), appended.end);
+        appended.end
     });
-    assert_eq!(read_all(dir.path(), thread).unwrap().len(), taken + 1);
+    let read = read_all(dir.path(), end).unwrap();
+    assert_eq!(read.len(), taken + 1);
+    assert_eq!(read.last(), Some(&("fits again".to_owned(), end)));
+    let snapshot = Snapshot::load(dir.path()).unwrap().unwrap();
+    assert!(snapshot.at > stored && snapshot.at < end && snapshot.prev == stored);
+    drop(folder);
+    assert_eq!(reopen(&dir).unwrap().0.appender.end(), end);
+    // A stop right after the snapshot: the log goes on behind it.
+    fs::remove_file(last_segment(&dir)).unwrap();
+    let (opened, folder) = reopen(&dir).unwrap();
+    let mut appender = opened.appender;
+    assert!(appender.end() > snapshot.at);
+    let end = appender.append(&condition("goes on"), UtcMs(4)).end;
+    commit(&folder, &mut appender);
+    let read = read_all(dir.path(), end).unwrap();
+    assert_eq!(read.last(), Some(&("goes on".to_owned(), end)));
+    assert_eq!(read.len(), taken + 1);
 }
 
 proptest! {
@@ -374,12 +405,12 @@ proptest! {
         let folder = Folder::lock(dir.path()).unwrap();
         let mut appender = folder.open(&config("a"), UtcMs(0)).unwrap().appender.with_limits(400, PENDING_MAX);
         for index in 0..n_durable {
-            appender.append(&condition(&format!("durable {index}")), UtcMs(1)).unwrap();
+            appender.append(&condition(&format!("durable {index}")), UtcMs(1));
             commit(&folder, &mut appender);
         }
         let durable = appender.end();
         for index in 0..n_tail {
-            appender.append(&condition(&format!("tail {index}")), UtcMs(2)).unwrap();
+            appender.append(&condition(&format!("tail {index}")), UtcMs(2));
         }
         commit(&folder, &mut appender);
         drop(folder);

@@ -11,11 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use telemetry::UtcMs;
-use thiserror::Error;
 use tokio::sync::watch;
 
 use super::segment::{self, Tail};
-use super::{ConfigImage, LogOffset, Record, frame};
+use super::{ConfigImage, LogOffset, Record, Snapshot, frame};
 
 /// Bytes that may wait for the disk.
 pub const PENDING_MAX: u64 = 32 << 20;
@@ -24,10 +23,14 @@ pub const SEGMENT_LEN: u64 = 64 << 20;
 /// How long the committer waits before it tries a failed write again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Too much waits for the disk already, or the record is too long: it isn't in the log.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("the log takes no more: the disk does not keep up, is full or has failed")]
-pub struct LogFull;
+/// Where a record was put.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Appended {
+    /// Where it ends; offsets grow in any case.
+    pub end: LogOffset,
+    /// False when too much waits for the disk already: then the record is nowhere, and must not be acknowledged.
+    pub stored: bool,
+}
 
 /// Bytes of one segment that stand together.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Chunk {
     segment: LogOffset,
     at: LogOffset,
     bytes: Vec<u8>,
+    /// To be on disk before this is.
+    snapshot: Option<Box<Snapshot>>,
 }
 
 impl Chunk {
@@ -53,6 +58,8 @@ pub struct Appender {
     durable: LogOffset,
     segment_len: u64,
     pending_max: u64,
+    /// While records are refused: where the last one would have ended.
+    adrift: Option<LogOffset>,
     /// Buffers to use again.
     spare: Vec<Vec<u8>>,
 }
@@ -68,6 +75,7 @@ impl Appender {
             durable: LogOffset(0),
             segment_len: SEGMENT_LEN,
             pending_max: PENDING_MAX,
+            adrift: None,
             spare: Vec::new(),
         };
         match tail {
@@ -78,9 +86,15 @@ impl Appender {
                 appender.config = tail.config;
                 appender.last_t = tail.t;
             }
-            None => appender.begin_segment(),
+            None => appender.begin_segment(LogOffset(0), None),
         }
         appender
+    }
+
+    /// Goes on at a later offset: a snapshot has what was evaluated up to there.
+    pub(super) fn skip_to(&mut self, at: LogOffset, t: UtcMs) {
+        self.last_t = self.last_t.max(t);
+        self.begin_segment(at, None);
     }
 
     /// Smaller limits, for tests.
@@ -96,9 +110,19 @@ impl Appender {
         &self.config
     }
 
-    /// The end of the last record.
+    /// The end of the last record, also of one that was refused.
     pub fn end(&self) -> LogOffset {
-        self.open.end()
+        self.adrift.unwrap_or_else(|| self.open.end())
+    }
+
+    /// True while records are refused.
+    pub fn is_adrift(&self) -> bool {
+        self.adrift.is_some()
+    }
+
+    /// True when records are refused and all that was not is on disk: time to [`resume`](Self::resume).
+    pub fn can_resume(&self) -> bool {
+        self.is_adrift() && self.durable >= self.open.end()
     }
 
     /// T of the last record.
@@ -113,7 +137,7 @@ impl Appender {
 
     /// Bytes that wait for the disk.
     pub fn pending(&self) -> u64 {
-        self.end().0 - self.durable.0
+        self.open.end().0.saturating_sub(self.durable.0)
     }
 
     /// Takes in how far the disk is.
@@ -121,43 +145,60 @@ impl Appender {
         self.durable = self.durable.max(durable);
     }
 
-    /// Appends a record with its time, which must not be before the last one's, and returns where it ends.
+    /// Appends a record with its time, which must not be before the last one's.
     ///
-    /// # Errors
-    /// More than [`PENDING_MAX`] bytes wait for the disk, or the record has no room in a frame; then nothing is appended.
-    pub fn append(&mut self, record: &Record<'_>, t: UtcMs) -> Result<LogOffset, LogFull> {
+    /// When more than [`PENDING_MAX`] bytes wait for the disk it isn't stored, and nothing is until [`resume`](Self::resume).
+    pub fn append(&mut self, record: &Record<'_>, t: UtcMs) -> Appended {
         debug_assert!(t >= self.last_t, "T never goes back");
-        if self.pending() >= self.pending_max {
-            return Err(LogFull);
-        }
-        if self.end().0 - self.open.segment.0 >= self.segment_len {
-            self.begin_segment();
-        }
-        let at = self.end();
-        if !frame::put(&mut self.open.bytes, at, self.durable, t, record) {
-            return Err(LogFull);
-        }
         self.last_t = t;
         if let Record::Config(config) = record {
             self.config = config.clone();
         }
-        Ok(self.end())
+        if self.adrift.is_none() && self.pending() >= self.pending_max {
+            self.adrift = Some(self.end());
+        }
+        let stored = self.adrift.is_none() && self.store(record, t);
+        if !stored {
+            let end = self.adrift.get_or_insert_with(|| self.open.end());
+            end.0 += 1;
+        }
+        let end = self.end();
+        Appended { end, stored }
     }
 
-    fn begin_segment(&mut self) {
-        let base = self.end();
+    fn store(&mut self, record: &Record<'_>, t: UtcMs) -> bool {
+        if self.open.end().0 - self.open.segment.0 >= self.segment_len {
+            self.begin_segment(self.open.end(), None);
+        }
+        let at = self.open.end();
+        frame::put(&mut self.open.bytes, at, self.durable, t, record)
+    }
+
+    /// Stores records again. The snapshot is what was evaluated up to now; it is on disk before anything that follows, and durable is what says so.
+    pub fn resume(&mut self, mut snapshot: Snapshot) {
+        snapshot.at = self.end();
+        snapshot.prev = self.open.end();
+        self.adrift = None;
+        self.begin_segment(snapshot.at, Some(Box::new(snapshot)));
+    }
+
+    fn begin_segment(&mut self, base: LogOffset, snapshot: Option<Box<Snapshot>>) {
+        let prev = self.open.end();
         let bytes = self.spare.pop().unwrap_or_default();
         let next = Chunk {
             segment: base,
             at: base,
             bytes,
+            snapshot,
         };
         let done = std::mem::replace(&mut self.open, next);
         if !done.bytes.is_empty() {
             self.full.push(done);
         }
-        self.open.bytes.extend_from_slice(&segment::header(base));
-        let at = self.end();
+        self.open
+            .bytes
+            .extend_from_slice(&segment::header(base, prev));
+        let at = self.open.end();
         let config = Record::Config(std::mem::take(&mut self.config));
         frame::put(&mut self.open.bytes, at, self.durable, self.last_t, &config);
         if let Record::Config(config) = config {
@@ -173,6 +214,7 @@ impl Appender {
                 segment: self.open.segment,
                 at: self.open.end(),
                 bytes: self.spare.pop().unwrap_or_default(),
+                snapshot: None,
             };
             chunks.push(std::mem::replace(&mut self.open, next));
         }
@@ -216,6 +258,11 @@ impl FolderDisk {
 
 impl Disk for FolderDisk {
     fn write(&mut self, chunk: &Chunk) -> io::Result<()> {
+        if let Some(snapshot) = &chunk.snapshot {
+            snapshot
+                .store(&self.folder)
+                .map_err(|error| io::Error::other(error.to_string()))?;
+        }
         let file = match self.open.take() {
             Some((base, file)) if base == chunk.segment => file,
             other => {

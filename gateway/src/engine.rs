@@ -1,0 +1,229 @@
+//! Hosts the rule engine: records of the log in, events to be out.
+//!
+//! Knows how a record becomes the engine's input. Live and in a replay it reads the same bytes, so both give the same.
+
+use std::sync::Arc;
+
+use rules::effect::{Command, Effect, Input, Refusal, Verb};
+use rules::engine::{Engine, SnapshotError};
+use rules::point::PointIdx;
+use rules::program::Program;
+use rules::value::Tri;
+use telemetry::UtcMs;
+use thiserror::Error;
+
+use crate::alarm::Draft;
+use crate::alarm::message::{Gap, GapCause, Site, draft, gap_draft};
+use crate::log::{DecodeError, Lane, Record};
+
+/// Why a command changed nothing.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum CommandError {
+    /// The engine says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No such alarm.
+    #[error("no alarm `{0}`")]
+    UnknownAlarm(String),
+    /// No such verb.
+    #[error("no verb `{0}`, expected ack, reset or comment")]
+    UnknownVerb(String),
+}
+
+/// What a record made.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// The events, in order.
+    pub drafts: Vec<Draft>,
+    /// Why the command of this record changed nothing.
+    pub refused: Option<CommandError>,
+}
+
+/// The engine with the program in force and the words for its messages.
+#[derive(Debug)]
+pub struct Host {
+    engine: Engine,
+    site: Site,
+    effects: Vec<Effect>,
+}
+
+impl Host {
+    /// An engine that has seen nothing.
+    pub fn new(program: Arc<Program>, site: Site, now: UtcMs) -> Self {
+        Self {
+            engine: Engine::new(program, now),
+            site,
+            effects: Vec::new(),
+        }
+    }
+
+    /// An engine that goes on where a snapshot was taken. Under another program the alarms whose rule changed or went say so.
+    ///
+    /// # Errors
+    /// Bytes that are no snapshot.
+    pub fn restore(
+        program: &Arc<Program>,
+        site: Site,
+        snapshot: &[u8],
+    ) -> Result<(Self, Vec<Draft>), SnapshotError> {
+        let mut effects = Vec::new();
+        let engine = restore(program, snapshot, &mut effects)?;
+        let mut host = Self {
+            engine,
+            site,
+            effects,
+        };
+        let drafts = host.drafts();
+        Ok((host, drafts))
+    }
+
+    /// Goes on under another program, by a snapshot of meaning.
+    ///
+    /// # Errors
+    /// Never for a snapshot that this very program has written.
+    pub fn reprogram(&mut self, program: &Arc<Program>) -> Result<Vec<Draft>, SnapshotError> {
+        let snapshot = self.engine.snapshot();
+        self.engine = restore(program, &snapshot, &mut self.effects)?;
+        Ok(self.drafts())
+    }
+
+    /// The state as bytes.
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.engine.snapshot()
+    }
+
+    /// The engine, for what it knows.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// When the next timer is due.
+    pub fn poll_timeout(&mut self) -> Option<UtcMs> {
+        self.engine.poll_timeout()
+    }
+
+    /// Takes in a record: first every timer due at or before its time, then what it says.
+    ///
+    /// A [`Record::Config`] changes nothing here, see [`Self::reprogram`].
+    ///
+    /// # Errors
+    /// Samples of another version of the log.
+    pub fn apply(&mut self, record: &Record<'_>, t: UtcMs) -> Result<Applied, DecodeError> {
+        let mut refused = None;
+        match record {
+            Record::Pack { samples, .. } => {
+                let mut empty = true;
+                for logged in samples.iter() {
+                    let logged = logged?;
+                    let (point, sample) = (PointIdx(logged.point), logged.sample);
+                    let input = match logged.lane {
+                        Lane::Live => Input::Sample { point, sample },
+                        Lane::Late => Input::Late { point, sample },
+                        Lane::Again => continue,
+                    };
+                    empty = false;
+                    self.handle(input, t);
+                }
+                if empty {
+                    self.handle(Input::Time, t);
+                }
+            }
+            Record::Condition {
+                alarm,
+                active,
+                reason,
+            } => match self.engine.program().find_alarm(alarm) {
+                Some(alarm) => {
+                    let active = if *active { Tri::True } else { Tri::False };
+                    let input = Input::Condition {
+                        alarm,
+                        active,
+                        reason,
+                    };
+                    self.handle(input, t);
+                }
+                None => self.handle(Input::Time, t),
+            },
+            Record::Command { .. } => refused = self.command(record, t).err(),
+            Record::Down { from, to } => {
+                let (from, to) = (*from, *to);
+                self.handle(Input::Down { from, to }, t);
+            }
+            Record::Time | Record::Held { .. } | Record::Gap { .. } | Record::Config(_) => {
+                self.handle(Input::Time, t);
+            }
+        }
+        let mut drafts = self.drafts();
+        if let Record::Gap {
+            node,
+            boot,
+            from,
+            to,
+            cause,
+        } = record
+        {
+            let gap = Gap {
+                node: (*node).to_owned(),
+                boot: *boot,
+                from: *from,
+                to: *to,
+                cause: (!cause.is_empty()).then(|| GapCause((*cause).to_owned())),
+            };
+            drafts.push(gap_draft(&self.site, &gap, t));
+        }
+        Ok(Applied { drafts, refused })
+    }
+
+    /// What the engine says no to changes nothing, and a command's refusal is told to who asked.
+    fn handle(&mut self, input: Input<'_>, t: UtcMs) {
+        let _refusal = self.engine.handle(input, t, &mut self.effects);
+    }
+
+    fn command(&mut self, record: &Record<'_>, t: UtcMs) -> Result<(), CommandError> {
+        let Record::Command {
+            verb,
+            alarm,
+            occurrence,
+            by,
+            comment,
+        } = record
+        else {
+            return Ok(());
+        };
+        self.engine.handle_timeout(t, &mut self.effects);
+        let command = Command {
+            verb: Verb::from_word(verb)
+                .ok_or_else(|| CommandError::UnknownVerb((*verb).to_owned()))?,
+            alarm: self
+                .engine
+                .program()
+                .find_alarm(alarm)
+                .ok_or_else(|| CommandError::UnknownAlarm((*alarm).to_owned()))?,
+            occurrence: *occurrence,
+            by,
+            comment: Some(*comment).filter(|comment| !comment.is_empty()),
+        };
+        self.engine
+            .handle(Input::Command(command), t, &mut self.effects)?;
+        Ok(())
+    }
+
+    fn drafts(&mut self) -> Vec<Draft> {
+        let program = self.engine.program();
+        self.effects
+            .drain(..)
+            .map(|effect| draft(&self.site, program, &effect))
+            .collect()
+    }
+}
+
+/// Alarms that are not normal and whose rule is gone are taken over.
+fn restore(
+    program: &Arc<Program>,
+    snapshot: &[u8],
+    effects: &mut Vec<Effect>,
+) -> Result<Engine, SnapshotError> {
+    let mut program = program.clone();
+    Arc::make_mut(&mut program).adopt(snapshot)?;
+    Engine::restore(program, snapshot, effects)
+}
