@@ -81,12 +81,10 @@ impl<S: Store> Outbox<S> {
         }
     }
 
-    /// The session ended before the broker took the pack.
+    /// The session ended before the broker took the pack; the next one begins a round.
     pub(crate) fn returned(&mut self, id: PackId) {
         if let Some(held) = self.held.get_mut(&id) {
             held.in_flight = false;
-            held.round = 0;
-            self.cursor = self.cursor.min(id);
         }
     }
 

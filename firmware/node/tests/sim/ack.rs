@@ -88,6 +88,65 @@ fn a_pack_that_never_gets_through_is_given_up_after_ten_deliveries_if_the_ack_mo
 }
 
 #[test]
+fn what_no_ack_covers_is_sent_again_at_each_connection() {
+    let mut world = World::new(Setup::default());
+    world.gateway.mute = true;
+    world.run(4_000);
+    for _ in 0..3 {
+        world.cut();
+        let before = world.sent.len();
+        // Half a second to connect, two to wait for the retained ack.
+        world.run(3_000);
+        let again = world.sent[before..]
+            .iter()
+            .filter(|(_, lane, _)| *lane == Lane::History);
+        let again: Vec<u64> = again.map(|(_, _, id)| id.seq).collect();
+        assert!(again.starts_with(&[1, 2, 3]), "{again:?}");
+    }
+}
+
+#[test]
+fn a_pack_that_is_named_for_days_while_the_ack_stands_still_is_not_given_up() {
+    let mut world = World::new(Setup {
+        period_ms: 60_000,
+        ..Setup::default()
+    });
+    world.gateway.mute = true;
+    world.run(5 * 60_000);
+    let named = Ack {
+        boot: 1,
+        seq: 4,
+        missing: vec![(1, 2, 2)],
+    };
+    for _ in 0..24 * 60 {
+        world.inject_ack(&named);
+        world.run(60_000);
+    }
+    let deliveries = world.gateway.deliveries[&id(1, 2)];
+    assert!(deliveries > 100, "{deliveries}");
+    let dropped = &world.gateway.status.as_ref().expect("a status").dropped;
+    assert_eq!(*dropped, []);
+}
+
+#[test]
+fn the_ack_enters_a_new_boot_as_soon_as_the_packs_of_the_last_one_came() {
+    let mut world = World::new(Setup::default());
+    world.run(3_000);
+    world.broker_up = false;
+    world.cut();
+    world.run(10_000);
+    world.restart();
+    world.broker_up = true;
+    world.run(10_000);
+    let held = world.node.as_ref().expect("it runs").counters().held;
+    assert!(
+        held <= 3,
+        "the node said that nothing of boot 1 is left: {held} held"
+    );
+    assert!(world.gateway.deliveries.values().all(|n| *n == 1));
+}
+
+#[test]
 fn what_the_gateway_asks_for_and_the_node_never_had_is_owned_up_to() {
     let mut world = World::new(Setup::default());
     world.restart();
@@ -147,7 +206,7 @@ fn an_older_ack_that_comes_late_does_no_harm() {
 #[test]
 fn a_node_without_a_clock_counts_from_its_boot_and_later_says_when_that_was() {
     let mut world = World::new(Setup {
-        clock_set_at: 20_000,
+        clock_set_at: 20_008,
         ..Setup::default()
     });
     world.gateway.mute = true;
@@ -162,13 +221,17 @@ fn a_node_without_a_clock_counts_from_its_boot_and_later_says_when_that_was() {
             }
         })
         .expect("reads");
-        let late = pack_id(bytes).seq > 20;
+        let late = pack_id(bytes).seq > 21;
         assert_eq!(
             pack.clock,
             if late { Clock::Synced } else { Clock::Unsynced }
         );
     }
-    assert!(mono >= 57 && utc >= 27, "{mono} {utc}");
+    assert_eq!(
+        mono, 61,
+        "three a second, and one of the pack in whose middle the clock was set"
+    );
+    assert!(utc >= 26, "{utc}");
     let status = world.gateway.status.clone().expect("a status");
     assert_eq!(status.clock, Some(Clock::Synced));
     let anchor = status.anchor[0];
