@@ -10,6 +10,7 @@ use front::Problems;
 
 mod bus;
 mod check;
+mod rules;
 mod table;
 
 /// How a command ended, as scripts see it.
@@ -59,6 +60,11 @@ enum Command {
         #[command(subcommand)]
         command: BusCommand,
     },
+    /// Check and test rules without a gateway.
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +72,18 @@ enum BusCommand {
     /// Read every point of a bus once, now; needs no broker and no gateway.
     #[command(after_help = "Example: fengsui bus read configs/buses/tank-farm.toml --raw")]
     Read(bus::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// Tell everything that is wrong with rule files, all at once; whether they fit a site's points is `fengsui check`'s.
+    #[command(after_help = "Example: fengsui rules check gas configs/rules/acme-chem.toml")]
+    Check(rules::CheckArgs),
+    /// Play rule test files: readings over time in, alarms at times out.
+    #[command(
+        after_help = "Examples: fengsui rules test\n          fengsui rules test rules/packs/gas/gas.test.toml"
+    )]
+    Test(rules::TestArgs),
 }
 
 /// Parses the arguments of this process, runs the command, and gives the exit code.
@@ -77,6 +95,12 @@ pub fn main() -> ExitCode {
         Command::Bus {
             command: BusCommand::Read(args),
         } => bus::read(&args, &mut out, &mut err),
+        Command::Rules {
+            command: RulesCommand::Check(args),
+        } => rules::check(&args, &mut out),
+        Command::Rules {
+            command: RulesCommand::Test(args),
+        } => rules::test(&args, &mut out),
     };
     match ran.and_then(|exit| out.flush().map(|()| exit)) {
         Ok(exit) => exit.into(),

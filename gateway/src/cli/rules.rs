@@ -1,0 +1,311 @@
+//! `fengsui rules check` and `fengsui rules test`: rules without a gateway.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use ::rules::case::{self, Report};
+use ::rules::pack::{self, PACKS};
+use front::{Place, Problem, Problems, Source};
+use serde::Serialize;
+
+use super::{Exit, print_problems};
+
+/// Arguments of `fengsui rules check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// Rule files, or names of packs that come with the program.
+    #[arg(required = true)]
+    rules: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `fengsui rules test`.
+#[derive(Debug, clap::Args)]
+pub(super) struct TestArgs {
+    /// Rule test files, or names of packs that come with the program; all of those when none is given.
+    tests: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Checked<'a> {
+    ok: bool,
+    problems: Vec<Line<'a>>,
+    rules: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Tested<'a> {
+    ok: bool,
+    problems: Vec<Line<'a>>,
+    cases: Vec<Case<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    line: usize,
+    col: usize,
+    key: &'a str,
+    what: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Case<'a> {
+    file: &'a str,
+    line: usize,
+    name: &'a str,
+    ok: bool,
+    failures: &'a [String],
+}
+
+/// Checks the form of rule files; whether they fit a site's points is `fengsui check`'s. 2 when anything is wrong.
+pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> io::Result<Exit> {
+    let problems = Problems::default();
+    let sources: Vec<Source> = args
+        .rules
+        .iter()
+        .filter_map(|name| {
+            source(name, &problems, || {
+                pack::pack(name).map(|pack| pack.source())
+            })
+        })
+        .collect();
+    let n_rules = ::rules::compile::check(&sources, &problems);
+    let exit = if problems.is_empty() {
+        Exit::Done
+    } else {
+        Exit::BadInput
+    };
+    if args.json {
+        let problems = problems.into_sorted();
+        let checked = Checked {
+            ok: exit == Exit::Done,
+            problems: lines(&problems),
+            rules: n_rules,
+        };
+        serde_json::to_writer_pretty(&mut *out, &checked)?;
+        writeln!(out)?;
+    } else if exit == Exit::Done {
+        writeln!(
+            out,
+            "{n_rules} rule{} in order; `fengsui check` tells whether they fit a site's points",
+            if n_rules == 1 { " is" } else { "s are" }
+        )?;
+    } else {
+        print_problems(&problems, out)?;
+    }
+    Ok(exit)
+}
+
+/// Plays rule tests: 0 when every case came out as expected, 1 when one did not, 2 when a file is wrong.
+pub(super) fn test(args: &TestArgs, out: &mut dyn Write) -> io::Result<Exit> {
+    let problems = Problems::default();
+    let names: Vec<String> = if args.tests.is_empty() {
+        PACKS.iter().map(|pack| pack.name.to_owned()).collect()
+    } else {
+        args.tests.clone()
+    };
+    let mut reports: Vec<Report> = Vec::new();
+    for name in &names {
+        let shipped = || pack::pack(name).map(|pack| pack.test_source());
+        let Some(source) = source(name, &problems, shipped) else {
+            continue;
+        };
+        let folder = Path::new(name).parent().unwrap_or_else(|| Path::new(""));
+        let beside = |file: &str| read(&folder.join(file));
+        reports.extend(case::run(&source, &beside, &problems));
+    }
+    let exit = match (problems.is_empty(), reports.iter().all(Report::passed)) {
+        (false, _) => Exit::BadInput,
+        (true, false) => Exit::No,
+        (true, true) => Exit::Done,
+    };
+    if args.json {
+        let problems = problems.into_sorted();
+        let tested = Tested {
+            ok: exit == Exit::Done,
+            problems: lines(&problems),
+            cases: cases(&reports),
+        };
+        serde_json::to_writer_pretty(&mut *out, &tested)?;
+        writeln!(out)?;
+        return Ok(exit);
+    }
+    print_problems(&problems, out)?;
+    let failed = reports.iter().flat_map(|report| &report.cases);
+    for case in failed.filter(|case| !case.failures.is_empty()) {
+        writeln!(out, "{case}")?;
+    }
+    let n_cases: usize = reports.iter().map(|report| report.cases.len()).sum();
+    let n_failed: usize = reports.iter().map(Report::n_failed).sum();
+    let plural = if n_cases == 1 { "" } else { "s" };
+    writeln!(out, "{n_cases} case{plural}, {n_failed} failed")?;
+    Ok(exit)
+}
+
+/// The text behind a name: what comes with the program under it, or a file.
+fn source(
+    name: &str,
+    problems: &Problems,
+    shipped: impl FnOnce() -> Option<Source>,
+) -> Option<Source> {
+    if let Some(shipped) = shipped() {
+        return Some(shipped);
+    }
+    match read(Path::new(name)) {
+        Ok(source) => Some(source),
+        Err(what) => {
+            let place = Place {
+                file: name.to_owned(),
+                line: 1,
+                col: 1,
+            };
+            problems.add(place, "", what);
+            None
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Source, String> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(error) => Err(format!("`{name}` cannot be read: {error}")),
+    }
+}
+
+fn lines(problems: &[Problem]) -> Vec<Line<'_>> {
+    problems
+        .iter()
+        .map(|problem| Line {
+            file: &problem.place.file,
+            line: problem.place.line,
+            col: problem.place.col,
+            key: &problem.key,
+            what: &problem.what,
+        })
+        .collect()
+}
+
+fn cases(reports: &[Report]) -> Vec<Case<'_>> {
+    reports
+        .iter()
+        .flat_map(|report| &report.cases)
+        .map(|case| Case {
+            file: &case.place.file,
+            line: case.place.line,
+            name: &case.name,
+            ok: case.failures.is_empty(),
+            failures: &case.failures,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tested(tests: &[&str], json: bool) -> (Exit, String) {
+        let args = TestArgs {
+            tests: tests.iter().map(ToString::to_string).collect(),
+            json,
+        };
+        let mut out = Vec::new();
+        let exit = test(&args, &mut out).expect("a vector takes all");
+        (exit, String::from_utf8(out).expect("UTF-8"))
+    }
+
+    fn checked(rules: &[&str], json: bool) -> (Exit, String) {
+        let args = CheckArgs {
+            rules: rules.iter().map(ToString::to_string).collect(),
+            json,
+        };
+        let mut out = Vec::new();
+        let exit = check(&args, &mut out).expect("a vector takes all");
+        (exit, String::from_utf8(out).expect("UTF-8"))
+    }
+
+    const PACK: &str = "pack = \"ours\"\nversion = \"1\"\n[[rule]]\nname = \"hot\"\nunverified = \"a test\"\nfor = { kind = \"temperature\" }\nhigh = [{ level = \"warn\", at = \"60 °C\", colour = \"yellow\" }]\ntext = { zh = \"{tag} 过热\", en = \"{tag} is hot\" }\n";
+
+    fn test_of(letter: &str) -> String {
+        format!(
+            "packs = [\"ours.toml\"]\n[points]\n\"u/t\" = {{ kind = \"temperature\", eu = \"°C\" }}\n[[case]]\nname = \"it warns\"\nalarm = \"u/t/hot\"\nseries = {{ \"u/t\" = \"60...\" }}\nsteps = [{{ at = \"1s\", letter = \"{letter}\" }}]\n"
+        )
+    }
+
+    #[test]
+    fn the_packs_that_come_with_the_program_pass_their_tests() {
+        let (exit, told) = tested(&[], false);
+        assert_eq!(exit, Exit::Done, "{told}");
+        assert!(told.ends_with(" cases, 0 failed\n"), "{told}");
+    }
+
+    #[test]
+    fn a_site_plays_tests_of_its_own_rules_beside_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ours.test.toml");
+        let name = path.display().to_string();
+        fs::write(folder.path().join("ours.toml"), PACK).expect("written");
+        fs::write(&path, test_of("B")).expect("written");
+        assert_eq!(
+            tested(&[&name], false),
+            (Exit::Done, "1 case, 0 failed\n".to_owned())
+        );
+        fs::write(&path, test_of("A")).expect("written");
+        let (exit, told) = tested(&[&name], false);
+        assert_eq!(exit, Exit::No);
+        assert_eq!(
+            told,
+            format!(
+                "{name}:4:1: it warns\n          0.000s  u/t/hot raised B warn\n          0.000s  u/t reads 60 until 1.000s\n  ✗       1.000s  u/t/hot: expected letter A, found B\n\n1 case, 1 failed\n"
+            )
+        );
+        let (_, told) = tested(&[&name], true);
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(told["ok"], false);
+        assert_eq!(told["cases"][0]["name"], "it warns");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_bad_input() {
+        let (exit, told) = tested(&["nowhere.toml"], false);
+        assert_eq!(exit, Exit::BadInput);
+        assert!(
+            told.starts_with("nowhere.toml:1:1: `nowhere.toml` cannot be read: "),
+            "{told}"
+        );
+        let (exit, told) = checked(&["gsa"], true);
+        assert_eq!(exit, Exit::BadInput);
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(told["problems"][0]["line"], 1);
+    }
+
+    #[test]
+    fn the_form_of_rules_is_checked_without_a_site() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ours.toml");
+        let name = path.display().to_string();
+        fs::write(&path, PACK).expect("written");
+        assert_eq!(
+            checked(&["gas", &name], false),
+            (
+                Exit::Done,
+                "4 rules are in order; `fengsui check` tells whether they fit a site's points\n"
+                    .to_owned()
+            )
+        );
+        fs::write(&path, PACK.replace("60 °C", "60 °CC")).expect("written");
+        let (exit, told) = checked(&[&name], false);
+        assert_eq!(exit, Exit::BadInput);
+        assert_eq!(
+            told,
+            format!("{name}:7:36: rule[0].high[0].at: `°CC` is no unit, did you mean `°C`?\n")
+        );
+    }
+}
