@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use telemetry::UtcMs;
 
 use crate::effect::Flags;
-use crate::program::{AlarmCode, LevelCode};
+use crate::program::LevelCode;
 use crate::timer::NEVER;
 use crate::value::Truth;
 
@@ -225,8 +225,6 @@ impl Levels<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) flags: Flags,
-    /// Its number in its band is all that has to be known: nothing is on, on its way or unknown.
-    pub(crate) quiet: bool,
     /// Its condition can't be told now, whether anybody was told or not.
     pub(crate) unknown_now: bool,
     /// It can't be told because something was never read yet.
@@ -273,13 +271,12 @@ pub(crate) struct LateRun {
 pub(crate) const NO_LEVEL: u8 = u8::MAX;
 
 impl Slot {
-    pub(crate) fn new(code: &AlarmCode, external: bool) -> Self {
+    pub(crate) fn new(test: bool, external: bool) -> Self {
         Self {
             flags: Flags {
-                test: code.test,
+                test,
                 ..Flags::NORMAL
             },
-            quiet: false,
             unknown_now: !external,
             waiting: !external,
             level: NO_LEVEL,

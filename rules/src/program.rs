@@ -12,7 +12,9 @@ use core::fmt;
 
 pub(crate) use build::LEVELS_MAX;
 pub use build::{BuildError, ProgramBuilder};
-pub(crate) use flat::{AlarmCode, Entry, LevelCode, LevelTest, Source, Unit};
+pub(crate) use flat::{
+    AlarmCode, AlarmRest, Entry, LevelCode, LevelTest, NonMax, PointCode, Reader, Source, Unit,
+};
 
 use crate::effect::AlarmIdx;
 use crate::eval::Op;
@@ -252,18 +254,19 @@ pub struct Program {
     points_by_name: Vec<u32>,
     alarms_by_id: Vec<u32>,
     /// The flat tables that evaluation reads.
-    pub(crate) point_max_age_ms: Vec<u64>,
+    pub(crate) point_code: Vec<PointCode>,
+    pub(crate) value_readers: Vec<Reader>,
+    pub(crate) health_readers: Vec<u32>,
     pub(crate) ops: Vec<Op>,
     pub(crate) alarm_code: Vec<AlarmCode>,
+    pub(crate) alarm_rest: Vec<AlarmRest>,
     /// The points and the other alarms that each alarm reads.
     pub(crate) alarm_reads: Vec<u32>,
     pub(crate) level_code: Vec<LevelCode>,
     pub(crate) held: Vec<flat::HeldCode>,
     /// What is evaluated, in an order in which nothing reads what comes after it.
     pub(crate) units: Vec<Unit>,
-    /// Who reads a point's value; who reads only what its quality says; who reads a unit.
-    pub(crate) readers_of_value: flat::Readers,
-    pub(crate) readers_of_health: flat::Readers,
+    /// Who reads a unit.
     pub(crate) readers_of_unit: flat::Readers,
 }
 

@@ -1,79 +1,134 @@
 //! One table for every timer of the engine: the earliest first, equal times by index.
 //!
-//! Each owner has at most one live entry. Moving a timer later costs nothing: the entry stays, and whoever it belongs to is asked for the real time when it comes up.
+//! Each owner has at most one entry, so the table never outgrows its owners.
+//! Moving a timer later costs nothing: the entry stays, and whoever it belongs to is asked for the real time when it comes up.
 //! Knows no meaning of an index.
 
-use alloc::collections::BinaryHeap;
+mod wheel;
+
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use telemetry::UtcMs;
+pub(crate) use wheel::Wheel;
 
-use crate::program::at;
+use crate::program::{at, u32_of};
 
 /// No time at all.
 pub(crate) const NEVER: UtcMs = UtcMs(i64::MAX);
 
-/// The timers of owners 0 to n-1.
+/// Not in the heap.
+const NOWHERE: u32 = u32::MAX;
+
+/// The timers of owners 0 to n-1: a binary heap that knows where each owner is.
 #[derive(Clone, Debug)]
 pub(crate) struct TimerTable {
-    heap: BinaryHeap<Reverse<(UtcMs, u32)>>,
-    /// The time of each owner's live entry.
-    armed: Vec<UtcMs>,
+    heap: Vec<(UtcMs, u32)>,
+    place: Vec<u32>,
 }
 
 impl TimerTable {
     /// What an armed owner takes.
-    pub(crate) const OWNER_BYTES: usize = size_of::<UtcMs>() + size_of::<Reverse<(UtcMs, u32)>>();
+    pub(crate) const OWNER_BYTES: usize = size_of::<(UtcMs, u32)>() + size_of::<u32>();
 
     /// A table of so many owners, none armed.
     pub(crate) fn new(owners: usize) -> Self {
         Self {
-            heap: BinaryHeap::new(),
-            armed: alloc::vec![NEVER; owners],
+            heap: Vec::with_capacity(owners),
+            place: alloc::vec![NOWHERE; owners],
         }
     }
 
     /// Makes sure that `owner` comes up at `due` at the latest.
     pub(crate) fn arm(&mut self, owner: u32, due: UtcMs) {
-        let armed = &mut self.armed[at(owner)];
-        if due < *armed {
-            *armed = due;
-            self.heap.push(Reverse((due, owner)));
-        }
+        let place = match self.place[at(owner)] {
+            NOWHERE => {
+                self.heap.push((due, owner));
+                self.heap.len() - 1
+            }
+            place if due < self.heap[at(place)].0 => at(place),
+            _ => return,
+        };
+        self.rise(place, (due, owner));
     }
 
     /// The earliest entry.
-    pub(crate) fn first(&mut self) -> Option<(UtcMs, u32)> {
-        loop {
-            let Reverse((due, owner)) = *self.heap.peek()?;
-            if self.armed[at(owner)] == due {
-                return Some((due, owner));
-            }
-            // The owner was armed for an earlier time since, and came up then.
-            self.heap.pop();
-        }
+    pub(crate) fn first(&self) -> Option<(UtcMs, u32)> {
+        self.heap.first().copied()
     }
 
     /// Takes the earliest entry out.
     pub(crate) fn take_first(&mut self) {
-        if let Some(Reverse((due, owner))) = self.heap.pop() {
-            let armed = &mut self.armed[at(owner)];
-            if *armed == due {
-                *armed = NEVER;
-            }
+        let Some((_, owner)) = self.first() else {
+            return;
+        };
+        self.place[at(owner)] = NOWHERE;
+        if let Some(last) = self.heap.pop()
+            && !self.heap.is_empty()
+        {
+            self.sink(last);
+        }
+    }
+
+    /// Moves the earliest entry to a later time.
+    pub(crate) fn postpone_first(&mut self, due: UtcMs) {
+        if due == NEVER {
+            self.take_first();
+        } else if let Some((_, owner)) = self.first() {
+            self.sink((due, owner));
         }
     }
 
     /// Takes all out.
     pub(crate) fn clear(&mut self) {
         self.heap.clear();
-        self.armed.fill(NEVER);
+        self.place.fill(NOWHERE);
+    }
+
+    /// Puts an entry at a free place, or above it.
+    fn rise(&mut self, mut place: usize, entry: (UtcMs, u32)) {
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if self.heap[parent] <= entry {
+                break;
+            }
+            self.put(place, self.heap[parent]);
+            place = parent;
+        }
+        self.put(place, entry);
+    }
+
+    /// Puts an entry at the top, or below it.
+    fn sink(&mut self, entry: (UtcMs, u32)) {
+        let mut place = 0;
+        loop {
+            let left = 2 * place + 1;
+            let right = left + 1;
+            let least = match (self.heap.get(left), self.heap.get(right)) {
+                (None, _) => break,
+                (Some(a), Some(b)) if b < a => right,
+                (Some(_), _) => left,
+            };
+            if entry <= self.heap[least] {
+                break;
+            }
+            self.put(place, self.heap[least]);
+            place = least;
+        }
+        self.put(place, entry);
+    }
+
+    fn put(&mut self, place: usize, entry: (UtcMs, u32)) {
+        self.heap[place] = entry;
+        self.place[at(entry.1)] = u32_of(place);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -90,13 +145,31 @@ mod tests {
         assert_eq!(order, [(1, 2), (10, 1), (20, 0), (20, 3)]);
     }
 
-    #[test]
-    fn moving_a_timer_later_adds_no_entry() {
-        let mut timers = TimerTable::new(1);
-        for due in 1..1_000 {
-            timers.arm(0, UtcMs(due));
+    proptest! {
+        #[test]
+        fn the_table_is_the_earliest_time_of_each_owner(steps in prop::collection::vec((0_u32..12, 0_i64..50, 0_u8..4), 0..300)) {
+            let mut timers = TimerTable::new(12);
+            let mut plain = BTreeMap::new();
+            for (owner, due, kind) in steps {
+                let first = plain.iter().map(|(owner, due)| (*due, *owner)).min();
+                prop_assert_eq!(timers.first(), first);
+                match (kind, first) {
+                    (0, Some((_, first))) => {
+                        timers.take_first();
+                        plain.remove(&first);
+                    }
+                    (1, Some((before, first))) => {
+                        let later = before.plus_ms(owner.into());
+                        timers.postpone_first(later);
+                        plain.insert(first, later);
+                    }
+                    _ => {
+                        timers.arm(owner, UtcMs(due));
+                        let entry = plain.entry(owner).or_insert(UtcMs(due));
+                        *entry = (*entry).min(UtcMs(due));
+                    }
+                }
+            }
         }
-        assert_eq!(timers.heap.len(), 1);
-        assert_eq!(timers.first(), Some((UtcMs(1), 0)));
     }
 }

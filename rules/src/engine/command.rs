@@ -3,13 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::Engine;
+use super::machine::Machine;
 use crate::effect::{Cause, Command, Effect, EventKind, Letter, Refusal, Verb};
-use crate::program::at;
+use crate::program::{Program, at};
 
-impl Engine {
+impl Machine {
     pub(super) fn command(
         &mut self,
+        program: &Program,
         command: Command<'_>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
@@ -44,17 +45,18 @@ impl Engine {
             }
             Verb::Comment => EventKind::Comment,
         };
-        self.emit(alarm, kind, Cause::Command(command.verb), effects);
+        self.emit(program, alarm, kind, Cause::Command(command.verb), effects);
         if let Some(effect) = effects.last_mut() {
             effect.by = Some(by);
             effect.comment = command.comment.map(Into::into);
         }
         let flags = self.state.alarms[at(alarm)].flags;
-        if self.program.alarms()[at(alarm)].retired
+        if program.alarms()[at(alarm)].retired
             && kind != EventKind::Comment
             && flags.letter_below() == Letter::A
         {
             self.emit(
+                program,
                 alarm,
                 EventKind::Retired,
                 Cause::Command(command.verb),

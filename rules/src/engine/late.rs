@@ -2,22 +2,22 @@
 //!
 //! Only limits on one point without a gate are judged, with their on-delays, on the source's time: what a gate said then is not known any more.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use telemetry::{Sample, UtcMs, Value};
 
-use super::Engine;
+use super::machine::Machine;
 use crate::alarm::LateRun;
-use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Refusal};
+use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal};
 use crate::point::PointIdx;
-use crate::program::{LevelCode, LevelTest, Source, Unit, at};
+use crate::program::{LevelCode, LevelTest, Program, at};
 use crate::timer::NEVER;
 use crate::value::Trust;
 
-impl Engine {
+impl Machine {
     pub(super) fn late(
         &mut self,
+        program: &Program,
         point: PointIdx,
         sample: Sample,
         effects: &mut Vec<Effect>,
@@ -31,30 +31,43 @@ impl Engine {
         if Trust::from(sample.quality) == Trust::Bad || !value.is_finite() {
             return Ok(());
         }
-        let program = Arc::clone(&self.program);
-        for &unit in program.readers_of_value.of(point.0) {
-            let Unit::Alarm(alarm) = program.units[at(unit)] else {
+        let readers = program.point_code[at(point.0)].value_readers;
+        for reader in &program.value_readers[at(readers.from)..at(readers.to)] {
+            let Some(alarm) = reader.alarm.filter(|_| reader.source == point.0) else {
                 continue;
             };
-            let code = &program.alarm_code[at(alarm)];
-            if code.limits_only && code.gate.is_none() && code.source == Source::Point(point.0) {
-                let from = at(code.levels_from);
-                let levels = &program.level_code[from..from + usize::from(code.n_levels)];
-                self.late_limits(point, alarm, levels, sample, value, effects);
+            let alarm = alarm.index();
+            if let Some(shown) = self.shown(program, alarm, point, sample.at, value) {
+                let state = self.historical(program, alarm, shown, sample);
+                effects.push(Effect {
+                    kind: EventKind::Historical,
+                    alarm: AlarmIdx(alarm),
+                    at: self.now,
+                    cause: Cause::Sample(point),
+                    by: None,
+                    comment: None,
+                    state,
+                });
             }
         }
         Ok(())
     }
 
-    fn late_limits(
+    /// The level that late readings show now and did not show before, and since when.
+    fn shown(
         &mut self,
-        point: PointIdx,
+        program: &Program,
         alarm: u32,
-        levels: &[LevelCode],
-        sample: Sample,
+        point: PointIdx,
+        read_at: UtcMs,
         value: f64,
-        effects: &mut Vec<Effect>,
-    ) {
+    ) -> Option<(u8, UtcMs)> {
+        let code = &program.alarm_code[at(alarm)];
+        if !program.alarm_rest[at(alarm)].limits_only || code.gate.is_some() {
+            return None;
+        }
+        let from = at(code.levels_from);
+        let levels = &program.level_code[from..from + usize::from(code.n_levels)];
         let slot = &mut self.state.alarms[at(alarm)];
         let reached = |level: &LevelCode| match level.test {
             LevelTest::High { limit, .. } => value >= limit,
@@ -65,75 +78,67 @@ impl Engine {
             if let Some(rare) = &mut slot.rare {
                 rare.late = None;
             }
-            return;
+            return None;
         }
-        let max_age_ms = self.program.point_max_age_ms[at(point.0)];
+        let max_age_ms = program.point_code[at(point.0)].max_age_ms;
         let run = slot.rare().late.get_or_insert_with(|| LateRun {
-            last: sample.at,
+            last: read_at,
             told: None,
             since: alloc::vec![NEVER; levels.len()],
         });
         // Readings that do not follow one another say nothing of what was between.
-        let follows = sample.at >= run.last
-            && (max_age_ms == 0 || sample.at.since_ms(run.last) <= max_age_ms);
-        run.last = sample.at;
-        let mut told = None;
-        for (index, level) in levels.iter().enumerate() {
-            let since = &mut run.since[index];
+        let follows =
+            read_at >= run.last && (max_age_ms == 0 || read_at.since_ms(run.last) <= max_age_ms);
+        run.last = read_at;
+        let mut shown = None;
+        for (index, level) in (0..).zip(levels) {
+            let since = &mut run.since[usize::from(index)];
             if !reached(level) {
                 *since = NEVER;
                 continue;
             }
             if !follows || *since == NEVER {
-                *since = sample.at;
+                *since = read_at;
             }
-            if sample.at.since_ms(*since) >= u64::from(level.on_delay_ms) {
-                told = Some((index, *since));
+            if read_at.since_ms(*since) >= u64::from(level.on_delay_ms) {
+                shown = Some((index, *since));
             }
         }
-        let Some((level, since)) = told else { return };
-        let level = u8::try_from(level).expect("at most LEVELS_MAX levels");
-        if run.told.is_some_and(|before| before >= level) {
-            return;
+        let (level, _) = shown?;
+        let is_high = |level: u8| level < code.n_high;
+        let before = run.told.replace(level);
+        if before.is_some_and(|before| before >= level && is_high(before) == is_high(level)) {
+            run.told = before;
+            return None;
         }
-        run.told = Some(level);
-        self.historical(point, alarm, level, since, sample, effects);
+        shown
     }
 
-    /// Tells what late readings show, with times of its own.
+    /// The alarm's state with the times, the level and the values of what late readings show.
     fn historical(
-        &mut self,
-        point: PointIdx,
+        &self,
+        program: &Program,
         alarm: u32,
-        level: u8,
-        since: UtcMs,
+        (level, since): (u8, UtcMs),
         sample: Sample,
-        effects: &mut Vec<Effect>,
-    ) {
-        let code = &self.program.alarm_code[at(alarm)];
-        let test = self.program.level_code[at(code.levels_from) + usize::from(level)].test;
-        let mut state = self.alarm_state(alarm);
-        state.level = Some(level);
-        state.limit = match test {
-            LevelTest::High { limit, .. } | LevelTest::Low { limit, .. } => Some(limit),
-            LevelTest::When(_) | LevelTest::External => None,
-        };
-        state.condition_since = Some(since);
-        state.raised_at = Some(sample.at);
-        state.cleared_at = None;
-        state.peak = sample.value.map(Value::as_f64);
-        state.value = sample.value;
-        state.quality = Some(sample.quality);
-        state.sample_time = Some(sample.at);
-        state.clock = Some(sample.clock);
-        effects.push(Effect {
-            kind: EventKind::Historical,
-            alarm: AlarmIdx(alarm),
-            at: self.now,
-            cause: Cause::Sample(point),
-            by: None,
-            comment: None,
-            state,
-        });
+    ) -> AlarmState {
+        let code = &program.alarm_code[at(alarm)];
+        let test = program.level_code[at(code.levels_from) + usize::from(level)].test;
+        AlarmState {
+            level: Some(level),
+            limit: match test {
+                LevelTest::High { limit, .. } | LevelTest::Low { limit, .. } => Some(limit),
+                LevelTest::When(_) | LevelTest::External => None,
+            },
+            condition_since: Some(since),
+            raised_at: Some(sample.at),
+            cleared_at: None,
+            peak: sample.value.map(Value::as_f64),
+            value: sample.value,
+            quality: Some(sample.quality),
+            sample_time: Some(sample.at),
+            clock: Some(sample.clock),
+            ..self.alarm_state(program, alarm)
+        }
     }
 }

@@ -4,14 +4,15 @@ use alloc::vec::Vec;
 
 use telemetry::{UtcMs, Value};
 
-use super::{Engine, reason_word};
+use super::machine::Machine;
+use super::state::PointSlot;
 use crate::alarm::NO_LEVEL;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind};
 use crate::program::{Entry, LEVELS_MAX, LevelTest, Program, Source, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
-impl Engine {
+impl Machine {
     /// Evaluates an alarm now; true when what others read of it has changed.
     pub(super) fn evaluate_alarm(
         &mut self,
@@ -30,7 +31,7 @@ impl Engine {
             if slot.unknown_due <= now {
                 slot.unknown_due = NEVER;
                 slot.flags.unknown = true;
-                self.emit(alarm, EventKind::Unknown, cause, effects);
+                self.emit(program, alarm, EventKind::Unknown, cause, effects);
             }
         }
 
@@ -45,20 +46,19 @@ impl Engine {
             slot.unknown_due = NEVER;
             if slot.flags.unknown {
                 slot.flags.unknown = false;
-                self.emit(alarm, EventKind::Known, cause, effects);
+                self.emit(program, alarm, EventKind::Known, cause, effects);
             }
         }
         self.state.levels(program, alarm).apply(conditions, now);
         self.follow_levels(program, alarm, cause, effects);
-        let code = &program.alarm_code[at(alarm)];
-        let hold_ms = code.unknown_hold_ms;
+        let hold_ms = program.alarm_rest[at(alarm)].unknown_hold_ms;
         let waiting = unknown && self.is_waiting(program, alarm);
         self.state.alarms[at(alarm)].waiting = waiting;
         let slot = &mut self.state.alarms[at(alarm)];
         if unknown && !slot.flags.unknown && slot.unknown_due == NEVER && !waiting {
             if hold_ms == 0 {
                 slot.flags.unknown = true;
-                self.emit(alarm, EventKind::Unknown, cause, effects);
+                self.emit(program, alarm, EventKind::Unknown, cause, effects);
             } else {
                 slot.unknown_due = now.plus_ms(hold_ms);
             }
@@ -74,14 +74,14 @@ impl Engine {
 
     /// True while something that it reads was never read and is not stale yet: there is nothing to tell.
     fn is_waiting(&self, program: &Program, alarm: u32) -> bool {
-        let code = &program.alarm_code[at(alarm)];
+        let rest = &program.alarm_rest[at(alarm)];
         let reads = |entry: Entry| &program.alarm_reads[at(entry.from)..at(entry.to)];
-        let points = reads(code.points)
+        let points = reads(rest.points)
             .iter()
             .map(|point| &self.state.points[at(*point)])
-            .any(|point| point.quality.is_none() && !point.stale);
+            .any(|point| !point.is_read() && !point.stale);
         points
-            || reads(code.others)
+            || reads(rest.others)
                 .iter()
                 .any(|other| self.state.alarms[at(*other)].waiting)
     }
@@ -178,7 +178,7 @@ impl Engine {
             let slot = &mut self.state.alarms[at(alarm)];
             slot.flags.active = false;
             slot.cleared_at = now;
-            self.emit(alarm, EventKind::Returned, cause, effects);
+            self.emit(program, alarm, EventKind::Returned, cause, effects);
             return;
         };
         let levels = self.state.levels(program, alarm);
@@ -213,12 +213,13 @@ impl Engine {
         }
         let number = self.number(program, alarm);
         self.widen_peak(program, alarm, level, number);
-        self.emit(alarm, kind, cause, effects);
+        self.emit(program, alarm, kind, cause, effects);
     }
 
     /// Dates the alarm's state by now and writes the event.
     pub(super) fn emit(
         &mut self,
+        program: &Program,
         alarm: u32,
         kind: EventKind,
         cause: Cause,
@@ -232,13 +233,12 @@ impl Engine {
             cause,
             by: None,
             comment: None,
-            state: self.alarm_state(alarm),
+            state: self.alarm_state(program, alarm),
         });
     }
 
     /// An alarm's state as people see it.
-    pub(super) fn alarm_state(&self, alarm: u32) -> AlarmState {
-        let program = &*self.program;
+    pub(super) fn alarm_state(&self, program: &Program, alarm: u32) -> AlarmState {
         let code = &program.alarm_code[at(alarm)];
         let slot = &self.state.alarms[at(alarm)];
         let time = |time: UtcMs| (time != NEVER).then_some(time);
@@ -266,7 +266,7 @@ impl Engine {
                 (number.trust != Trust::Bad).then_some(Value::Number(number.value))
             }
         };
-        let watched = code
+        let watched = program.alarm_rest[at(alarm)]
             .watched
             .or_else(|| source.filter(|_| slot.flags.unknown));
         let reason = rare
@@ -290,5 +290,14 @@ impl Engine {
             clock: reading.map(|reading| reading.clock),
             reason,
         }
+    }
+}
+
+/// The word of a point's health for people.
+fn reason_word(slot: &PointSlot) -> Option<&'static str> {
+    if slot.stale {
+        Some("stale")
+    } else {
+        (slot.is_read() && !slot.quality.is_good()).then(|| slot.quality.word())
     }
 }

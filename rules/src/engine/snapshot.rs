@@ -62,13 +62,13 @@ impl Engine {
         for _ in 0..reader.count()? {
             let record = reader.point()?;
             if let Some(point) = engine.program.find_point(&record.unit, &record.point) {
-                let place = &mut engine.state.points[at(point.0)];
+                let place = &mut engine.machine.state.points[at(point.0)];
                 let fresh = place.stale_at;
                 *place = record.slot;
                 // A new `max_age` counts from the reading, or from now where there was none.
-                let max_age_ms = engine.program.point_max_age_ms[at(point.0)];
+                let max_age_ms = engine.program.point_code[at(point.0)].max_age_ms;
                 if record.max_age_ms != max_age_ms {
-                    place.stale_at = if place.quality.is_some() {
+                    place.stale_at = if place.is_read() {
                         stale_at(place.at.min(now), max_age_ms)
                     } else {
                         fresh
@@ -87,11 +87,18 @@ impl Engine {
             }
         }
         reader.end()?;
-        engine.arm_all(now);
+        let Self { program, machine } = &mut engine;
+        machine.arm_all();
         for alarm in changed {
-            engine.emit(alarm, EventKind::ConfigChanged, Cause::Config, effects);
+            machine.emit(
+                program,
+                alarm,
+                EventKind::ConfigChanged,
+                Cause::Config,
+                effects,
+            );
         }
-        engine.start(effects);
+        machine.start(program, effects);
         Ok(engine)
     }
 
@@ -111,7 +118,7 @@ impl Engine {
                 .all(|(a, b)| a.name == b.name)
             && !info.retired
             && !record.retired;
-        let test = self.state.alarms[at(alarm)].flags.test;
+        let test = self.machine.state.alarms[at(alarm)].flags.test;
         let mut slot = record.slot.clone();
         slot.flags.test = test;
         if let Some(rare) = &mut slot.rare {
@@ -122,20 +129,20 @@ impl Engine {
         }
         if same {
             for (index, level) in record.levels.iter().enumerate() {
-                self.state.phases[from + index] = level.phase;
-                self.state.times[from + index] = level.times;
+                self.machine.state.phases[from + index] = level.phase;
+                self.machine.state.times[from + index] = level.times;
             }
-            let held = at(code.held_from)..at(code.held_to);
-            for (slot, held) in self.state.held[held].iter_mut().zip(&record.held) {
+            let held = program.alarm_rest[at(alarm)].held;
+            let held = at(held.from)..at(held.to);
+            for (slot, held) in self.machine.state.held[held].iter_mut().zip(&record.held) {
                 *slot = held.clone();
             }
-            self.state.alarms[at(alarm)] = slot;
-            self.state.refresh(&program, alarm);
+            self.machine.state.alarms[at(alarm)] = slot;
+            self.machine.state.refresh(&program, alarm);
             return false;
         }
         slot.unknown_due = NEVER;
         slot.unknown_now = true;
-        slot.quiet = false;
         // The level of the same name, or the gravest that is no graver.
         let name = record
             .levels
@@ -169,7 +176,7 @@ impl Engine {
                 };
                 slot.flags.unknown = false;
                 slot.cleared_at = if record.slot.flags.active {
-                    self.now
+                    self.machine.now
                 } else {
                     slot.cleared_at
                 };
@@ -178,8 +185,8 @@ impl Engine {
             for index in 0..levels.len() {
                 let lesser = levels[index].side == levels[level].side && index <= level;
                 if lesser {
-                    self.state.phases[from + index] = Phase::On;
-                    self.state.times[from + index] = LevelTimes {
+                    self.machine.state.phases[from + index] = Phase::On;
+                    self.machine.state.times[from + index] = LevelTimes {
                         due: NEVER,
                         since: slot.condition_since,
                     };
@@ -191,7 +198,7 @@ impl Engine {
             slot.flags.acked = false;
             slot.rare().acked = None;
         }
-        self.state.alarms[at(alarm)] = slot;
+        self.machine.state.alarms[at(alarm)] = slot;
         tell
     }
 }

@@ -6,40 +6,59 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
 use crate::eval::Memory;
-use crate::program::{Program, Source, at};
+use crate::program::{Program, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
 /// The last live reading of a point.
 #[derive(Clone, Debug)]
 pub(super) struct PointSlot {
-    /// Its number; bad when it had none.
-    pub(super) number: Number,
-    /// The source's time.
+    /// Its number; without meaning when the trust is bad.
+    pub(super) value: f64,
+    /// The source's time; [`NEVER`] before the first reading.
     pub(super) at: UtcMs,
     /// When it is too old.
     pub(super) stale_at: UtcMs,
-    /// None before the first reading.
-    pub(super) quality: Option<Quality>,
+    pub(super) quality: Quality,
+    pub(super) trust: Trust,
     pub(super) clock: Clock,
     pub(super) stale: bool,
+    /// It waits in the wheel.
+    pub(super) waits: bool,
 }
 
 impl PointSlot {
-    /// Takes a reading; true when its quality is another, or it was stale.
+    /// A point that was never read, and is stale at a time.
+    pub(super) fn new(stale_at: UtcMs) -> Self {
+        Self {
+            value: 0.0,
+            at: NEVER,
+            stale_at,
+            quality: Quality::NO_DATA,
+            trust: Trust::Bad,
+            clock: Clock::Synced,
+            stale: false,
+            waits: false,
+        }
+    }
+
+    /// True once it was read.
+    pub(super) fn is_read(&self) -> bool {
+        self.at != NEVER
+    }
+
+    /// Takes a reading; true when its quality is another, it is the first, or the one before was stale.
     pub(super) fn take(&mut self, sample: Sample, max_age_ms: u64, now: UtcMs) -> bool {
-        let changed = self.stale || self.quality != Some(sample.quality);
-        self.number = match sample.value {
-            Some(value) => match Trust::from(sample.quality) {
-                Trust::Bad => Number::BAD,
-                trust => Number::new(value.as_f64(), trust),
-            },
+        let changed = self.stale || self.quality != sample.quality || !self.is_read();
+        let number = match sample.value {
+            Some(value) => Number::new(value.as_f64(), Trust::from(sample.quality)),
             None => Number::BAD,
         };
-        self.at = sample.at;
+        (self.value, self.trust) = (number.value, number.trust);
+        self.at = sample.at.min(UtcMs(NEVER.0 - 1));
         // A clock that runs ahead keeps no value fresh.
         self.stale_at = stale_at(sample.at.min(now), max_age_ms);
-        self.quality = Some(sample.quality);
+        self.quality = sample.quality;
         self.clock = sample.clock;
         self.stale = false;
         changed
@@ -49,19 +68,29 @@ impl PointSlot {
         if self.stale { NEVER } else { self.stale_at }
     }
 
+    /// The number that rules see.
+    pub(super) fn number(&self) -> Number {
+        if self.stale {
+            Number::BAD
+        } else {
+            Number {
+                value: self.value,
+                trust: self.trust,
+            }
+        }
+    }
+
     /// The reading as it came, but for a value that its quality forbids.
     pub(super) fn sample(&self, digital: bool) -> Option<Sample> {
-        let value = match self.number.trust {
+        let value = match self.trust {
             Trust::Bad => None,
-            Trust::Good | Trust::Uncertain if digital => {
-                Some(Value::Bool(self.number.value.abs() > 0.0))
-            }
-            Trust::Good | Trust::Uncertain => Some(Value::Number(self.number.value)),
+            Trust::Good | Trust::Uncertain if digital => Some(Value::Bool(self.value.abs() > 0.0)),
+            Trust::Good | Trust::Uncertain => Some(Value::Number(self.value)),
         };
-        Some(Sample {
+        self.is_read().then_some(Sample {
             at: self.at,
             value,
-            quality: self.quality?,
+            quality: self.quality,
             clock: self.clock,
         })
     }
@@ -71,6 +100,7 @@ impl PointSlot {
 pub(super) const fn armed_rule_bytes(levels: usize) -> usize {
     size_of::<PointSlot>()
         + size_of::<Slot>()
+        + size_of::<Guard>()
         + levels * (size_of::<Phase>() + size_of::<LevelTimes>())
 }
 
@@ -132,31 +162,34 @@ impl HeldSlot {
     }
 }
 
+/// While its number is between these (exclusive) and not bad, there is nothing to evaluate: nothing is on, on its way or unknown.
+pub(super) type Guard = (f64, f64);
+
+/// Nothing is between these.
+const OPEN: Guard = (f64::INFINITY, f64::NEG_INFINITY);
+
 /// All slots.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) points: Vec<PointSlot>,
     pub(super) held: Vec<HeldSlot>,
     pub(super) alarms: Vec<Slot>,
+    pub(super) guards: Vec<Guard>,
     pub(super) phases: Vec<Phase>,
     pub(super) times: Vec<LevelTimes>,
 }
 
 impl State {
     pub(super) fn new(program: &Program, now: UtcMs) -> Self {
-        let points = program.points().iter().map(|info| PointSlot {
-            number: Number::BAD,
-            at: NEVER,
-            stale_at: stale_at(now, info.max_age_ms),
-            quality: None,
-            clock: Clock::Synced,
-            stale: false,
-        });
+        let points = program
+            .point_code
+            .iter()
+            .map(|code| PointSlot::new(stale_at(now, code.max_age_ms)));
         let alarms = program
-            .alarm_code
+            .alarm_rest
             .iter()
             .zip(program.alarms())
-            .map(|(code, info)| Slot::new(code, info.external));
+            .map(|(rest, info)| Slot::new(rest.test, info.external));
         let held = HeldSlot {
             phase: Phase::Off,
             due: NEVER,
@@ -168,6 +201,7 @@ impl State {
             points: points.collect(),
             held: alloc::vec![held; program.held.len()],
             alarms: alarms.collect(),
+            guards: alloc::vec![OPEN; program.alarms().len()],
             phases: alloc::vec![Phase::Off; n_levels],
             times: alloc::vec![LevelTimes::default(); n_levels],
         }
@@ -186,19 +220,11 @@ impl State {
         }
     }
 
-    /// True when an alarm's number is inside its limits and there is nothing to end.
-    pub(super) fn is_quiet(&self, program: &Program, alarm: u32) -> bool {
-        let slot = &self.alarms[at(alarm)];
-        let code = &program.alarm_code[at(alarm)];
-        let Source::Point(point) = code.source else {
-            return false;
-        };
-        let point = &self.points[at(point)];
-        slot.quiet
-            && point.number.trust != Trust::Bad
-            && !point.stale
-            && point.number.value > code.band.0
-            && point.number.value < code.band.1
+    /// True when an alarm's number, which is this point's, is inside its limits and there is nothing to end.
+    pub(super) fn is_inside(&self, alarm: u32, source: u32) -> bool {
+        let guard = self.guards[at(alarm)];
+        let point = &self.points[at(source)];
+        point.value > guard.0 && point.value < guard.1 && point.trust != Trust::Bad && !point.stale
     }
 
     /// Brings what is derived from an alarm's levels up to date.
@@ -207,19 +233,23 @@ impl State {
         let (next_due, nothing) = (levels.next_due(), levels.is_quiet());
         let slot = &mut self.alarms[at(alarm)];
         slot.next_due = next_due.min(slot.unknown_due);
-        slot.quiet = nothing && !slot.unknown_now && !slot.flags.unknown;
+        let quiet = nothing && !slot.unknown_now && !slot.flags.unknown;
+        self.guards[at(alarm)] = if quiet {
+            program.alarm_rest[at(alarm)].band
+        } else {
+            OPEN
+        };
     }
 }
 
 impl Memory for State {
     fn number(&self, point: u32) -> Number {
-        let slot = &self.points[at(point)];
-        if slot.stale { Number::BAD } else { slot.number }
+        self.points[at(point)].number()
     }
 
     fn health(&self, point: u32) -> (Option<Quality>, bool) {
         let slot = &self.points[at(point)];
-        (slot.quality, slot.stale)
+        (slot.is_read().then_some(slot.quality), slot.stale)
     }
 
     fn alarm(&self, alarm: u32, severity: u16) -> Truth {

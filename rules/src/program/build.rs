@@ -15,8 +15,8 @@ use telemetry::check_segment;
 
 use super::flat::{LevelTest, Readers};
 use super::{
-    AlarmCode, AlarmInfo, AlarmSpec, Entry, LevelCode, LevelInfo, LevelSpec, Program, RuleIdx,
-    RuleInfo, Scope, Side, Source, Test, Unit, at, u32_of,
+    AlarmCode, AlarmInfo, AlarmRest, AlarmSpec, Entry, LevelCode, LevelInfo, LevelSpec, NonMax,
+    PointCode, Program, Reader, RuleIdx, RuleInfo, Scope, Side, Source, Test, Unit, at, u32_of,
 };
 use crate::effect::AlarmIdx;
 use crate::eval::Depth;
@@ -36,6 +36,7 @@ pub struct ProgramBuilder {
     point_names: BTreeSet<(String, String)>,
     alarm_ids: BTreeMap<String, AlarmIdx>,
     alarm_code: Vec<AlarmCode>,
+    alarm_rest: Vec<AlarmRest>,
     alarm_reads: Vec<u32>,
     level_code: Vec<LevelCode>,
     flat: Flat,
@@ -114,22 +115,48 @@ impl ProgramBuilder {
         });
         let n_points = self.points.len();
         let n_units = self.flat.units.len();
+        let value_readers = Readers::new(n_points, self.flat.value_reads);
+        let health_readers = Readers::new(n_points, self.flat.health_reads);
+        let point_code = (0..u32_of(n_points))
+            .zip(&self.points)
+            .map(|(point, info)| PointCode {
+                max_age_ms: info.max_age_ms,
+                value_readers: value_readers.entry(point),
+                health_readers: health_readers.entry(point),
+            })
+            .collect();
+        let reader = |unit: u32| {
+            let alarm = match self.flat.units[at(unit)] {
+                Unit::Alarm(alarm) => match self.alarm_code[at(alarm)].source {
+                    Source::Point(source) => Some((alarm, source)),
+                    Source::None | Source::Formula(_) => None,
+                },
+                Unit::Held(_) => None,
+            };
+            Reader {
+                unit,
+                alarm: alarm.and_then(|(alarm, _)| NonMax::new(alarm)),
+                source: alarm.map_or(0, |(_, source)| source),
+            }
+        };
+        let value_readers = value_readers.into_list().into_iter().map(reader).collect();
         let mut program = Program {
             rules: self.rules,
             alarms_by_id: Vec::new(),
-            point_max_age_ms: self.points.iter().map(|info| info.max_age_ms).collect(),
+            point_code,
+            value_readers,
+            health_readers: health_readers.into_list(),
             points: self.points,
             alarms: self.alarms,
             levels: self.levels,
             points_by_name,
             ops: self.flat.ops,
             alarm_code: self.alarm_code,
+            alarm_rest: self.alarm_rest,
             alarm_reads: self.alarm_reads,
             level_code: self.level_code,
             held: self.flat.held,
             units: self.flat.units,
-            readers_of_value: Readers::new(n_points, self.flat.value_reads),
-            readers_of_health: Readers::new(n_points, self.flat.health_reads),
             readers_of_unit: Readers::new(n_units, self.flat.unit_reads),
         };
         program.sort_alarms();
@@ -231,6 +258,9 @@ impl ProgramBuilder {
             levels_from: u32_of(levels_from),
             n_levels: u8::try_from(spec.levels.len()).expect("at most LEVELS_MAX levels"),
             n_high,
+            unit,
+        });
+        self.alarm_rest.push(AlarmRest {
             limits_only: spec
                 .levels
                 .iter()
@@ -246,9 +276,10 @@ impl ProgramBuilder {
                 from: others_from,
                 to: u32_of(self.alarm_reads.len()),
             },
-            held_from: u32_of(mark.held),
-            held_to: u32_of(self.flat.held.len()),
-            unit,
+            held: Entry {
+                from: u32_of(mark.held),
+                to: u32_of(self.flat.held.len()),
+            },
             watched,
         });
         self.alarms.push(AlarmInfo {

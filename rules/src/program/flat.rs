@@ -1,6 +1,7 @@
 //! The flat tables that evaluation reads: code, levels, and who reads whom.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use super::{at, u32_of};
 
@@ -19,7 +20,7 @@ pub(crate) enum Source {
     Formula(Entry),
 }
 
-/// What evaluation reads of an alarm.
+/// What every evaluation reads of an alarm.
 #[derive(Clone, Debug)]
 pub(crate) struct AlarmCode {
     pub(crate) source: Source,
@@ -28,21 +29,25 @@ pub(crate) struct AlarmCode {
     pub(crate) n_levels: u8,
     /// How many of them are of the high side; they come first.
     pub(crate) n_high: u8,
+    /// Its place in the order of evaluation.
+    pub(crate) unit: u32,
+}
+
+/// What is read of an alarm now and then.
+#[derive(Clone, Debug)]
+pub(crate) struct AlarmRest {
     /// True when every level compares the number with a limit.
     pub(crate) limits_only: bool,
     pub(crate) test: bool,
     pub(crate) unknown_hold_ms: u64,
-    /// With limits only: between these (exclusive), no level is reached.
+    /// Between these (exclusive) no level is reached.
     pub(crate) band: (f64, f64),
     /// The points and the other alarms that it and its held conditions read.
     pub(crate) points: Entry,
     pub(crate) others: Entry,
     /// Its held conditions.
-    pub(crate) held_from: u32,
-    pub(crate) held_to: u32,
-    /// Its place in the order of evaluation.
-    pub(crate) unit: u32,
-    /// The points that its health conditions read, for its reason: the first of them.
+    pub(crate) held: Entry,
+    /// The first point whose health it reads: its reason.
     pub(crate) watched: Option<u32>,
 }
 
@@ -81,7 +86,38 @@ pub(crate) enum Unit {
     Alarm(u32),
 }
 
-/// Lists of readers in one table: the list of `i` is `list[start[i]..start[i + 1]]`, ascending.
+/// Who reads a point.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Reader {
+    pub(crate) unit: u32,
+    /// The alarm that it is, if it is one, and the point of its number: when that is inside its limits, there is nothing to evaluate.
+    pub(crate) alarm: Option<NonMax>,
+    pub(crate) source: u32,
+}
+
+/// An index below the greatest number, so that none takes no room.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct NonMax(NonZeroU32);
+
+impl NonMax {
+    pub(crate) fn new(index: u32) -> Option<Self> {
+        NonZeroU32::new(index.wrapping_add(1)).map(Self)
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+/// What is read of a point and by whom: stretches of the lists of readers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PointCode {
+    pub(crate) max_age_ms: u64,
+    pub(crate) value_readers: Entry,
+    pub(crate) health_readers: Entry,
+}
+
+/// Lists in one table: the list of `i` is `list[start[i]..start[i + 1]]`, ascending.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Readers {
     start: Vec<u32>,
@@ -113,8 +149,22 @@ impl Readers {
 
     /// Who reads `read`.
     pub(crate) fn of(&self, read: u32) -> &[u32] {
+        let entry = self.entry(read);
+        &self.list[at(entry.from)..at(entry.to)]
+    }
+
+    /// Where the list of `read` is.
+    pub(crate) fn entry(&self, read: u32) -> Entry {
         let read = at(read);
-        &self.list[at(self.start[read])..at(self.start[read + 1])]
+        Entry {
+            from: self.start[read],
+            to: self.start[read + 1],
+        }
+    }
+
+    /// All lists, one after the other.
+    pub(crate) fn into_list(self) -> Vec<u32> {
+        self.list
     }
 }
 

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::{
-    AlarmCode, AlarmInfo, Entry, LevelCode, LevelInfo, LevelTest, Program, RuleIdx, RuleInfo,
-    Scope, Source, Unit, u32_of,
+    AlarmCode, AlarmInfo, AlarmRest, Entry, LevelCode, LevelInfo, LevelTest, Program, RuleIdx,
+    RuleInfo, Scope, Source, Unit, u32_of,
 };
 use crate::effect::AlarmIdx;
 
@@ -25,15 +25,17 @@ impl Program {
             levels_from,
             n_levels: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
             n_high: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
+            unit,
+        });
+        let nothing = Entry { from: 0, to: 0 };
+        self.alarm_rest.push(AlarmRest {
             limits_only: false,
             test: rule.test,
             unknown_hold_ms: 0,
             band: (f64::INFINITY, f64::NEG_INFINITY),
-            points: Entry { from: 0, to: 0 },
-            others: Entry { from: 0, to: 0 },
-            held_from: 0,
-            held_to: 0,
-            unit,
+            points: nothing,
+            others: nothing,
+            held: nothing,
             watched: None,
         });
         for level in &levels {

@@ -169,16 +169,9 @@ impl<'a> Reader<'a> {
         let unit = self.text()?.into();
         let point = self.text()?.into();
         let max_age_ms = self.u64()?;
-        let mut slot = PointSlot {
-            number: Number::BAD,
-            at: NEVER,
-            stale_at: NEVER,
-            quality: None,
-            clock: Clock::Synced,
-            stale: false,
-        };
+        let mut slot = PointSlot::new(NEVER);
         if self.bool()? {
-            slot.quality = Some(Quality(self.u16()?));
+            slot.quality = Quality(self.u16()?);
             slot.clock = match self.u8()? {
                 0 => Clock::Synced,
                 1 => Clock::Holdover,
@@ -193,7 +186,8 @@ impl<'a> Reader<'a> {
                 2 => Trust::Bad,
                 3.. => return Err(self.broken()),
             };
-            slot.number = Number::new(self.f64()?, trust);
+            let number = Number::new(self.f64()?, trust);
+            (slot.value, slot.trust) = (number.value, number.trust);
         }
         slot.stale_at = self.time()?;
         slot.stale = self.bool()?;
@@ -267,7 +261,6 @@ impl<'a> Reader<'a> {
         };
         let slot = Slot {
             flags,
-            quiet: false,
             unknown_now: self.bool()?,
             waiting: false,
             level: self.u8()?,

@@ -22,16 +22,16 @@ pub(super) fn snapshot(engine: &Engine) -> Vec<u8> {
     let mut out = Writer(Vec::new());
     out.0.extend_from_slice(MAGIC);
     out.u8(VERSION);
-    out.time(engine.now);
-    out.u32(u32_of(engine.state.points.len()));
-    for (index, slot) in engine.state.points.iter().enumerate() {
+    out.time(engine.machine.now);
+    out.u32(u32_of(engine.machine.state.points.len()));
+    for (index, slot) in engine.machine.state.points.iter().enumerate() {
         let info = &program.points()[index];
         out.text(&info.unit);
         out.text(&info.point);
         out.u64(info.max_age_ms);
         out.point(slot);
     }
-    let told: Vec<u32> = (0..engine.n_alarms())
+    let told: Vec<u32> = (0..engine.machine.n_alarms())
         .filter(|&alarm| !is_pristine(engine, alarm))
         .collect();
     out.u32(u32_of(told.len()));
@@ -43,16 +43,17 @@ pub(super) fn snapshot(engine: &Engine) -> Vec<u8> {
 
 /// True when a fresh slot, evaluated, would be the same.
 fn is_pristine(engine: &Engine, alarm: u32) -> bool {
-    let slot = &engine.state.alarms[at(alarm)];
+    let slot = &engine.machine.state.alarms[at(alarm)];
     let code = &engine.program.alarm_code[at(alarm)];
+    let held = engine.program.alarm_rest[at(alarm)].held;
     let from = at(code.levels_from);
     slot.occurrence == 0
         && slot.changed_at == NEVER
         && slot.unknown_due == NEVER
         && slot.external == Truth::FALSE
         && slot.rare.is_none()
-        && code.held_from == code.held_to
-        && engine.state.phases[from..from + usize::from(code.n_levels)]
+        && held.from == held.to
+        && engine.machine.state.phases[from..from + usize::from(code.n_levels)]
             .iter()
             .all(|phase| *phase == Phase::Off)
 }
@@ -103,8 +104,8 @@ impl Writer {
     }
 
     fn point(&mut self, slot: &PointSlot) {
-        self.option(slot.quality, |out, quality| {
-            out.u16(quality.0);
+        self.option(slot.is_read().then_some(slot), |out, slot| {
+            out.u16(slot.quality.0);
             out.u8(match slot.clock {
                 Clock::Synced => 0,
                 Clock::Holdover => 1,
@@ -112,12 +113,12 @@ impl Writer {
                 Clock::Arrival => 3,
             });
             out.time(slot.at);
-            out.u8(match slot.number.trust {
+            out.u8(match slot.trust {
                 Trust::Good => 0,
                 Trust::Uncertain => 1,
                 Trust::Bad => 2,
             });
-            out.f64(slot.number.value);
+            out.f64(slot.value);
         });
         out_stale(self, slot);
     }
@@ -161,7 +162,7 @@ impl Writer {
         let code = &program.alarm_code[at(alarm)];
         let info = &program.alarms()[at(alarm)];
         let rule = program.rule_of(AlarmIdx(alarm));
-        let slot = &engine.state.alarms[at(alarm)];
+        let slot = &engine.machine.state.alarms[at(alarm)];
         let id = alloc::format!("{}", program.id_of(AlarmIdx(alarm)));
         self.text(&id);
         self.text(&rule.hash);
@@ -173,12 +174,13 @@ impl Writer {
         for (index, level) in levels.iter().enumerate() {
             let place = at(code.levels_from) + index;
             self.text(&level.name);
-            self.phase(engine.state.phases[place]);
-            self.time(engine.state.times[place].due);
-            self.time(engine.state.times[place].since);
+            self.phase(engine.machine.state.phases[place]);
+            self.time(engine.machine.state.times[place].due);
+            self.time(engine.machine.state.times[place].since);
             self.option(unfinished.then_some(level), Self::level_info);
         }
-        let held = &engine.state.held[at(code.held_from)..at(code.held_to)];
+        let held = program.alarm_rest[at(alarm)].held;
+        let held = &engine.machine.state.held[at(held.from)..at(held.to)];
         self.u32(u32_of(held.len()));
         for held in held {
             self.held(held);

@@ -1,0 +1,328 @@
+//! The loop inside: timers in order, then the input, then whatever reads what has changed.
+
+use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use telemetry::{Sample, UtcMs};
+
+use super::state::{HeldSlot, State};
+use crate::alarm::Phase;
+use crate::effect::{AlarmIdx, Cause, Effect, Input, Refusal};
+use crate::eval::Stack;
+use crate::point::PointIdx;
+use crate::program::{Program, Unit, at, u32_of};
+use crate::timer::{NEVER, TimerTable, Wheel};
+use crate::value::{Tri, Truth};
+
+/// Everything but the program.
+#[derive(Clone, Debug)]
+pub(super) struct Machine {
+    pub(super) state: State,
+    /// Owners: alarms, then held conditions, then points.
+    pub(super) timers: TimerTable,
+    /// Points until the slice in which they grow old.
+    pub(super) wheel: Wheel,
+    /// Units that have to be evaluated again, in the order of evaluation.
+    pub(super) queue: BinaryHeap<Reverse<u32>>,
+    pub(super) stack: Stack,
+    pub(super) now: UtcMs,
+    /// False until everything was evaluated once.
+    pub(super) started: bool,
+}
+
+impl Machine {
+    pub(super) fn new(program: &Program, now: UtcMs) -> Self {
+        let n_points = program.points().len();
+        let owners = program.alarms().len() + program.held.len() + n_points;
+        let mut machine = Self {
+            state: State::new(program, now),
+            timers: TimerTable::new(owners),
+            wheel: Wheel::new(n_points, now),
+            queue: BinaryHeap::new(),
+            stack: Stack::default(),
+            now,
+            started: false,
+        };
+        machine.arm_all();
+        machine
+    }
+
+    pub(super) fn handle(
+        &mut self,
+        program: &Program,
+        input: Input<'_>,
+        now: UtcMs,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        if let Input::Down { from, to } = input {
+            self.down(program, from, to, effects);
+            self.handle_timeout(program, now, effects);
+            return Ok(());
+        }
+        self.handle_timeout(program, now, effects);
+        match input {
+            Input::Sample { point, sample } => self.sample(program, point, sample, effects),
+            Input::Late { point, sample } => self.late(program, point, sample, effects),
+            Input::Condition {
+                alarm,
+                active,
+                reason,
+            } => self.condition(program, alarm, active, reason, effects),
+            Input::Command(command) => self.command(program, command, effects),
+            Input::Down { .. } | Input::Time => Ok(()),
+        }
+    }
+
+    pub(super) fn handle_timeout(
+        &mut self,
+        program: &Program,
+        now: UtcMs,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.started {
+            self.start(program, effects);
+        }
+        self.wheel.advance(now);
+        while let Some(point) = self.wheel.pop_passed() {
+            self.state.points[at(point)].waits = false;
+            self.arm_point(point);
+        }
+        while let Some((due, owner)) = self.timers.first() {
+            if due > now {
+                break;
+            }
+            let real = self.due_of(owner);
+            if real <= due {
+                self.timers.take_first();
+                self.now = self.now.max(due);
+                self.fire(program, owner, effects);
+                continue;
+            }
+            match self.point_of(owner) {
+                Some(point) if !self.state.points[at(point)].waits => {
+                    self.timers.take_first();
+                    self.arm_point(point);
+                }
+                Some(_) | None => self.timers.postpone_first(real),
+            }
+        }
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn poll_timeout(&mut self) -> Option<UtcMs> {
+        if !self.started {
+            return Some(self.now);
+        }
+        let slice = self.wheel.next_slice();
+        loop {
+            let Some((due, owner)) = self.timers.first() else {
+                return slice;
+            };
+            let real = self.due_of(owner);
+            if real <= due {
+                return Some(slice.map_or(due, |slice| slice.min(due)).max(self.now));
+            }
+            self.timers.postpone_first(real);
+        }
+    }
+
+    pub(super) fn n_alarms(&self) -> u32 {
+        u32_of(self.state.alarms.len())
+    }
+
+    fn first_point(&self) -> u32 {
+        self.n_alarms() + u32_of(self.state.held.len())
+    }
+
+    /// The point that owns a timer, if one does.
+    fn point_of(&self, owner: u32) -> Option<u32> {
+        owner.checked_sub(self.first_point())
+    }
+
+    /// What an owner of a timer waits for now.
+    fn due_of(&self, owner: u32) -> UtcMs {
+        if let Some(point) = self.point_of(owner) {
+            self.state.points[at(point)].next_due()
+        } else if let Some(held) = owner.checked_sub(self.n_alarms()) {
+            self.state.held[at(held)].next_due()
+        } else {
+            self.state.alarms[at(owner)].next_due
+        }
+    }
+
+    fn fire(&mut self, program: &Program, owner: u32, effects: &mut Vec<Effect>) {
+        if let Some(point) = self.point_of(owner) {
+            self.state.points[at(point)].stale = true;
+            self.queue_readers_of_point(program, point, true);
+        } else if let Some(held) = owner.checked_sub(self.n_alarms()) {
+            self.queue.push(Reverse(program.held[at(held)].unit));
+        } else {
+            self.queue.push(Reverse(program.alarm_code[at(owner)].unit));
+        }
+        self.drain(program, Cause::Timer, effects);
+    }
+
+    /// Evaluates everything once: conditions that read no point have an answer from the start.
+    pub(super) fn start(&mut self, program: &Program, effects: &mut Vec<Effect>) {
+        self.started = true;
+        self.queue
+            .extend((0..u32_of(program.units.len())).map(Reverse));
+        self.drain(program, Cause::Config, effects);
+    }
+
+    /// Arms every timer anew; what is due before now comes up now.
+    pub(super) fn arm_all(&mut self) {
+        self.timers.clear();
+        self.wheel.clear(self.now);
+        for owner in 0..self.first_point() {
+            let due = self.due_of(owner);
+            if due != NEVER {
+                self.timers.arm(owner, due);
+            }
+        }
+        for point in 0..u32_of(self.state.points.len()) {
+            self.state.points[at(point)].waits = false;
+            self.arm_point(point);
+        }
+    }
+
+    /// Lets a point that does not wait in the wheel wait there, or in the table when its slice has come.
+    fn arm_point(&mut self, point: u32) {
+        let owner = self.first_point() + point;
+        let slot = &mut self.state.points[at(point)];
+        let due = slot.next_due();
+        if due == NEVER {
+            return;
+        }
+        slot.waits = self.wheel.wait(point, due);
+        if !slot.waits {
+            self.timers.arm(owner, due);
+        }
+    }
+
+    fn sample(
+        &mut self,
+        program: &Program,
+        point: PointIdx,
+        sample: Sample,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let Some(slot) = self.state.points.get_mut(at(point.0)) else {
+            return Err(Refusal::UnknownPoint(point.0));
+        };
+        let max_age_ms = program.point_code[at(point.0)].max_age_ms;
+        let before = slot.next_due();
+        let health_changed = slot.take(sample, max_age_ms, self.now);
+        let due = slot.next_due();
+        if !slot.waits {
+            self.arm_point(point.0);
+        } else if due < before || (before == NEVER && due != NEVER) {
+            // What waits for a later slice would come too late.
+            let owner = self.first_point() + point.0;
+            self.timers.arm(owner, due);
+        }
+        self.queue_readers_of_point(program, point.0, health_changed);
+        if !self.queue.is_empty() {
+            self.drain(program, Cause::Sample(point), effects);
+        }
+        Ok(())
+    }
+
+    fn condition(
+        &mut self,
+        program: &Program,
+        alarm: AlarmIdx,
+        active: Tri,
+        reason: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        match program.alarms().get(at(alarm.0)) {
+            None => return Err(Refusal::UnknownAlarm(alarm.0)),
+            Some(info) if !info.external => return Err(Refusal::NotExternal),
+            Some(_) => {}
+        }
+        let slot = &mut self.state.alarms[at(alarm.0)];
+        slot.external = Truth::from(active);
+        if !reason.is_empty() {
+            slot.rare().reason = Some(reason.into());
+        }
+        self.queue
+            .push(Reverse(program.alarm_code[at(alarm.0)].unit));
+        self.drain(program, Cause::Node, effects);
+        Ok(())
+    }
+
+    fn down(&mut self, program: &Program, from: UtcMs, to: UtcMs, effects: &mut Vec<Effect>) {
+        self.handle_timeout(program, from, effects);
+        let from = self.now;
+        let to = to.max(from);
+        for alarm in 0..self.n_alarms() {
+            let slot = &mut self.state.alarms[at(alarm)];
+            if slot.unknown_due != NEVER {
+                slot.unknown_due = to.plus_ms(program.alarm_rest[at(alarm)].unknown_hold_ms);
+            }
+            self.state.levels(program, alarm).pause(from, to);
+            self.state.refresh(program, alarm);
+        }
+        for held in &mut self.state.held {
+            if held.phase == Phase::Pending {
+                held.due = held.due.plus_ms(to.since_ms(from));
+            }
+        }
+        self.now = to;
+        self.arm_all();
+    }
+
+    /// Queues who reads a point, but for alarms that its value says nothing to.
+    fn queue_readers_of_point(&mut self, program: &Program, point: u32, health_changed: bool) {
+        let code = &program.point_code[at(point)];
+        let readers = at(code.value_readers.from)..at(code.value_readers.to);
+        for reader in &program.value_readers[readers] {
+            let inside = reader
+                .alarm
+                .is_some_and(|alarm| self.state.is_inside(alarm.index(), reader.source));
+            if !inside {
+                self.queue.push(Reverse(reader.unit));
+            }
+        }
+        if health_changed {
+            let readers = at(code.health_readers.from)..at(code.health_readers.to);
+            self.queue
+                .extend(program.health_readers[readers].iter().copied().map(Reverse));
+        }
+    }
+
+    /// Evaluates what is queued and what reads it, in the order of evaluation.
+    fn drain(&mut self, program: &Program, cause: Cause, effects: &mut Vec<Effect>) {
+        while let Some(Reverse(unit)) = self.queue.pop() {
+            while self.queue.peek() == Some(&Reverse(unit)) {
+                self.queue.pop();
+            }
+            let changed = match program.units[at(unit)] {
+                Unit::Held(held) => self.evaluate_held(program, held),
+                Unit::Alarm(alarm) => self.evaluate_alarm(program, alarm, cause, effects),
+            };
+            if changed {
+                let readers = program.readers_of_unit.of(unit);
+                self.queue.extend(readers.iter().copied().map(Reverse));
+            }
+        }
+    }
+
+    fn evaluate_held(&mut self, program: &Program, held: u32) -> bool {
+        let code = &program.held[at(held)];
+        let condition = self
+            .stack
+            .condition(&program.ops, code.condition, &self.state);
+        let slot: &mut HeldSlot = &mut self.state.held[at(held)];
+        let before = slot.answer;
+        slot.step(condition, code.duration_ms, self.now);
+        let due = slot.next_due();
+        let changed = slot.answer != before;
+        if due != NEVER {
+            self.timers.arm(self.n_alarms() + held, due);
+        }
+        changed
+    }
+}
