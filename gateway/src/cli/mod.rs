@@ -2,7 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -10,6 +10,7 @@ use front::Problems;
 
 mod bus;
 mod check;
+mod demo;
 mod rules;
 mod table;
 
@@ -52,6 +53,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the whole chain in one process, told as a story: pretend sensors, an edge node, a broker; it needs nothing and leaves nothing behind.
+    #[command(after_help = "Example: fengsui demo --once")]
+    Demo(demo::Args),
     /// Tell everything that can be known to be wrong before starting, all at once, and how long each bus's sweep takes.
     #[command(after_help = "Example: fengsui check configs/gateway.toml")]
     Check(check::Args),
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let ran = match cli.command {
+        Command::Demo(args) => demo::run(&args, io::stdout().is_terminal(), &mut out),
         Command::Check(args) => check::run(&args, &|name| std::env::var(name).ok(), &mut out),
         Command::Bus {
             command: BusCommand::Read(args),

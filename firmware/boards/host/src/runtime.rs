@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use node::{Effect, Node, Store, Trouble, Work};
-use tokio::sync::{mpsc, oneshot};
+use node::{Counters, Effect, Node, Store, Trouble, Work};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use crate::clock::Clock;
@@ -119,6 +119,7 @@ pub(crate) async fn run<S: Store>(
     mut buses: Vec<BusPort>,
     mut done: mpsc::Receiver<(usize, Done)>,
     mut uplink: Uplink,
+    counters: watch::Sender<Counters>,
     mut stop: oneshot::Receiver<()>,
 ) {
     let mut session = 0;
@@ -168,6 +169,7 @@ pub(crate) async fn run<S: Store>(
         while let Some(trouble) = node.poll_trouble() {
             tell(&trouble);
         }
+        counters.send_replace(node.counters());
         let pause = wake.map_or(Duration::from_secs(60), |until| {
             Duration::from_millis(until.saturating_sub(clock.mono()))
         });
@@ -210,12 +212,13 @@ pub(crate) async fn run<S: Store>(
             () = tokio::time::sleep(pause) => {}
         }
     }
-    farewell(node, clock, session, held, &uplink).await;
+    farewell(&mut node, clock, session, held, &uplink).await;
+    counters.send_replace(node.counters());
 }
 
 /// Closes the last pack, says offline, and hands both to the uplink.
 async fn farewell<S: Store>(
-    mut node: Node<S>,
+    node: &mut Node<S>,
     clock: Clock,
     session: u64,
     held: Option<Effect>,

@@ -5,8 +5,8 @@
 use std::io;
 use std::thread::JoinHandle;
 
-use node::{Node, Store};
-use tokio::sync::{mpsc, oneshot};
+use node::{Counters, Node, Store};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::error;
 
 use crate::clock::Clock;
@@ -16,16 +16,24 @@ use crate::runtime::{BusPort, Uplink, run, serve_bus};
 /// A node at work. It stops when this goes.
 #[derive(Debug)]
 pub struct Running {
+    counters: watch::Receiver<Counters>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    /// Has the node close its last pack and say offline, and waits until it is gone.
+    /// How far the node has come.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        *self.counters.borrow()
+    }
+
+    /// Has the node close its last pack and say offline, waits until it is gone, and says how far it came.
     ///
     /// Blocks for as long as the longest request under way takes.
-    pub fn stop(mut self) {
+    pub fn stop(mut self) -> Counters {
         self.end();
+        self.counters()
     }
 
     fn end(&mut self) {
@@ -71,8 +79,9 @@ where
         })?);
     }
     let (stop, stop_out) = oneshot::channel();
+    let (counters_in, counters) = watch::channel(node.counters());
     let thread = spawn("node".to_owned(), move || async move {
-        run(node, clock, ports, done_out, uplink, stop_out).await;
+        run(node, clock, ports, done_out, uplink, counters_in, stop_out).await;
         for thread in threads {
             if thread.join().is_err() {
                 error!("the thread of a bus panicked");
@@ -80,6 +89,7 @@ where
         }
     })?;
     Ok(Running {
+        counters,
         stop: Some(stop),
         thread: Some(thread),
     })

@@ -1,0 +1,96 @@
+//! `fengsui demo`: the whole chain in one process, told as a story.
+//!
+//! Sensors, node, broker and gateway are those of a plant, on loopback; `story` says what is to happen, and `witness` sees, as a subscriber, whether it did.
+
+mod cable;
+mod chain;
+#[cfg(test)]
+mod expected;
+mod plant;
+#[cfg(test)]
+mod rehearsal;
+mod screen;
+mod stage;
+mod story;
+mod witness;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use chain::{Chain, Hub};
+use screen::Screen;
+use stage::Stage;
+use story::PARK;
+use tokio::runtime::Runtime;
+
+use super::Exit;
+
+/// What the demo can be told.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Args {
+    /// End after the story, with a summary and an exit code.
+    #[arg(long)]
+    once: bool,
+    /// Where the broker listens [default: 127.0.0.1:1883, or a free port when that is taken].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Plays the story; the answer is no when it did not come true.
+///
+/// # Errors
+/// A port, a terminal or a folder could not be had, or nobody reads what is printed.
+pub(super) fn run(args: &Args, is_terminal: bool, out: &mut dyn Write) -> io::Result<Exit> {
+    let runtime = Runtime::new()?;
+    let played = runtime.block_on(play(args, Screen::new(out, is_terminal)));
+    played.map_err(|error| match error.downcast::<io::Error>() {
+        Ok(error) => error,
+        Err(error) => io::Error::other(format!("{error:#}")),
+    })
+}
+
+async fn play<W: Write>(args: &Args, mut screen: Screen<W>) -> anyhow::Result<Exit> {
+    let hub = Hub::start(args.listen).await?;
+    introduce(&hub, &mut screen)?;
+    let mut stage = Stage::new(&hub, screen);
+    stage.take_seat().await?;
+    let chain = Chain::start(&hub).await?;
+    stage.play(&chain, args.once).await?;
+    let n_read = chain.shutdown().await?;
+    stage.settle(n_read).await?;
+    hub.shutdown().await;
+    Ok(stage.conclude(n_read)?)
+}
+
+/// Says how to look at it from outside.
+fn introduce<W: Write>(hub: &Hub, screen: &mut Screen<W>) -> io::Result<()> {
+    let address = hub.address;
+    let (host, port) = (address.ip(), address.port());
+    for text in [
+        format!("broker at mqtt://{address}, MQTT 5 and 3.1.1; from another terminal:"),
+        format!("  mosquitto_sub -V 5 -h {host} -p {port} -v -t 'fengsui/v1/{PARK}/+/alarm/#'"),
+        format!("  fengsui watch mqtt://{address} --park {PARK}"),
+        String::new(),
+    ] {
+        screen.say(&text)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_story_comes_true_in_virtual_time() {
+        let seen = rehearsal::play();
+        for event in &seen {
+            println!(
+                "{} {} {} {:?} {}",
+                event.at_ms, event.id, event.event, event.level, event.letter
+            );
+        }
+        let differences = expected::check(&expected::EXPECTED, &seen);
+        assert_eq!(differences, []);
+    }
+}
