@@ -8,14 +8,15 @@ use std::vec::Vec;
 
 use front::{Item, Problems};
 
+use super::level::{check_levels, in_order, level_spec, scope_name};
 use super::lint::{self, Found, Judged};
 use super::lower::{self, Here, LowerError};
-use super::number::{Measure, Number};
+use super::number::Number;
 use super::points::Points;
 use super::site::Site;
 use crate::effect::AlarmIdx;
 use crate::expr::{Cond, Formula};
-use crate::file::{Condition, CountLevel, Level, LimitLevel, Override, Placed, Rule, Scope};
+use crate::file::{Condition, CountLevel, LimitLevel, Override, Placed, Rule, Scope};
 use crate::point::PointIdx;
 use crate::program::{self, AlarmSpec, LevelSpec, ProgramBuilder, RuleIdx, Side, Test};
 use crate::syntax::Expr;
@@ -27,7 +28,7 @@ const FAILURES_MAX: usize = 5;
 struct Reported;
 
 type Result<T> = std::result::Result<T, Reported>;
-type Overrides<'o, 'a> = [(usize, &'o Override<'a>)];
+pub(super) type Overrides<'o, 'a> = [(usize, &'o Override<'a>)];
 
 /// Adds rules' alarms to a program, one rule after the other.
 pub(super) struct Adding<'c, 'a> {
@@ -449,94 +450,6 @@ impl<'c, 'a> Adding<'c, 'a> {
     }
 }
 
-fn level_spec(level: &Level<'_>, test: Test, overrides: &Overrides<'_, '_>) -> LevelSpec {
-    let of_site = |pick: &dyn Fn(&Override<'_>) -> Option<u64>| {
-        overrides
-            .iter()
-            .rev()
-            .filter(|(_, entry)| {
-                entry
-                    .level
-                    .as_ref()
-                    .is_none_or(|only| only.value == level.name.value)
-            })
-            .find_map(|(_, entry)| pick(entry))
-    };
-    LevelSpec {
-        name: level.name.value.clone(),
-        colour: level.colour,
-        severity: level.severity,
-        test,
-        on_delay_ms: of_site(&|entry| entry.on_delay_ms).unwrap_or(level.on_delay_ms),
-        off_delay_ms: of_site(&|entry| entry.off_delay_ms).unwrap_or(level.off_delay_ms),
-        latch: level.latch,
-    }
-}
-
-/// What can be said of a rule's levels without knowing any point.
-pub(super) fn check_levels(rule: &Rule<'_>) {
-    let levels = rule.levels();
-    for (index, level) in levels.iter().enumerate() {
-        let name = &level.name;
-        if levels[..index]
-            .iter()
-            .any(|other| other.name.value == name.value)
-        {
-            name.item
-                .problem(format!("a second level `{}`", name.value));
-        }
-    }
-    let sides = match &rule.condition {
-        Condition::Limits { high, .. } => levels.split_at(high.len()),
-        Condition::When { .. } | Condition::Counts { .. } => levels.split_at(levels.len()),
-    };
-    for side in [sides.0, sides.1] {
-        for pair in side.windows(2) {
-            if let [milder, graver] = pair
-                && graver.severity < milder.severity
-            {
-                graver.name.item.problem(format!(
-                    "`{}` ({}) comes after `{}` ({}), expected the mildest level first",
-                    graver.name.value,
-                    graver.colour.word(),
-                    milder.name.value,
-                    milder.colour.word()
-                ));
-            }
-        }
-    }
-}
-
-/// Reports a level that is not beyond the one before it. True when all are.
-fn in_order(found: &[Found<'_, '_>], measure: &Measure, here: &Here<'_>) -> bool {
-    let unit = measure
-        .name()
-        .map_or_else(String::new, |name| format!(" {name}"));
-    let mut fine = true;
-    for pair in found.windows(2) {
-        let [before, after] = pair else { continue };
-        if before.side != after.side {
-            continue;
-        }
-        let (beyond, word) = match after.side {
-            Side::High => (after.limit > before.limit, "above"),
-            Side::Low => (after.limit < before.limit, "below"),
-        };
-        if !beyond {
-            after.item.problem(format!(
-                "`{}` of {} at {}{unit} is not {word} `{}` at {}{unit}, expected each level beyond the one before",
-                after.name,
-                scope_name(here),
-                after.limit,
-                before.name,
-                before.limit
-            ));
-            fine = false;
-        }
-    }
-    fine
-}
-
 fn in_measure(
     number: Number,
     value: &Number,
@@ -558,12 +471,4 @@ fn condition(placed: &Placed<'_, Expr>, here: &Here<'_>) -> Result<Cond> {
 fn report(item: &Item<'_>, error: &LowerError) -> Reported {
     item.problem_inside(error.at, error.what.clone());
     Reported
-}
-
-fn scope_name(here: &Here<'_>) -> String {
-    match (here.own, here.unit) {
-        (Some(own), _) => here.points.name(own),
-        (None, Some(unit)) => format!("unit {unit}"),
-        (None, None) => "the site".to_string(),
-    }
 }

@@ -62,6 +62,10 @@ const BOUNDS: [Bound; 14] = [
     bound("oxygen", "%VOL", Side::High, 1, 23.5, LIMITS),
 ];
 
+/// A level that has to lie at least so many times as deep as another: (kind, level, times, of, clause).
+const DEEPER: [(&str, &str, f64, &str, &str); 1] =
+    [("phreatic-depth", "orange", 1.1, "red", "GB 51108 8.3.4")];
+
 /// A level as it came out for one point.
 pub(super) struct Found<'f, 'a> {
     pub name: &'f str,
@@ -101,6 +105,23 @@ pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -
             judged.kind, bound.clause, bound.clause
         ));
         fine = false;
+    }
+    for (kind, name, times, of, clause) in DEEPER {
+        let find = |name: &str| judged.levels.iter().find(|level| level.name == name);
+        if kind != judged.kind || named(judged, clause, Some(name)) {
+            continue;
+        }
+        if let (Some(level), Some(of)) = (find(name), find(of))
+            // Both are rounded to 12 digits.
+            && level.limit < of.limit * times * (1.0 - 1e-11)
+        {
+            let unit = judged.measure.name().unwrap_or_default();
+            level.item.problem(format!(
+                "`{name}` of {} at {} {unit} is laxer than {clause}, expected at least {times} times `{}` at {} {unit}, or an override of the site with `laxer_than = \"{clause}\"`",
+                judged.point, level.limit, of.name, of.limit
+            ));
+            fine = false;
+        }
     }
     for level in judged.levels {
         let Some(bound) = bounds

@@ -3,6 +3,7 @@
 //! Every problem of every file is reported, each at its place; a program comes out only when there is none.
 
 mod alarm;
+mod level;
 mod lint;
 mod lower;
 mod number;
@@ -68,7 +69,7 @@ pub fn check(sources: &[Source], problems: &Problems) -> usize {
         .collect();
     let rules = rules_in_order(&files);
     for (_, rule) in &rules {
-        alarm::check_levels(rule);
+        level::check_levels(rule);
     }
     for file in &files {
         check_overrides(&file.overrides, &rules, true);

@@ -1,7 +1,7 @@
 //! The limits and overrides that hold for a point: the narrowest table that takes it in, the site's before a pack's.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -18,6 +18,8 @@ use crate::file::{Limits, Override, Placed, RuleFile, Selector};
 #[derive(Debug)]
 pub(super) struct Site<'a> {
     limits: Vec<Limit<'a>>,
+    /// Which limit it is, by its word, its points, and whether the site gives it (and not a pack).
+    by_word: BTreeMap<(String, Selector, bool), usize>,
     pub overrides: Vec<Override<'a>>,
     used: RefCell<BTreeSet<usize>>,
 }
@@ -37,6 +39,7 @@ impl<'a> Site<'a> {
     pub(super) fn read(files: &[RuleFile<'a>], points: &Points<'_>) -> Self {
         let nothing = Self {
             limits: Vec::new(),
+            by_word: BTreeMap::new(),
             overrides: Vec::new(),
             used: RefCell::default(),
         };
@@ -48,6 +51,7 @@ impl<'a> Site<'a> {
             degrade: Degrade::Hold,
         };
         let mut limits: Vec<Limit<'a>> = Vec::new();
+        let mut by_word = BTreeMap::new();
         for file in files {
             for table in &file.limits {
                 for (word, value) in &table.values {
@@ -55,17 +59,19 @@ impl<'a> Site<'a> {
                     else {
                         continue;
                     };
-                    let twice = limits.iter().find(|other| {
-                        other.selector == limit.selector
-                            && other.word == limit.word
-                            && other.of_site == limit.of_site
-                    });
-                    match twice {
-                        Some(other) => limit.item.problem(format!(
-                            "a second limit `{word}` for the same points, the first is at {}",
-                            other.item.place()
-                        )),
-                        None => limits.push(limit),
+                    let key = (word.clone(), limit.selector.clone(), limit.of_site);
+                    match by_word.get(&key) {
+                        Some(first) => {
+                            let first: &Limit<'a> = &limits[*first];
+                            limit.item.problem(format!(
+                                "a second limit `{word}` for the same points, the first is at {}",
+                                first.item.place()
+                            ));
+                        }
+                        None => {
+                            by_word.insert(key, limits.len());
+                            limits.push(limit);
+                        }
                     }
                 }
             }
@@ -76,6 +82,7 @@ impl<'a> Site<'a> {
             .collect();
         Self {
             limits,
+            by_word,
             overrides,
             used: RefCell::default(),
         }
@@ -83,23 +90,33 @@ impl<'a> Site<'a> {
 
     /// The limit of this word where `here` stands.
     pub(super) fn limit(&self, word: &str, here: &Here<'_>) -> Option<&Number> {
-        let info = here.own.map(|own| here.points.info(own));
-        let unit = here.unit.unwrap_or_default();
-        let (index, limit) = self
-            .limits
-            .iter()
-            .enumerate()
-            .filter(|(_, limit)| {
-                limit.word == word
-                    && limit.selector.takes(
-                        unit,
-                        info.map(|info| info.point.as_str()),
-                        info.map(|info| info.kind.as_str()),
-                    )
+        let mut selectors = Vec::new();
+        let unit = here.unit.map(String::from);
+        if let (Some(own), Some(unit)) = (here.own, &unit) {
+            let info = here.points.info(own);
+            selectors.push(Selector::Point {
+                unit: unit.clone(),
+                point: info.point.clone(),
+            });
+            selectors.push(Selector::KindInUnit {
+                kind: info.kind.clone(),
+                unit: unit.clone(),
+            });
+        }
+        selectors.extend(unit.map(Selector::Unit));
+        if let Some(own) = here.own {
+            selectors.push(Selector::Kind(here.points.info(own).kind.clone()));
+        }
+        selectors.push(Selector::All);
+        let index = selectors.into_iter().find_map(|selector| {
+            let mut key = (String::from(word), selector, true);
+            self.by_word.get(&key).or_else(|| {
+                key.2 = false;
+                self.by_word.get(&key)
             })
-            .max_by_key(|(_, limit)| (limit.selector.rank(), limit.of_site))?;
-        self.used.borrow_mut().insert(index);
-        Some(&limit.number)
+        })?;
+        self.used.borrow_mut().insert(*index);
+        Some(&self.limits[*index].number)
     }
 
     /// The overrides of a rule for a point or a unit, widest first, each with its index.
@@ -125,7 +142,9 @@ impl<'a> Site<'a> {
 
     /// The limits that a rule's text asks for, as written.
     pub(super) fn written_limits(&self, rule: &str) -> String {
-        let asked = |word: &str| rule.contains(&format!("Limit({word:?})"));
+        // A limit in ppm or mg/m³ rests on these without naming them.
+        let molar = |word: &str| matches!(word, "molar-volume" | "molar-mass");
+        let asked = |word: &str| molar(word) || rule.contains(&format!("Limit({word:?})"));
         self.limits
             .iter()
             .filter(|limit| asked(&limit.word))

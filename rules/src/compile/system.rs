@@ -2,6 +2,7 @@
 //!
 //! Conditions of nodes, buses, slaves and the gateway come from outside (`Input::Condition`); a sensor's own come from its readings.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -83,7 +84,7 @@ pub(super) fn add(
     let mut adding = Adding {
         builder,
         report,
-        silent: Vec::new(),
+        silent: BTreeMap::new(),
         blind: Vec::new(),
     };
     adding.gateway(&system.gateway);
@@ -102,7 +103,7 @@ pub(super) fn add(
         let away = offline.and_then(|rule| adding.external(scope.clone(), rule, Colour::Orange));
         clock.and_then(|rule| adding.external(scope.clone(), rule, Colour::Yellow));
         if let Some(away) = away {
-            adding.silent.push((node.name.clone(), None, away));
+            adding.explain(&node.name, None, away);
         }
         for bus in &node.buses {
             adding.bus(&scope, &node.name, bus);
@@ -127,7 +128,7 @@ struct Adding<'b> {
     builder: &'b mut ProgramBuilder,
     report: &'b mut dyn FnMut(BuildError),
     /// What explains that points of a node, or of its `bus/slave`, are silent.
-    silent: Vec<(String, Option<String>, AlarmIdx)>,
+    silent: BTreeMap<(String, Option<String>), Vec<AlarmIdx>>,
     /// What explains that any point is silent.
     blind: Vec<AlarmIdx>,
 }
@@ -180,18 +181,26 @@ impl Adding<'_> {
             );
             let silent = rule.and_then(|rule| self.external(scope.clone(), rule, Colour::Yellow));
             for alarm in [silent, silent_bus].into_iter().flatten() {
-                self.silent
-                    .push((node.to_string(), Some(format!("{name}/{slave}")), alarm));
+                self.explain(node, Some(format!("{name}/{slave}")), alarm);
             }
         }
     }
 
+    fn explain(&mut self, node: &str, slave: Option<String>, alarm: AlarmIdx) {
+        let key = (node.to_string(), slave);
+        self.silent.entry(key).or_default().push(alarm);
+    }
+
     fn quality(&mut self, point: PointIdx, info: &PointInfo, rule: RuleIdx) {
-        let explained = self.silent.iter().filter(|(node, slave, _)| {
-            info.node.as_deref() == Some(node) && (slave.is_none() || info.slave == *slave)
-        });
-        let explained = explained.map(|(_, _, alarm)| *alarm);
-        let explained: Vec<AlarmIdx> = explained.chain(self.blind.iter().copied()).collect();
+        let node = info.node.clone();
+        let keys = node.map(|node| [(node.clone(), None), (node, info.slave.clone())]);
+        let keys = keys.into_iter().flatten();
+        let explained: BTreeSet<AlarmIdx> = keys
+            .filter_map(|key| self.silent.get(&key))
+            .flatten()
+            .chain(&self.blind)
+            .copied()
+            .collect();
         let mut levels = Vec::new();
         if info.max_age_ms > 0 {
             let mut parts = Vec::from([Cond::Health(Health::Stale, point)]);

@@ -1,6 +1,7 @@
 //! Rule files against a small site: what a good one compiles to, what a wrong one gets told.
 
 mod good;
+mod language;
 mod wrong;
 
 use std::string::{String, ToString};

@@ -10,7 +10,7 @@ use super::{Placed, expr, name};
 use crate::syntax::Expr;
 
 /// Which points a limit or an override is for. The narrower one wins.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Selector {
     /// Everything.
     All,

@@ -234,3 +234,121 @@ fn what_a_site_overrides_must_exist_and_say_why() {
              site.toml:23:8: override[3].rule: switched off for tank/gt-01, and GB/T 50493-2019 5.5.2 asks for it, expected `laxer_than = \"GB/T 50493-2019 5.5.2\"` beside it",
     );
 }
+
+#[test]
+fn an_orange_that_comes_too_late_after_the_designers_red_is_refused() {
+    let pack = crate::pack::pack("tailings").expect("a pack").text;
+    check_files(
+        &[
+            ("tailings.toml", pack),
+            (
+                "site.toml",
+                "[[limits]]\nkind = \"phreatic-depth\"\nred = \"6 m\"\norange = \"6.5 m\"\n",
+            ),
+        ],
+        "tailings.toml:23:28: rule[0].low[2].at: `orange` of pond/p1 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`\n\
+             tailings.toml:23:28: rule[0].low[2].at: `orange` of pond/p2 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`",
+    );
+}
+
+#[test]
+fn numbers_that_do_not_go_together_are_refused() {
+    let value = |value: &str| {
+        std::format!(
+            "name = \"x\"\nfor = {{ kind = \"filter-dp\" }}\nvalue = \"{value}\"\nhigh = [{{ level = \"x\", at = \"1 Pa\", colour = \"blue\" }}]"
+        )
+    };
+    for (text, told) in [
+        (
+            "self + unit.hopper-temperature",
+            "17: dust/hopper is in °C, but dust/dp is in Pa",
+        ),
+        (
+            "self * self",
+            "17: dust/dp times dust/dp: both have a unit, expected at most one",
+        ),
+        (
+            "self + 3",
+            "17: `3` has no unit, but dust/dp is in Pa, expected it as `3 Pa`",
+        ),
+        ("3 Pa", "9: a constant, expected a point in it"),
+        ("1 Pa / 0 + self", "10: `1 Pa` and `0` give no number"),
+        ("unit.fan-running", "10: a condition, expected a number"),
+        ("abs(self, self)", "10: `abs` takes one number"),
+        ("min()", "10: `min` of nothing"),
+        (
+            "held(self > 3 Pa, 3s)",
+            "10: a condition, expected a number",
+        ),
+    ] {
+        let (column, what) = told.split_once(": ").expect("a column");
+        check(
+            &value(text),
+            &std::format!("r.toml:6:{column}: rule[0].value: {what}"),
+        );
+    }
+}
+
+#[test]
+fn conditions_that_mean_nothing_are_refused() {
+    let when = |when: &str| {
+        std::format!(
+            "name = \"x\"\nfor = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\""
+        )
+    };
+    for (text, told) in [
+        (
+            "1 Pa > 2 Pa",
+            "9: two constants compared, expected a point on one side",
+        ),
+        (
+            "each(unit.filter-dp) > 2 Pa",
+            "9: `each` outside a vote, expected it inside `any`, `all` or `at_least`",
+        ),
+        (
+            "any(each(self) > 2 Pa)",
+            "13: `each` takes a kind, as `each(unit.combustible-gas)`",
+        ),
+        (
+            "any(each(unit.filter-dp) > each(unit.x))",
+            "36: `each` of two kinds in one condition, expected one",
+        ),
+        ("any(each(unit.x))", "13: unit dust has no point of kind x"),
+        ("any()", "9: `any` of no conditions, expected some"),
+        (
+            "at_least(0.5, unit.fan-running)",
+            "18: at least 0.5 of 1, expected a whole number from 1 to that",
+        ),
+        (
+            "at_least(unit.fan-running)",
+            "18: `at_least` takes a whole number and conditions, as `at_least(2, each(unit.co) >= 20 mg/m³)`",
+        ),
+        (
+            "held(unit.fan-running, 3 m)",
+            "32: `3 m` is no time, expected whole milliseconds up to 49 days",
+        ),
+        (
+            "held(unit.fan-running)",
+            "9: `held` takes a condition and a time, as `held(unit.fan-running, 60s)`",
+        ),
+        (
+            "bad(self > 3 Pa)",
+            "9: `bad` takes a point, as `bad(unit.fan-running)`",
+        ),
+        ("stale(limit.x)", "15: `limit.x` is no point"),
+        (
+            "device.fan-running",
+            "9: `device.fan-running`, and no device is known here, expected `unit.fan-running` or `'unit/point'`",
+        ),
+        (
+            "limit.x",
+            "9: no limit `x` is given for dust/dp, expected a table of the site: `[[limits]]`, `point = \"dust/dp\"`, `x = \"…\"`",
+        ),
+    ] {
+        let (column, what) = told.split_once(": ").expect("a column");
+        check(
+            &when(text),
+            &std::format!("r.toml:6:{column}: rule[0].when: {what}"),
+        );
+    }
+}

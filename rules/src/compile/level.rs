@@ -1,0 +1,113 @@
+//! What levels say among themselves, and what the site sets otherwise.
+
+use std::format;
+use std::string::{String, ToString};
+
+use super::alarm::Overrides;
+use super::lint::Found;
+use super::lower::Here;
+use super::number::Measure;
+use crate::file::{Condition, Level, Override, Rule};
+use crate::program::{LevelSpec, Side, Test};
+
+/// A level with the delays that the site sets.
+pub(super) fn level_spec(
+    level: &Level<'_>,
+    test: Test,
+    overrides: &Overrides<'_, '_>,
+) -> LevelSpec {
+    let of_site = |pick: &dyn Fn(&Override<'_>) -> Option<u64>| {
+        overrides
+            .iter()
+            .rev()
+            .filter(|(_, entry)| {
+                entry
+                    .level
+                    .as_ref()
+                    .is_none_or(|only| only.value == level.name.value)
+            })
+            .find_map(|(_, entry)| pick(entry))
+    };
+    LevelSpec {
+        name: level.name.value.clone(),
+        colour: level.colour,
+        severity: level.severity,
+        test,
+        on_delay_ms: of_site(&|entry| entry.on_delay_ms).unwrap_or(level.on_delay_ms),
+        off_delay_ms: of_site(&|entry| entry.off_delay_ms).unwrap_or(level.off_delay_ms),
+        latch: level.latch,
+    }
+}
+
+/// What can be said of a rule's levels without knowing any point.
+pub(super) fn check_levels(rule: &Rule<'_>) {
+    let levels = rule.levels();
+    for (index, level) in levels.iter().enumerate() {
+        let name = &level.name;
+        if levels[..index]
+            .iter()
+            .any(|other| other.name.value == name.value)
+        {
+            name.item
+                .problem(format!("a second level `{}`", name.value));
+        }
+    }
+    let sides = match &rule.condition {
+        Condition::Limits { high, .. } => levels.split_at(high.len()),
+        Condition::When { .. } | Condition::Counts { .. } => levels.split_at(levels.len()),
+    };
+    for side in [sides.0, sides.1] {
+        for pair in side.windows(2) {
+            if let [milder, graver] = pair
+                && graver.severity < milder.severity
+            {
+                graver.name.item.problem(format!(
+                    "`{}` ({}) comes after `{}` ({}), expected the mildest level first",
+                    graver.name.value,
+                    graver.colour.word(),
+                    milder.name.value,
+                    milder.colour.word()
+                ));
+            }
+        }
+    }
+}
+
+/// Reports a level that is not beyond the one before it. True when all are.
+pub(super) fn in_order(found: &[Found<'_, '_>], measure: &Measure, here: &Here<'_>) -> bool {
+    let unit = measure
+        .name()
+        .map_or_else(String::new, |name| format!(" {name}"));
+    let mut fine = true;
+    for pair in found.windows(2) {
+        let [before, after] = pair else { continue };
+        if before.side != after.side {
+            continue;
+        }
+        let (beyond, word) = match after.side {
+            Side::High => (after.limit > before.limit, "above"),
+            Side::Low => (after.limit < before.limit, "below"),
+        };
+        if !beyond {
+            after.item.problem(format!(
+                "`{}` of {} at {}{unit} is not {word} `{}` at {}{unit}, expected each level beyond the one before",
+                after.name,
+                scope_name(here),
+                after.limit,
+                before.name,
+                before.limit
+            ));
+            fine = false;
+        }
+    }
+    fine
+}
+
+/// What an alarm is about, as messages call it.
+pub(super) fn scope_name(here: &Here<'_>) -> String {
+    match (here.own, here.unit) {
+        (Some(own), _) => here.points.name(own),
+        (None, Some(unit)) => format!("unit {unit}"),
+        (None, None) => "the site".to_string(),
+    }
+}
