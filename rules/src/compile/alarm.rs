@@ -140,7 +140,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                     }
                 }
                 if found.is_empty() {
-                    self.warn_of_kinds(kinds);
+                    self.warn_of_kinds(rule, kinds);
                 }
                 found
             }
@@ -154,7 +154,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                     .map(|unit| (None, Some(unit)))
                     .collect();
                 if found.is_empty() {
-                    self.warn_of_kinds(having);
+                    self.warn_of_kinds(rule, having);
                 }
                 found
             }
@@ -162,7 +162,8 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
     }
 
-    fn warn_of_kinds(&self, kinds: &[Placed<'a, String>]) {
+    fn warn_of_kinds(&self, rule: &Rule<'a>, kinds: &[Placed<'a, String>]) {
+        let name = &rule.name.value;
         for kind in kinds {
             let hint = if self.points.of_kind(&kind.value).is_empty() {
                 front::nearest(&kind.value, self.points.kinds())
@@ -172,7 +173,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             };
             self.warn(
                 &kind.item,
-                format!("the rule is for no point of this site{hint}"),
+                format!("`{name}` is for no point of this site{hint}"),
             );
         }
     }
@@ -212,7 +213,11 @@ impl<'c, 'a> Adding<'c, 'a> {
         if levels.is_empty() {
             self.warn(
                 &rule.name.item,
-                format!("no level is left for {}", scope_name(here)),
+                format!(
+                    "`{}` is left out for {}: none of its levels can be reached there",
+                    rule.name.value,
+                    scope_name(here)
+                ),
             );
             return Ok(None);
         }
@@ -423,16 +428,6 @@ impl<'c, 'a> Adding<'c, 'a> {
         for level in levels {
             let count = level.count.value;
             if counted.len() < usize::from(count) {
-                self.warn(
-                    &level.count.item,
-                    format!(
-                        "`{}` of {} needs {count} alarms, and {} has {}: it can't be reached there",
-                        level.level.name.value,
-                        rule.name.value,
-                        scope_name(here),
-                        counted.len()
-                    ),
-                );
                 continue;
             }
             let members = counted
