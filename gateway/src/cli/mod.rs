@@ -8,10 +8,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use front::Problems;
 
+mod alarms;
+mod api;
 mod bus;
 mod check;
 mod demo;
 mod rules;
+mod status;
 mod table;
 
 /// How a command ended, as scripts see it.
@@ -69,6 +72,31 @@ enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Tell how a running gateway is: what is connected, how far behind, what was dropped and why.
+    #[command(after_help = "Example: fengsui status --gateway http://127.0.0.1:9460")]
+    Status(status::Args),
+    /// The alarms of a running gateway.
+    Alarms {
+        #[command(subcommand)]
+        command: AlarmsCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AlarmsCommand {
+    /// List the alarms that are not normal, the most severe first.
+    #[command(after_help = "Example: fengsui alarms list")]
+    List(alarms::ListArgs),
+    /// Acknowledge an alarm: a person has seen it.
+    #[command(
+        after_help = "Example: fengsui alarms ack tank-farm/gt-101/combustible-gas --by li.wei --token-file /etc/fengsui/token"
+    )]
+    Ack(alarms::ActArgs),
+    /// Reset a latched alarm whose condition is gone.
+    #[command(
+        after_help = "Example: fengsui alarms reset tank-farm/gt-101/combustible-gas --by li.wei --comment \"valve closed\""
+    )]
+    Reset(alarms::ActArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,9 +122,10 @@ enum RulesCommand {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let env = |name: &str| std::env::var(name).ok();
     let ran = match cli.command {
         Command::Demo(args) => demo::run(&args, io::stdout().is_terminal(), &mut out),
-        Command::Check(args) => check::run(&args, &|name| std::env::var(name).ok(), &mut out),
+        Command::Check(args) => check::run(&args, &env, &mut out),
         Command::Bus {
             command: BusCommand::Read(args),
         } => bus::read(&args, &mut out, &mut err),
@@ -106,6 +135,15 @@ pub fn main() -> ExitCode {
         Command::Rules {
             command: RulesCommand::Test(args),
         } => rules::test(&args, &mut out),
+        Command::Status(args) => status::run(&args, &mut out, &mut err),
+        Command::Alarms { command } => match command {
+            AlarmsCommand::List(args) => {
+                let colours = out.is_terminal();
+                alarms::list(&args, colours, &mut out, &mut err)
+            }
+            AlarmsCommand::Ack(args) => alarms::act("ack", &args, &env, &mut out, &mut err),
+            AlarmsCommand::Reset(args) => alarms::act("reset", &args, &env, &mut out, &mut err),
+        },
     };
     match ran.and_then(|exit| out.flush().map(|()| exit)) {
         Ok(exit) => exit.into(),

@@ -4,6 +4,27 @@ use std::io::{self, Write};
 
 /// Prints a head and rows; cells that are missing at the end of a row are empty.
 pub(super) fn print(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    print_painted(out, head, rows, &|_| "")
+}
+
+/// The terminal's code for an alarm's colour; empty when it has none.
+pub(super) fn paint(colour: &str) -> &'static str {
+    match colour {
+        "red" => "\x1b[31m",
+        "orange" => "\x1b[38;5;208m",
+        "yellow" => "\x1b[33m",
+        "blue" => "\x1b[34m",
+        _ => "",
+    }
+}
+
+/// Like [`print`], with the terminal's code for each row by its index; empty leaves it as it is.
+pub(super) fn print_painted(
+    out: &mut dyn Write,
+    head: &[&str],
+    rows: &[Vec<String>],
+    code: &dyn Fn(usize) -> &'static str,
+) -> io::Result<()> {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let widths: Vec<usize> = (0..head.len())
         .map(|column| {
@@ -15,13 +36,19 @@ pub(super) fn print(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) ->
                 .unwrap_or(0)
         })
         .collect();
-    for row in [&head].into_iter().chain(rows) {
+    let codes = [""].into_iter().chain((0..rows.len()).map(code));
+    for (row, code) in [&head].into_iter().chain(rows).zip(codes) {
         let mut line = String::new();
         for (cell, wide) in row.iter().zip(&widths) {
             line.push_str(cell);
             line.extend(std::iter::repeat_n(' ', wide - width(cell) + 2));
         }
-        writeln!(out, "{}", line.trim_end())?;
+        let line = line.trim_end();
+        if code.is_empty() {
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{code}{line}\x1b[0m")?;
+        }
     }
     Ok(())
 }
