@@ -263,6 +263,7 @@ pub struct Program {
     /// The points and the other alarms that each alarm reads.
     pub(crate) alarm_reads: Vec<u32>,
     pub(crate) level_code: Vec<LevelCode>,
+    pub(crate) n_level_states: u32,
     pub(crate) held: Vec<flat::HeldCode>,
     /// What is evaluated, in an order in which nothing reads what comes after it.
     pub(crate) units: Vec<Unit>,

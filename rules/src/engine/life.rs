@@ -106,9 +106,10 @@ impl Machine {
             self.stack.condition(&program.ops, gate, &self.state)
         });
         let from = at(code.levels_from);
+        let states = at(code.states_from);
         let n_levels = usize::from(code.n_levels);
         for (level, condition) in conditions.iter_mut().enumerate().take(n_levels) {
-            let on = self.state.phases[from + level].is_on();
+            let on = self.state.phases[states + level].is_on();
             let test = match program.level_code[from + level].test {
                 LevelTest::High { limit, exit } => Truth::new(
                     if on {

@@ -108,7 +108,7 @@ impl Engine {
         let info = &program.alarms()[at(alarm)];
         let levels = program.levels_of(AlarmIdx(alarm));
         let code = &program.alarm_code[at(alarm)];
-        let from = at(code.levels_from);
+        let from = at(code.states_from);
         let same = record.hash == program.rule_of(AlarmIdx(alarm)).hash
             && record.levels.len() == levels.len()
             && record

@@ -196,7 +196,7 @@ impl State {
             condition: Truth::UNKNOWN,
             answer: Truth::UNKNOWN,
         };
-        let n_levels = program.level_code.len();
+        let n_levels = at(program.n_level_states);
         Self {
             points: points.collect(),
             held: alloc::vec![held; program.held.len()],
@@ -210,13 +210,14 @@ impl State {
     /// The levels of an alarm.
     pub(super) fn levels<'a>(&'a mut self, program: &'a Program, alarm: u32) -> Levels<'a> {
         let code = &program.alarm_code[at(alarm)];
-        let from = at(code.levels_from);
-        let range = from..from + usize::from(code.n_levels);
+        let n_levels = usize::from(code.n_levels);
+        let codes = at(code.levels_from);
+        let states = at(code.states_from)..at(code.states_from) + n_levels;
         Levels {
-            code: &program.level_code[range.clone()],
+            code: &program.level_code[codes..codes + n_levels],
             n_high: usize::from(code.n_high),
-            phases: &mut self.phases[range.clone()],
-            times: &mut self.times[range],
+            phases: &mut self.phases[states.clone()],
+            times: &mut self.times[states],
         }
     }
 

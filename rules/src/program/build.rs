@@ -39,6 +39,9 @@ pub struct ProgramBuilder {
     alarm_rest: Vec<AlarmRest>,
     alarm_reads: Vec<u32>,
     level_code: Vec<LevelCode>,
+    n_level_states: u32,
+    /// Where the levels of each rule's last alarm are.
+    last_levels: BTreeMap<RuleIdx, u32>,
     flat: Flat,
 }
 
@@ -155,6 +158,7 @@ impl ProgramBuilder {
             alarm_rest: self.alarm_rest,
             alarm_reads: self.alarm_reads,
             level_code: self.level_code,
+            n_level_states: self.n_level_states,
             held: self.flat.held,
             units: self.flat.units,
             readers_of_unit: Readers::new(n_units, self.flat.unit_reads),
@@ -215,10 +219,14 @@ impl ProgramBuilder {
             });
             self.level_code.push(code);
         }
+        let n_levels = spec.levels.len();
         if !external && reads.values.is_empty() && reads.health.is_empty() && reads.units.is_empty()
         {
             return Err(BuildError::Constant);
         }
+        let levels_from = self.share_levels(spec.rule, levels_from, n_levels);
+        let states_from = self.n_level_states;
+        self.n_level_states += u32_of(n_levels);
         let watched = reads.health.first().copied();
         let unit = self.flat.unit(Unit::Alarm(alarm), reads);
         // What it reads through its held conditions tells it too when it has nothing to wait for any more.
@@ -255,8 +263,9 @@ impl ProgramBuilder {
         self.alarm_code.push(AlarmCode {
             source,
             gate,
-            levels_from: u32_of(levels_from),
-            n_levels: u8::try_from(spec.levels.len()).expect("at most LEVELS_MAX levels"),
+            levels_from,
+            states_from,
+            n_levels: u8::try_from(n_levels).expect("at most LEVELS_MAX levels"),
             n_high,
             unit,
         });
@@ -289,12 +298,29 @@ impl ProgramBuilder {
             eu,
             external,
             retired: false,
-            levels_from: u32_of(levels_from),
-            levels_to: u32_of(self.levels.len()),
+            levels_from,
+            levels_to: levels_from + u32_of(n_levels),
         });
         self.flat.alarm_units.push(unit);
         self.alarm_ids.insert(id, AlarmIdx(alarm));
         Ok(AlarmIdx(alarm))
+    }
+
+    /// The levels of a rule's alarm that are as its last one's are kept once: a thousand sensors have one table of limits.
+    fn share_levels(&mut self, rule: RuleIdx, from: usize, n_levels: usize) -> u32 {
+        if let Some(&last) = self.last_levels.get(&rule) {
+            let last = at(last)..at(last) + n_levels;
+            if last.end <= from
+                && self.levels[last.clone()] == self.levels[from..]
+                && self.level_code[last.clone()] == self.level_code[from..]
+            {
+                self.levels.truncate(from);
+                self.level_code.truncate(from);
+                return u32_of(last.start);
+            }
+        }
+        self.last_levels.insert(rule, u32_of(from));
+        u32_of(from)
     }
 
     fn id_of(&self, scope: &Scope, rule: RuleIdx) -> Result<String, BuildError> {

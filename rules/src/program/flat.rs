@@ -25,7 +25,10 @@ pub(crate) enum Source {
 pub(crate) struct AlarmCode {
     pub(crate) source: Source,
     pub(crate) gate: Option<Entry>,
+    /// The code of its levels; alarms of one rule may share it.
     pub(crate) levels_from: u32,
+    /// The states of its levels; its own.
+    pub(crate) states_from: u32,
     pub(crate) n_levels: u8,
     /// How many of them are of the high side; they come first.
     pub(crate) n_high: u8,
@@ -61,7 +64,7 @@ pub(crate) enum LevelTest {
 }
 
 /// What evaluation reads of a level.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LevelCode {
     pub(crate) test: LevelTest,
     pub(crate) on_delay_ms: u32,

@@ -23,6 +23,7 @@ impl Program {
             source: Source::None,
             gate: None,
             levels_from,
+            states_from: self.n_level_states,
             n_levels: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
             n_high: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
             unit,
@@ -38,6 +39,7 @@ impl Program {
             held: nothing,
             watched: None,
         });
+        self.n_level_states += u32_of(levels.len());
         for level in &levels {
             self.level_code.push(LevelCode {
                 test: LevelTest::External,

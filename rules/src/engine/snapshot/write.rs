@@ -46,7 +46,7 @@ fn is_pristine(engine: &Engine, alarm: u32) -> bool {
     let slot = &engine.machine.state.alarms[at(alarm)];
     let code = &engine.program.alarm_code[at(alarm)];
     let held = engine.program.alarm_rest[at(alarm)].held;
-    let from = at(code.levels_from);
+    let from = at(code.states_from);
     slot.occurrence == 0
         && slot.changed_at == NEVER
         && slot.unknown_due == NEVER
@@ -172,7 +172,7 @@ impl Writer {
         let unfinished = slot.flags.letter_below() != Letter::A;
         self.u8(code.n_levels);
         for (index, level) in levels.iter().enumerate() {
-            let place = at(code.levels_from) + index;
+            let place = at(code.states_from) + index;
             self.text(&level.name);
             self.phase(engine.machine.state.phases[place]);
             self.time(engine.machine.state.times[place].due);

@@ -224,3 +224,33 @@ fn points_and_alarms_are_found_by_name() {
     assert_eq!(program.find_alarm("a/y"), None);
     assert_eq!(program.find_alarm("a/y/sys.offline/x"), None);
 }
+
+#[test]
+fn alarms_of_one_rule_keep_the_same_levels_once_and_other_ones_apart() {
+    let mut builder = ProgramBuilder::new();
+    let rule = builder
+        .rule(RuleInfo {
+            name: "r".into(),
+            ..RuleInfo::default()
+        })
+        .unwrap();
+    for (name, limit) in [("a", 1.0), ("b", 1.0), ("c", 2.0)] {
+        let point = builder
+            .point(PointInfo {
+                unit: "u".into(),
+                point: name.into(),
+                ..PointInfo::default()
+            })
+            .unwrap();
+        let levels = vec![level("L1", high(limit)), level("L2", high(9.0))];
+        builder.alarm(spec(point, rule, levels)).unwrap();
+    }
+    let program = builder.build();
+    assert_eq!(program.levels.len(), 4);
+    let limits: Vec<_> = program
+        .alarm_idxs()
+        .map(|alarm| program.levels_of(alarm)[0].limit)
+        .collect();
+    assert_eq!(limits, [Some(1.0), Some(1.0), Some(2.0)]);
+    assert_eq!(program.n_level_states, 6);
+}
