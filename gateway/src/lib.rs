@@ -15,4 +15,7 @@ pub mod http;
 pub mod ingest;
 pub mod log;
 pub use host::mqtt;
+pub mod run;
 pub mod sink;
+pub mod source;
+mod supervise;

@@ -134,6 +134,14 @@ impl Table {
         }
     }
 
+    /// The states of all alarms that are not in letter A.
+    pub(crate) fn abnormal(&self) -> impl Iterator<Item = &StateRow> {
+        self.entries
+            .values()
+            .filter(|entry| entry.line.is_some())
+            .map(|entry| &entry.row)
+    }
+
     /// The rows of a snapshot: every alarm not in letter A.
     pub(crate) fn snapshot(&self) -> impl Iterator<Item = String> + '_ {
         self.entries.values().filter_map(|entry| {

@@ -150,6 +150,23 @@ pub struct NodeView<'a> {
     pub ack: Option<Ack>,
     /// Its conditions that stand, by rule, with their reasons.
     pub conditions: Vec<(&'a str, &'a str)>,
+    /// A status of it came since the start.
+    pub seen: bool,
+}
+
+impl NodeView<'_> {
+    /// `online`, `offline` or `never seen`.
+    pub fn state(&self) -> &'static str {
+        let is_offline = self
+            .conditions
+            .iter()
+            .any(|(rule, _)| *rule == node::OFFLINE);
+        match (is_offline, self.seen) {
+            (true, _) => "offline",
+            (false, true) => "online",
+            (false, false) => "never seen",
+        }
+    }
 }
 
 /// A record between decoding and dating.
@@ -669,6 +686,7 @@ impl Ingest {
             name: &node.name,
             ack: node.durable.ack(),
             conditions: node.standing().collect(),
+            seen: node.status_seen,
         })
     }
 

@@ -333,6 +333,24 @@ impl Publisher {
         self.at.place.saturating_sub(self.at.acked)
     }
 
+    /// True while there is a session with the broker.
+    pub fn is_connected(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// The states of all alarms that are not in letter A, as their topics have them.
+    pub fn abnormal(&self) -> Vec<String> {
+        self.table
+            .abnormal()
+            .map(|row| String::from_utf8_lossy(&row.body()).into_owned())
+            .collect()
+    }
+
+    /// How many alarms are not in letter A.
+    pub fn n_abnormal(&self) -> usize {
+        self.table.abnormal().count()
+    }
+
     /// True while the broker has every state, and the status says so.
     pub fn is_known(&self) -> bool {
         self.line.as_ref().is_some_and(Line::is_known)

@@ -1,0 +1,156 @@
+//! From a pack at a broker to an alarm at a subscriber, and over a restart.
+
+use std::time::Duration;
+
+use host::mqtt::{Event, Message, Options, Publish, Session};
+use telemetry::body::{self, NodeState, NodeStatus};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::http::{Act, Ask};
+use crate::log::PackId;
+use crate::run::{Gateway, start};
+
+/// Nothing here takes that long on a machine that works.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A client of the gateway's broker: a node and a regulator in one.
+struct Client {
+    session: Session,
+    n_sent: u64,
+}
+
+impl Client {
+    async fn connect(gateway: &Gateway) -> Self {
+        let address = gateway.broker().unwrap();
+        let options = Options::new(address.ip().to_string(), address.port(), "test");
+        let mut client = Self {
+            session: Session::new(options),
+            n_sent: 0,
+        };
+        client
+            .until(|event| matches!(event, Event::Connected { .. }))
+            .await;
+        let filters = ["fengsui/v1/#".to_owned()];
+        client.session.subscribe(1, filters).unwrap();
+        client
+            .until(|event| matches!(event, Event::Subscribed { .. }))
+            .await;
+        client
+    }
+
+    async fn until(&mut self, mut is_wanted: impl FnMut(&Event) -> bool) -> Event {
+        let wanted = async {
+            loop {
+                let event = self.session.next().await;
+                if is_wanted(&event) {
+                    return event;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, wanted).await.expect("it comes")
+    }
+
+    /// The first message on a topic that ends so and has these words in it.
+    async fn message(&mut self, topic: &str, words: &[&str]) -> Message {
+        let is_wanted = |event: &Event| match event {
+            Event::Message(message) => {
+                let text = String::from_utf8_lossy(&message.payload);
+                message.topic.ends_with(topic) && words.iter().all(|word| text.contains(word))
+            }
+            _ => false,
+        };
+        match self.until(is_wanted).await {
+            Event::Message(message) => message,
+            _ => unreachable!(),
+        }
+    }
+
+    fn send(&mut self, topic: &str, payload: Vec<u8>) {
+        self.n_sent += 1;
+        let publish = Publish {
+            topic: format!("fengsui/v1/east/plant/{topic}"),
+            payload,
+            ..Publish::default()
+        };
+        self.session.publish(self.n_sent, publish).unwrap();
+    }
+}
+
+fn online(boot: u64) -> Vec<u8> {
+    body::encode(&NodeStatus {
+        state: NodeState::Online,
+        oldest_held: Some(PackId { boot, seq: 1 }),
+        ..NodeStatus::will("n1", boot)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), RULES);
+    let clock = SystemClock::start();
+    let gateway = start(&config).await.unwrap();
+    let mut client = Client::connect(&gateway).await;
+    client
+        .message("gateway/status", &[r#""alarm_state":"known""#])
+        .await;
+    client.send("edge/n1/status", online(7));
+    let now = clock.read().wall;
+    client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 21.0)]));
+    client
+        .message(
+            "alarm/state/tank/gt-1/high",
+            &[r#""letter":"B""#, r#""level":"L1""#],
+        )
+        .await;
+    client
+        .message("edge/n1/ack", &[r#""boot":7,"seq":1,"missing":[]"#])
+        .await;
+
+    let (reply, answer) = oneshot::channel();
+    let act = Act {
+        verb: "ack".into(),
+        alarm: "tank/gt-1/high".into(),
+        occurrence: Some(1),
+        by: "li.wei".into(),
+        comment: String::new(),
+    };
+    gateway.asks().send(Ask::Act(act, reply)).await.unwrap();
+    assert_eq!(answer.await.unwrap(), Ok(()));
+    client
+        .message("alarm/state/tank/gt-1/high", &[r#""letter":"C""#])
+        .await;
+    gateway.stop().await;
+
+    let gateway = start(&config).await.unwrap();
+    let mut client = Client::connect(&gateway).await;
+    let words = [r#""letter":"C""#, r#""acked_by":"li.wei""#, r#""seq":"#];
+    client.message("alarm/state/tank/gt-1/high", &words).await;
+    // The same pack again is known; the next one is not.
+    client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 99.0)]));
+    client.send("edge/n1/status", online(7));
+    let now = clock.read().wall;
+    client.send("edge/n1/telemetry", pack(7, 2, "gt-1", &[(now, 1.0)]));
+    client
+        .message("edge/n1/ack", &[r#""boot":7,"seq":2,"missing":[]"#])
+        .await;
+    let (reply, answer) = oneshot::channel();
+    gateway.asks().send(Ask::Status(reply)).await.unwrap();
+    let status = answer.await.unwrap();
+    let count = |name: &str| {
+        let counter = status.counters.iter().find(|counter| counter.name == name);
+        counter.map_or(0, |counter| counter.count)
+    };
+    assert_eq!((count("samples-live"), count("packs")), (1, 1));
+    assert_eq!(count("packs-repeated") + count("packs-contradicted"), 1);
+    assert_eq!(status.nodes[0].last, "7:2");
+    client
+        .message(
+            "alarm/event",
+            &[r#""event":"returned""#, r#""occurrence":1"#],
+        )
+        .await;
+    gateway.stop().await;
+}
