@@ -63,6 +63,8 @@ pub struct Checkpoint {
     pub unsent: Option<(u64, Option<Hash>)>,
     /// What a new epoch still has to tell again: the next place and the last.
     pub reissue: Option<(u64, u64)>,
+    /// Places, from and to, of events that the log did not have, among those never told.
+    pub orphans: Vec<(u64, u64)>,
 }
 
 /// Appends an entry's kind and body.
@@ -183,6 +185,7 @@ fn put_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
         acked,
         unsent,
         reissue,
+        orphans,
     } = checkpoint;
     put_u64(out, *place);
     put_hash(out, head.as_ref());
@@ -205,6 +208,11 @@ fn put_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
     let (next, upto) = reissue.unwrap_or_default();
     put_u64(out, next);
     put_u64(out, upto);
+    put_u32(out, u32::try_from(orphans.len()).expect("starts are few"));
+    for (from, to) in orphans {
+        put_u64(out, *from);
+        put_u64(out, *to);
+    }
 }
 
 fn checkpoint(input: &mut Input<'_>) -> Option<Checkpoint> {
@@ -225,6 +233,10 @@ fn checkpoint(input: &mut Input<'_>) -> Option<Checkpoint> {
     let unsent = (input.u64()?, input.hash()?);
     let pending = input.u8()? != 0;
     let reissue = (input.u64()?, input.u64()?);
+    let mut orphans = Vec::new();
+    for _ in 0..input.u32()? {
+        orphans.push((input.u64()?, input.u64()?));
+    }
     Some(Checkpoint {
         place,
         head,
@@ -233,6 +245,7 @@ fn checkpoint(input: &mut Input<'_>) -> Option<Checkpoint> {
         acked,
         unsent: bound.then_some(unsent),
         reissue: pending.then_some(reissue),
+        orphans,
     })
 }
 
@@ -346,10 +359,13 @@ mod tests {
             spans,
             proptest::option::of(any::<(u64, u32)>()),
             proptest::option::of((any::<u64>(), hash())),
-            numbers(),
+            (
+                numbers(),
+                proptest::collection::vec(any::<(u64, u64)>(), 0..3),
+            ),
         );
-        let begin =
-            checkpoint.prop_map(|((place, acked), head, spans, covered, unsent, reissue)| {
+        let begin = checkpoint.prop_map(
+            |((place, acked), head, spans, covered, unsent, (reissue, orphans))| {
                 Entry::Begin(Box::new(Checkpoint {
                     place,
                     head,
@@ -358,8 +374,10 @@ mod tests {
                     acked,
                     unsent,
                     reissue,
+                    orphans,
                 }))
-            });
+            },
+        );
         let row = (
             "\\PC{0,9}",
             any::<(u64, u128, u64)>(),

@@ -80,15 +80,17 @@ impl Recovered {
             } => {
                 self.at.spans.end(keep);
                 self.at.place = upto;
-                // An orphan's record is not in the log: what stands at its offset now is another one.
                 if reissue {
                     self.at.reissue = Some((keep + 1, upto)).filter(|_| upto > keep);
+                } else {
+                    self.at.orphans.push((keep + 1, upto));
                 }
             }
             Entry::Unsent { after, hash } => self.at.unsent = Some((after, hash)),
             Entry::Told => {
                 self.at.unsent = None;
                 self.at.reissue = None;
+                self.at.orphans.clear();
             }
             Entry::Acked(place) => self.at.acked = place,
             Entry::Forgotten(id) => self.table.remove(&id),

@@ -38,7 +38,7 @@ impl Publisher {
         let kind = sent.kind();
         match refused {
             Some(refusal) => self.was_refused(sent, topic, refusal, now),
-            None => self.was_taken(sent, now),
+            None => self.was_taken(id, sent, now),
         }
         if refused.is_none() && kind != Kind::State
             || self
@@ -61,7 +61,7 @@ impl Publisher {
         }
     }
 
-    fn was_taken(&mut self, sent: Sent, now: UtcMs) {
+    fn was_taken(&mut self, id: u64, sent: Sent, now: UtcMs) {
         let Some(line) = &mut self.line else { return };
         match sent {
             Sent::State { id, number } => {
@@ -98,7 +98,8 @@ impl Publisher {
             }
             Sent::Goodbye => self.out.push_back(Output::Farewell),
             Sent::Chunk => line.replays.chunk_taken(),
-            Sent::Status | Sent::Marker | Sent::Part => {}
+            Sent::Marker => self.marker_taken(id, now),
+            Sent::Status | Sent::Part => {}
         }
     }
 

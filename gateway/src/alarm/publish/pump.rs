@@ -5,7 +5,7 @@ use telemetry::UtcMs;
 use telemetry::topic::{NONE, Topic};
 
 use super::connect::{Line, Sent, Stage};
-use super::{Output, Publisher, Purpose, RETIRED_MS, SNAPSHOT_MS, message};
+use super::{Output, Publisher, Purpose, RETIRED_MS, SNAPSHOT_MS, Writing, message};
 use crate::alarm::entry::Entry;
 use crate::alarm::event::Hash;
 use crate::alarm::message::{AlarmWord, Status, parts};
@@ -230,7 +230,11 @@ impl Publisher {
 
     /// Goes on with the checkpoint, some rows at a time; a row that the log may not have yet waits.
     fn write_checkpoint(&mut self) {
-        let Some(after) = &self.checkpoint else {
+        if self.checkpoint == Writing::Wanted && self.durable_place == self.at.place {
+            self.checkpoint = Writing::Rows(None);
+            self.journal(Entry::Begin(Box::new(self.at.clone())), false);
+        }
+        let Writing::Rows(after) = &self.checkpoint else {
             return;
         };
         let rows: Vec<_> = self
@@ -242,13 +246,13 @@ impl Publisher {
             .collect();
         match rows.last() {
             Some(last) => {
-                self.checkpoint = Some(Some(last.id.clone()));
+                self.checkpoint = Writing::Rows(Some(last.id.clone()));
                 for row in rows {
                     self.journal(Entry::Row(row), false);
                 }
             }
             None if self.table.after(after.as_deref()).next().is_none() => {
-                self.checkpoint = None;
+                self.checkpoint = Writing::Nothing;
                 self.journal(Entry::End, false);
             }
             None => {}

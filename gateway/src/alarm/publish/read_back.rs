@@ -18,20 +18,23 @@ use crate::alarm::Epoch;
 
 /// How many states a slice asks for. Mosquitto 1.x queued 100, 2.x queues 1,000.
 const SLICE: usize = 100;
-/// How long a slice may stand still, in milliseconds.
+/// How long a slice may stand still once the broker has taken its marker, in milliseconds. Until then the line is slow, or dead, which the session notices.
 const SLICE_MS: u64 = 10_000;
 
 /// What is being read.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     slices: VecDeque<Vec<String>>,
-    current: Option<(Vec<String>, UtcMs)>,
+    current: Option<Vec<String>>,
+    /// The marker that closes it.
+    marker: u64,
+    deadline: Option<UtcMs>,
     base: u64,
 }
 
 impl Reading {
     pub(super) fn deadline(&self) -> Option<UtcMs> {
-        self.current.as_ref().map(|(_, deadline)| *deadline)
+        self.deadline
     }
 }
 
@@ -77,6 +80,8 @@ impl Publisher {
         line.reading = Reading {
             slices,
             current: None,
+            marker: 0,
+            deadline: None,
             base: base_id,
         };
         self.next_slice(now);
@@ -126,7 +131,7 @@ impl Publisher {
             self.read_over(now);
             return;
         };
-        line.reading.current = Some((filters.clone(), now.plus_ms(SLICE_MS)));
+        line.reading.current = Some(filters.clone());
         let client = self.settings.client_id.clone();
         let marker = self.topic(Topic::ReplayEvents { client: &client });
         let (subscribe, publish) = (self.id(), self.id());
@@ -135,6 +140,7 @@ impl Publisher {
             filters,
         });
         if let Some(line) = &mut self.line {
+            line.reading.marker = publish;
             line.under_way
                 .insert(publish, (Sent::Marker, marker.clone()));
         }
@@ -147,9 +153,20 @@ impl Publisher {
     /// The marker of the slice came: everything that the broker retains of it has come.
     pub(super) fn slice_read(&mut self, now: UtcMs) {
         let Some(line) = &mut self.line else { return };
-        if let Some((filters, _)) = line.reading.current.take() {
+        line.reading.deadline = None;
+        if let Some(filters) = line.reading.current.take() {
             self.out.push_back(Output::Unsubscribe { filters });
             self.next_slice(now);
+        }
+    }
+
+    /// The broker has taken the marker: it comes back soon, or never.
+    pub(super) fn marker_taken(&mut self, id: u64, now: UtcMs) {
+        if let Some(line) = &mut self.line
+            && line.reading.current.is_some()
+            && line.reading.marker == id
+        {
+            line.reading.deadline = Some(now.plus_ms(SLICE_MS));
         }
     }
 
@@ -160,7 +177,8 @@ impl Publisher {
             return;
         }
         line.reading.slices.clear();
-        let filters = line.reading.current.take().map(|(filters, _)| filters);
+        line.reading.deadline = None;
+        let filters = line.reading.current.take();
         self.out
             .extend(filters.map(|filters| Output::Unsubscribe { filters }));
         self.report(Report::NotReadable { refusal });
@@ -210,7 +228,7 @@ impl Publisher {
     pub(super) fn state_read(&mut self, id: &str, payload: &[u8], now: UtcMs) {
         self.note_number(payload);
         let Some(line) = &mut self.line else { return };
-        if let Some((_, deadline)) = &mut line.reading.current {
+        if let Some(deadline) = &mut line.reading.deadline {
             *deadline = now.plus_ms(SLICE_MS);
         }
         match self.table.get_mut(id) {

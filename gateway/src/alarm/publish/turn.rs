@@ -22,6 +22,7 @@ impl Publisher {
             self.at.unsent.get_or_insert((keep, head));
             let previous = self.at.spans.current().map(|span| span.epoch);
             self.turn(keep, orphans, TurnReason::LogBehind, previous, now);
+            self.at.orphans.push((keep + 1, orphans));
         } else if keep == 0 {
             self.at.unsent = Some((0, None));
             self.turn(0, 0, TurnReason::NewFolder, None, now);
@@ -65,6 +66,7 @@ impl Publisher {
                 }
             }
             self.at.unsent = None;
+            self.at.orphans.clear();
             self.journal(Entry::Told, true);
         }
         self.send_everything(now);
@@ -74,17 +76,15 @@ impl Publisher {
     fn fork(&self, after: u64) -> Option<(TurnReason, Epoch)> {
         let (epoch, seq) = self.line.as_ref()?.seen?;
         let current = self.at.spans.current()?.epoch;
-        if epoch > current {
-            return Some((TurnReason::BrokerAhead, epoch));
-        }
-        match self.at.spans.number(after) {
-            Some((ours, last)) if ours == current && ours == epoch && seq > last => {
-                Some((TurnReason::BrokerAhead, epoch))
-            }
-            // Nothing of this folder was ever told: the epoch names the one it follows.
-            None if after == 0 && epoch != current && self.previous != Some(epoch) => {
-                Some((TurnReason::NewFolder, epoch))
-            }
+        let told = self.at.spans.number(after);
+        // A number under our epoch that we never told: another life of this folder did, before a restore.
+        let beyond =
+            epoch == current && told.is_none_or(|(ours, last)| ours != current || seq > last);
+        // Nothing of this folder was ever told: its epoch names the one it follows.
+        let unnamed = epoch < current && told.is_none() && self.previous != Some(epoch);
+        match (epoch > current || beyond, unnamed) {
+            (true, _) => Some((TurnReason::BrokerAhead, epoch)),
+            (_, true) => Some((TurnReason::NewFolder, epoch)),
             _ => None,
         }
     }
@@ -150,6 +150,11 @@ impl Publisher {
                 continue;
             }
             next = event.place + 1;
+            let place = event.place;
+            let inside = |(from, to): &(u64, u64)| (*from..=*to).contains(&place);
+            if self.at.orphans.iter().any(inside) {
+                continue;
+            }
             // An epoch that was never told is not told again.
             if !event.id().ends_with("/sys.epoch") {
                 let log_place = (event.position, event.index);

@@ -73,7 +73,7 @@ pub struct Message {
 }
 
 /// Which message of which connection; an acknowledgement of an older connection's message is dropped.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Receipt {
     connection: u64,
     packet: u16,

@@ -1,0 +1,149 @@
+//! Everything breaks in any order, under a seed.
+
+use proptest::prelude::*;
+
+use super::world::{ALARMS, Disk, World};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Commit(Vec<(Option<usize>, bool)>),
+    /// The disk catches up with the log: with this many of 255 of what is behind.
+    Durable(u8),
+    Tick(u64),
+    Takes(usize),
+    Arrives(usize),
+    Connect(usize),
+    Cut(usize),
+    Refuse(&'static str),
+    Allow,
+    BrokerForgets,
+    Kill(u8),
+    PowerFails(u8, u8),
+    Fuse(usize, u8),
+    Snapshot,
+    Checkpoint,
+    SubscriberLeaves,
+    SubscriberComes,
+    Backup,
+    Restore,
+    NewFolder,
+    CleanStop,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let alarm = prop_oneof![
+        6 => (0..ALARMS.len()).prop_map(Some),
+        1 => Just(None),
+    ];
+    let op = prop_oneof![
+        8 => proptest::collection::vec((alarm, any::<bool>()), 1..4).prop_map(Op::Commit),
+        6 => any::<u8>().prop_map(Op::Durable),
+        5 => prop_oneof![1_u64..60, Just(20_000), Just(60_000)].prop_map(Op::Tick),
+        8 => (1_usize..12).prop_map(Op::Takes),
+        8 => (1_usize..12).prop_map(Op::Arrives),
+        5 => (2_usize..10).prop_map(Op::Connect),
+        3 => (0_usize..6).prop_map(Op::Cut),
+        1 => prop_oneof![Just("alarm/event"), Just("gas"), Just("snapshot"), Just("status"), Just("alarm/")].prop_map(Op::Refuse),
+        1 => Just(Op::Allow),
+        1 => Just(Op::BrokerForgets),
+        2 => any::<u8>().prop_map(Op::Kill),
+        2 => any::<(u8, u8)>().prop_map(|(log, journal)| Op::PowerFails(log, journal)),
+        2 => ((0_usize..20), any::<u8>()).prop_map(|(left, keep)| Op::Fuse(left, keep)),
+        1 => Just(Op::Snapshot),
+        1 => Just(Op::Checkpoint),
+        1 => Just(Op::SubscriberLeaves),
+        1 => Just(Op::SubscriberComes),
+        1 => Just(Op::Backup),
+        1 => Just(Op::Restore),
+        1 => Just(Op::NewFolder),
+        1 => Just(Op::CleanStop),
+    ];
+    proptest::collection::vec(op, 1..60)
+}
+
+fn run(ops: Vec<Op>) {
+    let mut world = World::new();
+    let mut backup: Option<Disk> = None;
+    for op in ops {
+        match op {
+            Op::Commit(events) => world.commit(&events),
+            Op::Durable(share) => {
+                let behind = world.disk.log_end() - world.disk.log_durable;
+                let more = behind * u64::from(share) / 255 / 10 * 10;
+                world.durable(world.disk.log_durable + more);
+            }
+            Op::Tick(ms) => world.tick(ms),
+            Op::Takes(count) => {
+                for _ in 0..count {
+                    world.broker_takes();
+                }
+            }
+            Op::Arrives(count) => {
+                for _ in 0..count {
+                    world.answer_arrives();
+                }
+            }
+            Op::Connect(window) => world.connect(window),
+            Op::Cut(taken) => world.cut(taken),
+            Op::Refuse(part) => world.broker.refuses = vec![part],
+            Op::Allow => world.broker.refuses.clear(),
+            // What only the broker still shows is not lost at the same time as the disk.
+            Op::BrokerForgets => {
+                let told_beyond = world.disk.log_durable < world.disk.log_end();
+                if !world.at_risk && !told_beyond {
+                    world.cut(0);
+                    world.broker.retained.clear();
+                }
+            }
+            Op::Kill(log_keep) => world.power_fails(log_keep, 255),
+            Op::PowerFails(log, journal) => world.power_fails(log, journal),
+            Op::Fuse(left, keep) => world.fuse = Some((left, keep)),
+            Op::Snapshot => world.snapshot(),
+            Op::Checkpoint => {
+                world.publisher.checkpoint(world.now);
+                world.obey();
+            }
+            Op::SubscriberLeaves => world.subscriber_leaves(),
+            Op::SubscriberComes => {
+                if !world.subscriber_there {
+                    world.subscriber_comes();
+                }
+            }
+            Op::Backup => backup = Some(world.disk.clone()),
+            Op::Restore | Op::NewFolder => {
+                // The broker has heard the last number.
+                world.settle();
+                world.tick(20_000);
+                world.settle();
+                world.cut(0);
+                world.disk = match (&op, &backup) {
+                    (Op::Restore, Some(backup)) => backup.clone(),
+                    (Op::Restore, None) => continue,
+                    _ => Disk::default(),
+                };
+                backup = backup.filter(|_| matches!(op, Op::Restore));
+                world.at_risk = true;
+                world.disk.journal_durable = world.disk.journal.len();
+                world.start();
+            }
+            Op::CleanStop => {
+                world.fuse = None;
+                world.publisher.stop(world.now);
+                world.obey();
+                while !world.farewell && (world.broker_takes() | world.answer_arrives()) {}
+                assert!(world.farewell);
+                world.power_fails(255, 255);
+            }
+        }
+    }
+    world.check();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_breaks_the_table_ends_true_and_the_chain_unbroken(ops in ops()) {
+        run(ops);
+    }
+}
