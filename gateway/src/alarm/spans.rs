@@ -66,9 +66,14 @@ impl Spans {
         later.map_or(place, |span| span.first)
     }
 
+    /// The span of an epoch.
+    pub(crate) fn of(&self, epoch: Epoch) -> Option<Span> {
+        self.0.iter().copied().find(|span| span.epoch == epoch)
+    }
+
     /// The places of the numbers `from` to `to` of an epoch; none when it has none of them.
     pub(crate) fn places(&self, epoch: Epoch, from: u64, to: u64) -> Option<(u64, u64)> {
-        let span = self.0.iter().find(|span| span.epoch == epoch)?;
+        let span = self.of(epoch)?;
         let place = |seq: u64| span.first.saturating_add(seq.saturating_sub(1));
         let (from, to) = (place(from.max(1)), place(to));
         let to = to.min(span.last.unwrap_or(u64::MAX));

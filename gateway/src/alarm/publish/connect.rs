@@ -87,6 +87,8 @@ pub(super) struct Line {
     window: usize,
     pub(super) under_way: BTreeMap<u64, (Sent, String)>,
     pub(super) reading: Reading,
+    /// When what could not be read is tried again.
+    pub(super) read_again: Option<UtcMs>,
     /// The greatest number that the broker retains of ours.
     pub(super) seen: Option<(Epoch, u64)>,
     /// Another gateway's name that the broker retains as online.
@@ -133,6 +135,7 @@ impl Line {
             window: window.saturating_sub(1).max(1),
             under_way: BTreeMap::new(),
             reading: Reading::default(),
+            read_again: None,
             seen: None,
             contest: None,
             since: now,
@@ -199,6 +202,7 @@ impl Line {
             self.status_due,
             self.snapshot_due.filter(|_| known),
             self.reading.deadline(),
+            self.read_again.filter(|_| known),
             self.events_wait,
             refused,
         ];
@@ -286,8 +290,12 @@ impl Publisher {
                 line.stage = Stage::Settling;
                 self.settle(now);
             }
-            Stage::Reading if line.reading.deadline().is_some_and(|due| due <= now) => {
+            _ if line.reading.deadline().is_some_and(|due| due <= now) => {
                 self.not_readable(None, now);
+            }
+            Stage::Known if line.read_again.is_some_and(|due| due <= now) => {
+                line.read_again = None;
+                self.read_again(now);
             }
             _ => {}
         }

@@ -241,6 +241,8 @@ pub struct Publisher {
     recent: VecDeque<Event>,
 
     line: Option<Line>,
+    /// What the broker retains of ours could not be read.
+    unread: bool,
     /// When the session was first connected.
     first_connected: Option<UtcMs>,
     /// The kinds of message that the broker refuses now, with the topic that was told.
@@ -279,6 +281,7 @@ impl Publisher {
             undurable: VecDeque::new(),
             recent: VecDeque::new(),
             line: None,
+            unread: false,
             first_connected: None,
             refused: BTreeMap::new(),
             next_id: 0,

@@ -21,6 +21,9 @@ const SLICE: usize = 100;
 /// How long a slice may stand still once the broker has taken its marker, in milliseconds. Until then the line is slow, or dead, which the session notices.
 const SLICE_MS: u64 = 10_000;
 
+/// How long after a read that failed the next one is tried, in milliseconds.
+const AGAIN_MS: u64 = 60_000;
+
 /// What is being read.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -67,7 +70,7 @@ impl Publisher {
         ];
         let mut slices = VecDeque::from([vec![filter(Filter::AlarmSnapshot)]]);
         slices.extend(self.slices());
-        if !self.is_settled() {
+        if !self.is_settled() || self.unread {
             // What an earlier history left behind may have any name.
             slices.push_back(vec![filter(Filter::AlarmState)]);
         }
@@ -85,6 +88,14 @@ impl Publisher {
             base: base_id,
         };
         self.next_slice(now);
+    }
+
+    /// Tries once more what could not be read.
+    pub(super) fn read_again(&mut self, now: UtcMs) {
+        for entry in self.table.iter_mut() {
+            entry.held = false;
+        }
+        self.read_back(now);
     }
 
     /// Filters over every alarm that may have a state, about a hundred states to a slice: whole units where they are small, else points.
@@ -128,6 +139,7 @@ impl Publisher {
         let Some(line) = &mut self.line else { return };
         let Some(filters) = line.reading.slices.pop_front() else {
             line.reading.current = None;
+            self.unread = false;
             self.read_over(now);
             return;
         };
@@ -173,15 +185,15 @@ impl Publisher {
     /// Nothing comes back: go on without, and say so.
     pub(super) fn not_readable(&mut self, refusal: Option<Refusal>, now: UtcMs) {
         let Some(line) = &mut self.line else { return };
-        if line.stage != Stage::Reading {
-            return;
-        }
         line.reading.slices.clear();
+        line.read_again = Some(now.plus_ms(AGAIN_MS));
         line.reading.deadline = None;
         let filters = line.reading.current.take();
         self.out
             .extend(filters.map(|filters| Output::Unsubscribe { filters }));
-        self.report(Report::NotReadable { refusal });
+        if !std::mem::replace(&mut self.unread, true) {
+            self.report(Report::NotReadable { refusal });
+        }
         self.read_over(now);
     }
 
@@ -189,12 +201,20 @@ impl Publisher {
     pub(super) fn reads_by(&self, id: u64) -> bool {
         self.line
             .as_ref()
-            .is_some_and(|line| line.stage == Stage::Reading && id >= line.reading.base)
+            .is_some_and(|line| line.reading.current.is_some() && id >= line.reading.base)
     }
 
     fn read_over(&mut self, now: UtcMs) {
         let settled = self.is_settled();
         let Some(line) = &mut self.line else { return };
+        if line.stage != Stage::Reading {
+            // It was read again, later: what differs leaves.
+            for entry in self.table.iter_mut().filter(|entry| !entry.held) {
+                let id = entry.row.id.clone();
+                line.queue(entry, id, now);
+            }
+            return;
+        }
         match line.contest.take().filter(|_| !settled) {
             Some(gateway) => {
                 line.stage = Stage::Contested(line.since.plus_ms(CONTEST_MS));

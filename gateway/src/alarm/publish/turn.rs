@@ -58,7 +58,10 @@ impl Publisher {
                 }
                 let upto = self.at.place;
                 self.at.head = head;
-                self.turn(after, upto, reason, Some(previous), now);
+                // The epoch of the event that `prev` is of, so that the chain can be followed; else the broker's.
+                let ours = self.at.spans.number(after).map(|(epoch, _)| epoch);
+                self.latest_epoch = self.latest_epoch.max(Some(previous));
+                self.turn(after, upto, reason, ours.or(Some(previous)), now);
                 self.at.reissue = Some((after + 1, upto)).filter(|_| upto > after);
                 if self.at.reissue.is_some() {
                     self.fetch_reissue();
@@ -76,12 +79,15 @@ impl Publisher {
     fn fork(&self, after: u64) -> Option<(TurnReason, Epoch)> {
         let (epoch, seq) = self.line.as_ref()?.seen?;
         let current = self.at.spans.current()?.epoch;
-        let told = self.at.spans.number(after);
-        // A number under our epoch that we never told: another life of this folder did, before a restore.
-        let beyond =
-            epoch == current && told.is_none_or(|(ours, last)| ours != current || seq > last);
+        let span = self.at.spans.of(epoch);
+        // A number that we have not told, under an epoch of ours: another life of this folder did, before a restore.
+        let beyond = span.is_some_and(|span| {
+            let told = (after + 1).saturating_sub(span.first);
+            span.last.is_none_or(|last| last > after) && seq > told
+        });
         // Nothing of this folder was ever told: its epoch names the one it follows.
-        let unnamed = epoch < current && told.is_none() && self.previous != Some(epoch);
+        let nothing_told = self.at.spans.number(after).is_none();
+        let unnamed = nothing_told && span.is_none() && self.previous != Some(epoch);
         match (epoch > current || beyond, unnamed) {
             (true, _) => Some((TurnReason::BrokerAhead, epoch)),
             (_, true) => Some((TurnReason::NewFolder, epoch)),

@@ -109,7 +109,13 @@ fn run(ops: Vec<Op>) {
                     world.subscriber_comes();
                 }
             }
-            Op::Backup => backup = Some(world.disk.clone()),
+            // A record that was copied and then lost at the source is beyond what anybody can notice.
+            Op::Backup => {
+                let mut disk = world.disk.clone();
+                let durable = disk.log_durable;
+                disk.log.retain(|(position, _)| *position <= durable);
+                backup = Some(disk);
+            }
             Op::Restore | Op::NewFolder => {
                 // The broker has heard the last number.
                 world.settle();
@@ -140,7 +146,7 @@ fn run(ops: Vec<Op>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_breaks_the_table_ends_true_and_the_chain_unbroken(ops in ops()) {

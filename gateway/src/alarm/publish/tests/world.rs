@@ -372,8 +372,8 @@ impl World {
     /// What must hold at rest.
     pub(super) fn check(&mut self) {
         self.settle();
-        // The last status shows the last event.
-        self.tick(20_000);
+        // What could not be read is tried again; the last status shows the last event.
+        self.tick(60_000);
         self.settle();
         if !self.subscriber_there {
             self.subscriber_comes();
