@@ -4,5 +4,6 @@
 
 mod contract;
 mod influx;
+mod node;
 mod peers;
 mod walls;

@@ -357,7 +357,8 @@ impl<S: Store> Node<S> {
         if self.trips.as_ref().is_some_and(Trips::has_news) {
             self.close_packs(u64::MAX, now);
         }
-        while let Some(trip) = self.trips.as_mut().and_then(Trips::poll_trip) {
+        let next = self.outbox.next_id();
+        while let Some(trip) = self.trips.as_mut().and_then(|trips| trips.poll_trip(next)) {
             let topic = self.uplink.topics.trip.clone();
             let payload = encode(&trip);
             self.uplink.control(Control { topic, payload });

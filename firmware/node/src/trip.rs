@@ -51,6 +51,8 @@ pub struct Switch {
 struct Change {
     switch: Switch,
     alarm: AlarmIdx,
+    /// What the alarm looked at, or what was read last when it changed.
+    point: Option<PointIdx>,
     at: Now,
 }
 
@@ -63,7 +65,8 @@ pub(crate) struct Trips {
     /// For each bus and point, the point of the program.
     points: Vec<Vec<Option<PointIdx>>>,
     /// For each point of the program, the pack with its latest reading.
-    packs: Vec<PackId>,
+    packs: Vec<Option<PackId>>,
+    read_last: Option<PointIdx>,
     /// The engine's time at boot: the rules run on time since boot, whatever the wall clock does.
     base: UtcMs,
     effects: Vec<Effect>,
@@ -89,7 +92,8 @@ impl Trips {
         };
         Self {
             points: points.map(of_bus).collect(),
-            packs: alloc::vec![PackId { boot: 0, seq: 0 }; program.points().len()],
+            packs: alloc::vec![None; program.points().len()],
+            read_last: None,
             on: alloc::vec![false; config.outputs.len()],
             engine: Engine::new(config.program, base.plus_ms(now.mono)),
             outputs: config.outputs,
@@ -117,6 +121,7 @@ impl Trips {
             quality: reading.quality,
             clock: Clock::Synced,
         };
+        self.read_last = Some(*point);
         let input = Input::Sample {
             point: *point,
             sample,
@@ -185,10 +190,12 @@ impl Trips {
                 if on != self.on[idx] {
                     self.on[idx] = on;
                     let switch = Switch { output: idx, on };
+                    let info = self.engine.program().alarm(effect.alarm);
                     self.switches.push(switch);
                     self.changes.push(Change {
                         switch,
                         alarm: effect.alarm,
+                        point: info.point.or(self.read_last),
                         at,
                     });
                 }
@@ -203,7 +210,7 @@ impl Trips {
                 .ok()
                 .and_then(|idx| self.packs.get_mut(idx))
         {
-            *slot = pack;
+            *slot = Some(pack);
         }
     }
 
@@ -217,26 +224,26 @@ impl Trips {
         !self.changes.is_empty()
     }
 
-    /// What to tell about each change since the last call.
-    pub(crate) fn poll_trip(&mut self) -> Option<Trip> {
+    /// What to tell about each change since the last call; `next` is the pack that will be formed next.
+    pub(crate) fn poll_trip(&mut self, next: PackId) -> Option<Trip> {
         if self.changes.is_empty() {
             return None;
         }
         let change = self.changes.remove(0);
         let program = self.engine.program();
-        let info = program.alarm(change.alarm);
-        let id = program.id_of(change.alarm);
-        let reading = info.point.and_then(|point| self.engine.reading(point));
+        let reading = change.point.and_then(|point| self.engine.reading(point));
         let sample = reading.map(|(sample, _)| sample);
-        let pack = info.point.and_then(|point| {
-            let idx = usize::try_from(point.0).ok()?;
-            self.packs.get(idx)
-        });
-        let pack = pack.copied().unwrap_or(PackId { boot: 0, seq: 0 });
         let value = sample.and_then(|sample| sample.value);
+        // Only an alarm of silence can come before any reading.
+        let point = change.point.unwrap_or(PointIdx(0));
+        let pack = usize::try_from(point.0)
+            .ok()
+            .and_then(|idx| *self.packs.get(idx)?)
+            .unwrap_or(next);
+        let info = program.point(point);
         Some(Trip {
-            rule: id.rule.to_string(),
-            point: format!("{}/{}", id.unit, id.point),
+            rule: program.id_of(change.alarm).rule.to_string(),
+            point: format!("{}/{}", info.unit, info.point),
             value: value.map(telemetry::Value::as_f64),
             q: sample.map_or(0, |sample| sample.quality.0),
             output: self.outputs[change.switch.output].name.clone(),
