@@ -170,7 +170,7 @@ fn log_of(folder: &Folder, count: i64) -> LogOffset {
             id: None,
             samples: encoder.samples(),
         };
-        appender.append(&record, UtcMs(index)).unwrap();
+        assert!(appender.append(&record, UtcMs(index)).stored);
     }
     let mut disk = FolderDisk::new(folder.path().to_owned());
     for chunk in appender.take() {
