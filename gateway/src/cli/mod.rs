@@ -14,6 +14,7 @@ mod bus;
 mod check;
 mod demo;
 mod rules;
+mod run;
 mod status;
 mod table;
 
@@ -59,6 +60,11 @@ enum Command {
     /// Show the whole chain in one process, told as a story: pretend sensors, an edge node, a broker; it needs nothing and leaves nothing behind.
     #[command(after_help = "Example: fengsui demo --once")]
     Demo(demo::Args),
+    /// Run the gateway until it is interrupted.
+    #[command(
+        after_help = "Example: fengsui run configs/gateway.toml\n\nWhat it has to say goes to stderr; RUST_LOG says how much."
+    )]
+    Run(run::Args),
     /// Tell everything that can be known to be wrong before starting, all at once, and how long each bus's sweep takes.
     #[command(after_help = "Example: fengsui check configs/gateway.toml")]
     Check(check::Args),
@@ -121,9 +127,11 @@ enum RulesCommand {
 /// Parses the arguments of this process, runs the command, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    // The gateway's threads write to stderr too.
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
     let env = |name: &str| std::env::var(name).ok();
     let ran = match cli.command {
+        Command::Run(args) => run::run(&args, &env, &mut err),
         Command::Demo(args) => demo::run(&args, io::stdout().is_terminal(), &mut out),
         Command::Check(args) => check::run(&args, &env, &mut out),
         Command::Bus {
