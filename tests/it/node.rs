@@ -213,12 +213,7 @@ async fn a_node_keeps_the_contract_over_a_silent_slave_and_a_restart() {
     assert!(old.into_iter().all(|(_, lane)| *lane == Lane::History));
     let oldest = |bench: &Bench| bench.status.as_ref().and_then(|status| status.oldest_held);
     assert_eq!(oldest(&second).map(|id| id.boot), Some(1));
-    let formed = *second
-        .packs
-        .keys()
-        .filter(|id| id.boot == 1)
-        .next_back()
-        .unwrap();
+    let formed = *second.packs.keys().rfind(|id| id.boot == 1).unwrap();
     second.ack(1, formed.seq).await;
     let moved = |bench: &Bench| oldest(bench).is_some_and(|id| id.boot == 2);
     second
