@@ -109,6 +109,17 @@ impl Outlet {
         &self.publisher
     }
 
+    /// The journal's events from a place on, about 64 KiB; none when there are no more, or while its files can't be read.
+    pub fn events(&mut self, from: u64) -> Vec<super::Event> {
+        match self.journal.read(from) {
+            Ok(events) => events,
+            Err(error) => {
+                self.journal_error = Some(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+
     /// The events of one record of the log; see [`Publisher::commit`]. The record must be appended before.
     pub fn commit(&mut self, position: u64, drafts: Vec<Draft>, now: UtcMs) {
         if !drafts.is_empty() {
@@ -204,11 +215,7 @@ impl Outlet {
                     continue;
                 }
                 Output::Fetch { purpose, from } => {
-                    let events = self.journal.read(from);
-                    let events = events.unwrap_or_else(|error| {
-                        self.journal_error = Some(error.to_string());
-                        Vec::new()
-                    });
+                    let events = self.events(from);
                     self.publisher.fetched(purpose, events, now);
                     continue;
                 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::alarm::Event;
+
 /// A question with where its answer goes; nobody waits for an answer that takes too long.
 #[derive(Debug)]
 pub enum Ask {
@@ -10,6 +12,8 @@ pub enum Ask {
     Status(oneshot::Sender<Status>),
     /// The states of all alarms that are not normal, each as the JSON body that regulators get.
     Alarms(oneshot::Sender<Vec<String>>),
+    /// The journal's events from a place on, some at a time; none when there are no more.
+    Events(u64, oneshot::Sender<Vec<Event>>),
     /// A person acts; refused with the reason.
     Act(Act, oneshot::Sender<Result<(), String>>),
 }

@@ -200,6 +200,7 @@ mod tests {
                             ..Status::default()
                         })),
                         Ask::Alarms(reply) => drop(reply.send(vec![r#"{"id":"a"}"#.into()])),
+                        Ask::Events(_, reply) => drop(reply.send(Vec::new())),
                         Ask::Act(act, reply) => drop(reply.send(match act.verb.as_str() {
                             "ack" => Ok(()),
                             _ => Err("still active".into()),

@@ -168,6 +168,7 @@ impl Core {
         match ask {
             Ask::Status(to) => drop(to.send(self.status())),
             Ask::Alarms(to) => drop(to.send(self.path.outlet.publisher().abnormal())),
+            Ask::Events(from, to) => drop(to.send(self.path.outlet.events(from))),
             Ask::Act(act, to) => self.act(&act, to, t),
         }
     }

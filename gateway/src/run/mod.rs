@@ -34,6 +34,7 @@ use crate::event::Event;
 use crate::http::Ask;
 use crate::ingest::PackIn;
 use crate::log::{CommitQueue, DiskHealth, Folder, FolderDisk, LogOffset, Snapshot, committer};
+use crate::sink::influx::alarms;
 use crate::sink::influx::client::{ClientError, InfluxClient};
 use crate::sink::influx::writer::{self, Happened};
 use crate::source::{Pack, bus, mqtt};
@@ -264,16 +265,24 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
             influx.token.reveal(),
         )?;
         let (folder, durable) = (folder.path().to_owned(), durable.clone());
+        let asks = asks.clone();
         threads.push(
             thread_for("influx", move || async move {
                 let mut tell = |happened| tell_influx(happened, &faults, &letters, clock);
-                if let Err(error) = writer::run(&folder, &client, durable, &mut tell).await {
-                    let why = error.to_string();
-                    Event::Ended {
-                        part: "influx",
-                        why,
+                let mut tell_too = |happened| tell_influx(happened, &faults, &letters, clock);
+                let (samples, events) = tokio::join!(
+                    writer::run(&folder, &client, durable, &mut tell),
+                    alarms::run(&folder, &client, asks, &mut tell_too),
+                );
+                for ended in [samples, events] {
+                    if let Err(error) = ended {
+                        let why = error.to_string();
+                        Event::Ended {
+                            part: "influx",
+                            why,
+                        }
+                        .tell();
                     }
-                    .tell();
                 }
             })
             .map_err(io("a thread"))?,

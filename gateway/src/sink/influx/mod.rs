@@ -2,6 +2,7 @@
 //!
 //! The lines are encoded apart from sending them; only [`client`] knows the client library.
 
+pub mod alarms;
 pub mod batch;
 pub mod client;
 pub mod line;

@@ -143,7 +143,11 @@ fn fill(
 }
 
 /// Writes a batch however long that takes; what the server refuses for ever is told line by line.
-async fn write(client: &InfluxClient, batch: &mut Batch, tell: &mut (dyn FnMut(Happened) + Send)) {
+pub(super) async fn write(
+    client: &InfluxClient,
+    batch: &mut Batch,
+    tell: &mut (dyn FnMut(Happened) + Send),
+) {
     batch.close();
     let mut pause = RETRY_MIN;
     while let Some(part) = batch.next_part() {
