@@ -179,11 +179,14 @@ impl Outlet {
         self.carry_out(now);
     }
 
-    /// Puts everything that was told on disk. The log may forget records, by a snapshot, only after this.
+    /// Puts every event of the log up to this offset on disk. The log may forget those records, by a snapshot, only after this.
     ///
     /// # Errors
-    /// A disk that takes nothing.
-    pub fn sync(&mut self) -> io::Result<()> {
+    /// A disk that takes nothing; or events that have no number yet, because a new epoch is being told.
+    pub fn sync(&mut self, position: u64) -> io::Result<()> {
+        if self.publisher.is_behind(position) {
+            return Err(io::Error::other("a new epoch is being told, later"));
+        }
         self.journal.sync()
     }
 

@@ -111,6 +111,8 @@ pub(super) fn begin(
     } = replay;
     let is_news = host.is_some() && in_force != (image.hash.clone(), image.version.clone());
     let host = host.unwrap_or_else(|| Host::new(config.program.clone(), site.clone(), t));
+    // What follows is new: it was not told before the stop, and is not on disk yet.
+    outlet.start(t);
     let mut path = Path {
         appender,
         host,
@@ -125,7 +127,6 @@ pub(super) fn begin(
     if is_news {
         path.configure(image, &config.program);
     }
-    path.outlet.start(t);
     let core = Core::new(path, ingest, time, site.gateway.clone(), site.name());
     Ok(Begun { core, orders })
 }

@@ -322,7 +322,7 @@ impl Core {
     pub(super) fn poll_snapshot(&mut self) -> Option<Snapshot> {
         let durable = self.path.appender.durable();
         let snapshot = self.snapshot.take_if(|snapshot| snapshot.at <= durable)?;
-        match self.path.outlet.sync() {
+        match self.path.outlet.sync(snapshot.at.0) {
             Ok(()) => Some(snapshot),
             Err(error) => {
                 let why = error.to_string();

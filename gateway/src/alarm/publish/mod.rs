@@ -365,6 +365,12 @@ impl Publisher {
         self.table.abnormal().count()
     }
 
+    /// True while an event of a record up to this offset has no number, and so is in no journal.
+    pub fn is_behind(&self, position: u64) -> bool {
+        let first = self.waiting.front();
+        first.is_some_and(|waiting| waiting.position <= position)
+    }
+
     /// True while the broker has every state, and the status says so.
     pub fn is_known(&self) -> bool {
         self.line.as_ref().is_some_and(Line::is_known)
