@@ -19,3 +19,4 @@ pub mod run;
 pub mod sink;
 pub mod source;
 mod supervise;
+pub mod watch;

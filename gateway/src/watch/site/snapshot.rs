@@ -1,0 +1,179 @@
+//! Snapshots, held against the states that they list.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use telemetry::UtcMs;
+
+use super::{Assembly, Held, Site};
+use crate::watch::body::{self, AlarmView, Row};
+use crate::watch::history::Claim;
+use crate::watch::{Desk, ProblemKind};
+
+impl Site {
+    pub(in crate::watch) fn part_came(
+        &mut self,
+        number: u32,
+        payload: &[u8],
+        retained: bool,
+        desk: &mut Desk,
+        now: UtcMs,
+    ) {
+        let what = format!("snapshot part {number}");
+        let part = match body::part(&self.name, payload) {
+            Ok(part) if part.part == number => part,
+            Ok(_) => return self.malformed(desk, &what, "`part`: not its topic's".to_owned(), now),
+            Err(why) => return self.malformed(desk, &what, why, now),
+        };
+        if !self.is_current(&what, &part.epoch, retained, desk, now) {
+            return;
+        }
+        self.told_of(&part.epoch, part.seq, desk, now);
+        self.claim(part.seq, Claim::Head("snapshot", part.head), desk, now);
+        if part.part >= part.parts {
+            return;
+        }
+        let key = (part.epoch, part.seq, part.at, part.parts);
+        if self
+            .assembly
+            .as_ref()
+            .is_none_or(|assembly| assembly.key != key)
+        {
+            let before = self.assembly.take();
+            if let Some(before) =
+                before.filter(|before| before.live && !before.interrupted && !retained)
+            {
+                let (_, at, _, parts) = before.key;
+                let there = u32::try_from(before.parts.len()).unwrap_or(u32::MAX);
+                let missing = parts.saturating_sub(there);
+                self.problem(desk, ProblemKind::SnapshotIncomplete { at, missing }, now);
+            }
+            self.assembly = Some(Assembly {
+                key,
+                parts: BTreeMap::new(),
+                live: true,
+                interrupted: false,
+            });
+        }
+        let Some(assembly) = &mut self.assembly else {
+            return;
+        };
+        assembly.live &= !retained;
+        assembly.parts.insert(part.part, part.rows);
+        let whole = u32::try_from(assembly.parts.len()).is_ok_and(|count| count == part.parts);
+        if let Some(assembly) = self.assembly.take_if(|_| whole) {
+            self.snapshot_came(assembly, part.seq, desk, now);
+        }
+    }
+
+    fn snapshot_came(&mut self, assembly: Assembly, at: u64, desk: &mut Desk, now: UtcMs) {
+        desk.counts.snapshots += 1;
+        if assembly.live {
+            self.live.snapshot_at = Some(now);
+            if self.live.caught_up == Some(false) {
+                self.live.caught_up = None;
+            }
+        }
+        let epoch = assembly.key.0;
+        let rows: BTreeMap<Arc<str>, Row> = assembly
+            .parts
+            .into_values()
+            .flatten()
+            .map(|row| (row.id.clone(), row))
+            .collect();
+        // What it does not list and is held at or below its number has cleared.
+        let Some(history) = &self.history else { return };
+        let mut wrong = Vec::new();
+        self.alarms.retain(|id, held| {
+            if rows.contains_key(id) {
+                return true;
+            }
+            if held.epoch != epoch {
+                return false;
+            }
+            let cleared = held.seq <= at && held.view.letter != 'A';
+            if cleared && held.seq >= history.floor && history.knows_all(held.seq + 1..=at) {
+                wrong.push((id.clone(), "it is active and not listed"));
+            }
+            !cleared
+        });
+        for row in rows.into_values() {
+            if let Some(why) = self.row_came(&epoch, &row, at) {
+                wrong.push((row.id, why));
+            }
+        }
+        for (id, why) in wrong {
+            let id = id.to_string();
+            self.problem(desk, ProblemKind::SnapshotDiffers { at, id, why }, now);
+        }
+    }
+
+    /// Holds a row against what is known; fills the table where that is less. Gives what is wrong.
+    fn row_came(&mut self, epoch: &Arc<str>, row: &Row, at: u64) -> Option<&'static str> {
+        if row.seq > at {
+            return Some("its number is beyond the snapshot's");
+        }
+        let history = self.history.as_ref()?;
+        if row.seq > 1
+            && let Some(seen) = history.events.get(&row.seq)
+            && !(*seen.id == *row.id && seen.has_state)
+        {
+            return Some("its event is not its own");
+        }
+        let held = self.alarms.get(&row.id).filter(|held| held.epoch == *epoch);
+        match held.map_or(Ordering::Greater, |held| row.seq.cmp(&held.seq)) {
+            Ordering::Less if held.is_some_and(|held| held.seq <= at) => {
+                return Some("its number is behind its state's");
+            }
+            Ordering::Less => return None,
+            Ordering::Equal => {
+                let view = &held?.view;
+                let same = view.letter == row.letter
+                    && view.occurrence == row.occurrence
+                    && view.level == row.level
+                    && view.colour == row.colour
+                    && view.changed_at == row.changed_at;
+                return (!same).then_some("it says something else than the state");
+            }
+            Ordering::Greater => {}
+        }
+        let (state, active) = match row.letter {
+            'B' => ("active-unacked", true),
+            'C' => ("active-acked", true),
+            'D' => ("rtn-unacked", false),
+            'E' => ("latched-unacked", false),
+            'F' => ("latched-acked", false),
+            'G' => ("shelved", false),
+            'H' => ("suppressed", false),
+            _ => ("out-of-service", false),
+        };
+        let view = AlarmView {
+            letter: row.letter,
+            state: state.to_owned(),
+            occurrence: row.occurrence,
+            active,
+            unknown: false,
+            test: false,
+            level: row.level.clone(),
+            colour: row.colour.clone(),
+            severity: None,
+            changed_at: row.changed_at,
+            raised_at: None,
+            value: None,
+            unit: None,
+            tag: None,
+            text: [None, None],
+            acked_by: None,
+            reason: None,
+        };
+        let held = Held {
+            epoch: epoch.clone(),
+            seq: row.seq,
+            view,
+            from_row: true,
+        };
+        self.alarms.insert(row.id.clone(), held);
+        None
+    }
+}
