@@ -45,6 +45,7 @@ impl Gateway {
                     Ask::Alarms(reply) => {
                         drop(reply.send(alarms.iter().map(|it| (*it).to_owned()).collect()));
                     }
+                    Ask::Events(_, reply) => drop(reply.send(Vec::new())),
                     Ask::Act(act, reply) => {
                         let answer = match act.verb.as_str() {
                             "ack" => Ok(()),
