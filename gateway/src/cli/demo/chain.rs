@@ -3,23 +3,31 @@
 //! It starts and stops them; what they do is theirs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Context;
 use host::mqtt::{Options, Session};
 use host::{Clock, FileStore, Running, next_boot, uplink_channel};
 use node::{BackOffConfig, Config, Node, PackConfig, UplinkConfig};
 use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::cable::{Cable, Plug};
+use super::papers;
 use super::plant::Plant;
-use super::story::{ENTERPRISE, NODE, PARK};
+use super::story::{ENTERPRISE, NODE, OPERATOR, PARK};
 use crate::broker::{Broker, Stopper};
+use crate::http::{Act, Ask};
+use crate::run::{self, Gateway};
 
 /// The broker's port unless it is taken.
 const USUAL_PORT: u16 = 1883;
 /// How much the node may hold back, in bytes.
 const OUTBOX_BYTES: u64 = 16 << 20;
+/// How long the gateway may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What the chain stands on: the broker, and a folder that goes with it.
 #[derive(Debug)]
@@ -29,6 +37,22 @@ pub(super) struct Hub {
     stopper: Stopper,
     tasks: JoinSet<()>,
     folder: TempDir,
+}
+
+/// The gateway, running.
+#[derive(Debug)]
+pub(super) struct Center {
+    gateway: Gateway,
+    asks: mpsc::Sender<Ask>,
+}
+
+/// How far the gateway has come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Committed {
+    /// Samples on the disk that were evaluated live.
+    pub(super) live: u64,
+    /// Samples on the disk that came too late for that.
+    pub(super) late: u64,
 }
 
 /// Sensors and node, running.
@@ -71,6 +95,75 @@ impl Hub {
     pub(super) async fn shutdown(mut self) {
         self.stopper.stop();
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Committed {
+    /// All of them.
+    pub(super) fn all(self) -> u64 {
+        self.live + self.late
+    }
+}
+
+impl Center {
+    /// Starts the gateway.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) async fn start(hub: &Hub) -> anyhow::Result<Self> {
+        let config = papers::config(&hub.folder.path().join("gateway"), hub.address)?;
+        let gateway = run::start(&config).await.context("the gateway")?;
+        let asks = gateway.asks();
+        Ok(Self { gateway, asks })
+    }
+
+    /// The operator acts on an alarm.
+    ///
+    /// # Errors
+    /// The gateway refuses, or does not answer.
+    pub(super) async fn act(&self, verb: &str, alarm: &str) -> Result<(), String> {
+        let act = Act {
+            verb: verb.to_owned(),
+            alarm: alarm.to_owned(),
+            occurrence: None,
+            by: OPERATOR.to_owned(),
+            comment: String::new(),
+        };
+        self.ask(|answer| Ask::Act(act, answer)).await?
+    }
+
+    /// How far it has come; only what is on the disk counts.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(super) async fn committed(&self) -> Result<Committed, String> {
+        let status = self.ask(Ask::Status).await?;
+        if status.log_durable < status.log_end {
+            return Ok(Committed::default());
+        }
+        let count = |name: &str| {
+            let counter = status.counters.iter().find(|counter| counter.name == name);
+            counter.map_or(0, |counter| counter.count)
+        };
+        Ok(Committed {
+            live: count("samples-live"),
+            late: count("samples-late"),
+        })
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, String> {
+        let (answer, answered) = oneshot::channel();
+        let silent = || "the gateway does not answer".to_owned();
+        self.asks.send(ask(answer)).await.map_err(|_| silent())?;
+        match timeout(ANSWER, answered).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(silent()),
+        }
+    }
+
+    /// Stops the gateway.
+    pub(super) async fn shutdown(self) {
+        self.gateway.stop().await;
     }
 }
 

@@ -4,8 +4,8 @@
 
 mod cable;
 mod chain;
-#[cfg(test)]
 mod expected;
+mod papers;
 mod plant;
 #[cfg(test)]
 mod rehearsal;
@@ -17,7 +17,7 @@ mod witness;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use chain::{Chain, Hub};
+use chain::{Center, Chain, Hub};
 use screen::Screen;
 use stage::Stage;
 use story::PARK;
@@ -54,10 +54,13 @@ async fn play<W: Write>(args: &Args, mut screen: Screen<W>) -> anyhow::Result<Ex
     introduce(&hub, &mut screen)?;
     let mut stage = Stage::new(&hub, screen);
     stage.take_seat().await?;
+    let center = Center::start(&hub).await?;
+    stage.wait_for_gateway().await?;
     let chain = Chain::start(&hub).await?;
-    stage.play(&chain, args.once).await?;
+    stage.play(&chain, &center, args.once).await?;
     let n_read = chain.shutdown().await?;
-    stage.settle(n_read).await?;
+    stage.settle(&center, n_read).await?;
+    center.shutdown().await;
     hub.shutdown().await;
     Ok(stage.conclude(n_read)?)
 }

@@ -9,9 +9,9 @@ use devices::{Bus, Link};
 use front::{Problems, Source};
 use simbus::{RtuBus, Scenario, TcpBus};
 
-const FIELD_BUS: &str = include_str!("field.bus.toml");
+pub(super) const FIELD_BUS: &str = include_str!("field.bus.toml");
 const FIELD_SCENARIO: &str = include_str!("field.scenario.toml");
-const WORKS_BUS: &str = include_str!("works.bus.toml");
+pub(super) const WORKS_BUS: &str = include_str!("works.bus.toml");
 const WORKS_SCENARIO: &str = include_str!("works.scenario.toml");
 
 /// A bus as its file says, and what its slaves play.

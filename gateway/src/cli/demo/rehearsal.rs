@@ -5,20 +5,16 @@
 use std::sync::Arc;
 
 use devices::{Bus, Function, Plan, Reply};
-use front::{Problems, Source};
-use rules::compile::{BusInfo, NodeInfo, System, compile};
 use rules::effect::{Command, Effect, Input, Verb};
 use rules::engine::Engine;
-use rules::point::{PointIdx, PointInfo};
-use rules::program::Program;
+use rules::point::PointIdx;
 use rules::value::Tri;
 use simbus::{Framing, Play, Request};
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
+use super::papers;
 use super::plant::{Script, scripts};
-use super::story::{Act, BEATS, END_MS, GATEWAY, NODE, OPERATOR, Seen};
-
-const SITE_RULES: &str = include_str!("site.rules.toml");
+use super::story::{Act, BEATS, END_MS, NODE, OPERATOR, Seen};
 
 /// One bus that is being swept.
 pub(super) struct Sweeper {
@@ -88,61 +84,20 @@ impl Sweeper {
     }
 }
 
-/// The demo's rules for the demo's points, and the index of each bus's points among them.
-fn program(buses: &[Bus]) -> (Program, Vec<Vec<PointIdx>>) {
-    let points: Vec<PointInfo> = buses
-        .iter()
-        .flat_map(|bus| bus.points.iter().map(move |point| (bus, point)))
-        .map(|(bus, point)| PointInfo {
-            unit: point.unit.clone(),
-            point: point.point.clone(),
-            kind: point.kind.clone(),
-            eu: point.eu.clone(),
-            tag: point.tag.clone(),
-            digital: point.digital,
-            period_ms: point.period_ms,
-            max_age_ms: point.max_age_ms,
-            node: Some(NODE.to_owned()),
-            slave: Some(bus.slaves[point.slave].name.clone()),
-            ..PointInfo::default()
-        })
-        .collect();
-    let mut next = 0..;
-    let indices = buses
-        .iter()
-        .map(|bus| next.by_ref().take(bus.points.len()).map(PointIdx).collect())
-        .collect();
-    let node = NodeInfo {
-        name: NODE.to_owned(),
-        buses: buses
-            .iter()
-            .map(|bus| BusInfo {
-                name: bus.name.clone(),
-                slaves: bus.slaves.iter().map(|slave| slave.name.clone()).collect(),
-            })
-            .collect(),
-    };
-    let system = System {
-        gateway: GATEWAY.to_owned(),
-        nodes: vec![node],
-    };
-    let (problems, warnings) = (Problems::default(), Problems::default());
-    let mut sources: Vec<_> = rules::pack::PACKS
-        .iter()
-        .map(|pack| pack.source())
-        .collect();
-    sources.push(Source::new("site.rules.toml (demo)", SITE_RULES));
-    let program = compile(&sources, &points, &system, &problems, &warnings);
-    assert_eq!(problems.to_string(), "");
-    (program.expect("no problems"), indices)
-}
-
 /// Plays the story, sweeping every 100 ms what is due, and gives every event.
 pub(super) fn play() -> Vec<Seen> {
     let mut sweepers: Vec<Sweeper> = scripts().unwrap().into_iter().map(Sweeper::new).collect();
-    let buses: Vec<Bus> = sweepers.iter().map(|sweeper| sweeper.bus.clone()).collect();
-    let (program, indices) = program(&buses);
-    let program = Arc::new(program);
+    let folder = tempfile::tempdir().unwrap();
+    let config = papers::config(folder.path(), ([127, 0, 0, 1], 0).into()).unwrap();
+    let program = Arc::clone(&config.program);
+    let indices: Vec<Vec<PointIdx>> = sweepers
+        .iter()
+        .map(|sweeper| &sweeper.bus.points)
+        .map(|points| {
+            let index = |point: &devices::Point| config.point(&point.unit, &point.point);
+            points.iter().filter_map(index).collect()
+        })
+        .collect();
     let alarm = |id: &str| {
         let found = program.find_alarm(id);
         found.unwrap_or_else(|| panic!("no alarm {id}"))

@@ -6,12 +6,15 @@ use std::io::{self, Write};
 use std::pin::pin;
 use std::time::Duration;
 
+use anyhow::Context;
 use host::mqtt::{Event, Options, Session};
 use telemetry::topic::{Filter, SiteFilter};
+use tokio::time::timeout;
 
-use super::chain::{Chain, Hub};
+use super::chain::{Center, Chain, Committed, Hub};
+use super::expected::{EXPECTED, check};
 use super::screen::{self, Screen};
-use super::story::{Act, BEATS, END_MS, ENTERPRISE, PARK};
+use super::story::{Act, BEATS, END_MS, ENTERPRISE, PARK, Seen};
 use super::witness::{News, Witness};
 use crate::cli::Exit;
 
@@ -37,6 +40,9 @@ pub(super) struct Stage<W> {
     screen: Screen<W>,
     session: Session,
     witness: Witness,
+    /// What was seen when the story was over; none while it is told, or when it was broken off.
+    told: Option<Vec<Seen>>,
+    committed: Committed,
 }
 
 impl<W: Write> Stage<W> {
@@ -49,6 +55,8 @@ impl<W: Write> Stage<W> {
             screen,
             session: Session::new(options),
             witness: Witness::default(),
+            told: None,
+            committed: Committed::default(),
         }
     }
 
@@ -67,8 +75,27 @@ impl<W: Write> Stage<W> {
         }
     }
 
+    /// Waits until the gateway says that what is retained is what is true.
+    pub(super) async fn wait_for_gateway(&mut self) -> anyhow::Result<()> {
+        let known = async {
+            while !self.witness.is_known {
+                let event = self.session.next().await;
+                self.handle(event, 0)?;
+            }
+            Ok(())
+        };
+        timeout(SETTLE, known)
+            .await
+            .context("the gateway does not come up")?
+    }
+
     /// Tells and does what is due until the story ends; without `once` it goes on until it is interrupted.
-    pub(super) async fn play(&mut self, chain: &Chain, once: bool) -> io::Result<()> {
+    pub(super) async fn play(
+        &mut self,
+        chain: &Chain,
+        center: &Center,
+        once: bool,
+    ) -> io::Result<()> {
         let mut beats = BEATS.iter().peekable();
         let mut next_readings = READINGS_MS;
         let mut interrupted = pin!(tokio::signal::ctrl_c());
@@ -78,10 +105,13 @@ impl<W: Write> Stage<W> {
             while let Some(beat) = beats.next_if(|beat| beat.at_ms <= at_ms) {
                 self.screen.narrate(at_ms, beat.text)?;
                 if let Some(act) = beat.act {
-                    do_act(chain, act);
+                    self.act(act, chain, center).await?;
                 }
             }
-            if once && at_ms >= END_MS {
+            if at_ms >= END_MS && self.told.is_none() {
+                self.told = Some(self.witness.seen.clone());
+            }
+            if once && self.told.is_some() {
                 return Ok(());
             }
             let told = screen::readings(&self.witness.readings, &SHOWN);
@@ -98,34 +128,95 @@ impl<W: Write> Stage<W> {
         }
     }
 
-    /// Waits until everything that the node has read was seen, or until it can't come any more.
-    pub(super) async fn settle(&mut self, n_read: u64) -> io::Result<()> {
+    async fn act(&mut self, act: Act, chain: &Chain, center: &Center) -> io::Result<()> {
+        let done = match act {
+            Act::Ack(alarm) => center.act("ack", alarm).await,
+            Act::Reset(alarm) => center.act("reset", alarm).await,
+            Act::Pull => {
+                chain.plug.pull();
+                Ok(())
+            }
+            Act::PutBack => {
+                chain.plug.put_back();
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(refusal) => self.screen.complain(&refusal),
+        }
+    }
+
+    /// Waits until everything that the node has read is in the gateway's log and was seen, or until it can't come any more.
+    pub(super) async fn settle(&mut self, center: &Center, n_read: u64) -> io::Result<()> {
+        self.screen.finish()?;
         let mut patience = pin!(tokio::time::sleep(SETTLE));
-        while self.witness.n_samples < n_read {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            match center.committed().await {
+                Ok(committed) => self.committed = committed,
+                Err(silent) => self.screen.complain(&silent)?,
+            }
+            if self.committed.all() >= n_read && self.witness.n_samples >= n_read {
+                return Ok(());
+            }
             tokio::select! {
-                event = self.session.next() => self.handle(event, END_MS)?,
-                () = &mut patience => break,
+                event = self.session.next() => {
+                    if let Event::Message(message) = event {
+                        self.witness.handle_message(&message.topic, &message.payload, END_MS);
+                    }
+                }
+                _ = tick.tick() => {}
+                () = &mut patience => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// Says how it went.
     pub(super) fn conclude(mut self, n_read: u64) -> io::Result<Exit> {
-        self.screen.finish()?;
-        let n_lost = n_read.saturating_sub(self.witness.n_samples);
+        let witness = &self.witness;
+        let n_lost = n_read.saturating_sub(self.committed.all());
+        let Committed { live, late } = self.committed;
+        let seen = self.told.as_ref().unwrap_or(&witness.seen);
+        let count = |event: &str| seen.iter().filter(|seen| seen.event == event).count();
         let summary = format!(
-            "samples read {n_read}, published {} ({} of them later, as history); lost: {n_lost}",
-            self.witness.n_samples, self.witness.n_history
+            "samples: read {n_read}, published {} ({} of them later, as history), committed {}, evaluated {live} live and {late} late\n\
+             alarms: raised {}, returned {}\n\
+             lost: {n_lost}",
+            witness.n_samples,
+            witness.n_history,
+            self.committed.all(),
+            count("raised"),
+            count("returned"),
         );
         self.screen.say(&summary)?;
-        Ok(if n_lost == 0 { Exit::Done } else { Exit::No })
+        let Some(told) = self.told else {
+            self.screen.say("the story was broken off")?;
+            return Ok(Exit::No);
+        };
+        let differences = check(&EXPECTED, &told);
+        for difference in &differences {
+            self.screen.complain(&difference.to_string())?;
+        }
+        if differences.is_empty() && n_lost == 0 {
+            self.screen.say("the story came true")?;
+            Ok(Exit::Done)
+        } else {
+            self.screen.say("the story did not come true")?;
+            Ok(Exit::No)
+        }
     }
 
     fn handle(&mut self, event: Event, at_ms: u64) -> io::Result<()> {
         match event {
             Event::Connected { .. } => {
-                let filters = [Filter::Telemetry, Filter::History, Filter::Alarm].map(|filter| {
+                let filters = [
+                    Filter::Telemetry,
+                    Filter::History,
+                    Filter::Alarm,
+                    Filter::GatewayStatus,
+                ]
+                .map(|filter| {
                     let site = SiteFilter {
                         park: PARK,
                         enterprise: Some(ENTERPRISE),
@@ -151,13 +242,5 @@ impl<W: Write> Stage<W> {
             Event::Subscribed { .. } | Event::Acked { .. } => {}
         }
         Ok(())
-    }
-}
-
-fn do_act(chain: &Chain, act: Act) {
-    match act {
-        Act::Pull => chain.plug.pull(),
-        Act::PutBack => chain.plug.put_back(),
-        Act::Ack(_) | Act::Reset(_) => {}
     }
 }

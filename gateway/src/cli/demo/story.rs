@@ -10,7 +10,6 @@ pub(super) const NODE: &str = "edge-1";
 #[cfg(test)]
 pub(super) const GATEWAY: &str = "gw-1";
 /// Who acknowledges and resets.
-#[cfg(test)]
 pub(super) const OPERATOR: &str = "operator-wang";
 /// When the story is over, in milliseconds since it began.
 pub(super) const END_MS: u64 = 92_000;

@@ -41,6 +41,12 @@ pub(super) struct Text {
     pub(super) en: String,
 }
 
+/// The part of the gateway's status that counts.
+#[derive(Debug, Deserialize)]
+struct Status {
+    alarm_state: String,
+}
+
 /// A point's last reading.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reading {
@@ -70,6 +76,8 @@ pub(super) struct Witness {
     pub(super) standing: BTreeMap<String, Event>,
     /// The last live reading of each point, by `unit/point`.
     pub(super) readings: BTreeMap<String, Reading>,
+    /// The gateway says that what is retained is what is true.
+    pub(super) is_known: bool,
     /// Packs, each once, however often it was sent.
     packs: BTreeSet<(String, u64, u64)>,
     /// Samples in them.
@@ -90,15 +98,10 @@ impl Witness {
             Ok(Topic::Telemetry { node }) => self.pack(node, payload, true),
             Ok(Topic::History { node }) => self.pack(node, payload, false),
             Ok(Topic::AlarmEvent) => Some(self.event(payload, at_ms)),
+            Ok(Topic::GatewayStatus) => self.status(payload),
             Ok(_) => None,
             Err(error) => Some(News::Broken(format!("{topic}: {error}"))),
         }
-    }
-
-    /// Events with this word.
-    #[cfg(test)]
-    pub(super) fn count(&self, event: &str) -> usize {
-        self.seen.iter().filter(|seen| seen.event == event).count()
     }
 
     fn event(&mut self, payload: &[u8], at_ms: u64) -> News {
@@ -119,6 +122,16 @@ impl Witness {
             self.standing.insert(event.id.clone(), event.clone());
         }
         News::Event(Box::new(event))
+    }
+
+    fn status(&mut self, payload: &[u8]) -> Option<News> {
+        match serde_json::from_slice::<Status>(payload) {
+            Ok(status) => {
+                self.is_known = status.alarm_state == "known";
+                None
+            }
+            Err(error) => Some(News::Broken(format!("gateway/status: {error}"))),
+        }
     }
 
     fn pack(&mut self, node: &str, payload: &[u8], live: bool) -> Option<News> {
@@ -217,7 +230,7 @@ mod tests {
             assert!(matches!(news, Some(News::Event(_))), "{news:?}");
             assert_eq!(witness.standing.len(), standing);
         }
-        assert_eq!((witness.seen[0].at_ms, witness.count("raised")), (1_500, 3));
+        assert_eq!((witness.seen[0].at_ms, witness.seen.len()), (1_500, 3));
     }
 
     #[test]
@@ -225,6 +238,7 @@ mod tests {
         let mut witness = Witness::default();
         for (topic, body) in [
             ("fengsui/v1/p/e/alarm/event", &b"{}"[..]),
+            ("fengsui/v1/p/e/gateway/status", b"{}"),
             ("fengsui/v1/p/e/alarm/evnt", b"{}"),
             ("fengsui/v1/p/e/edge/n/telemetry", b"[{]"),
             (
