@@ -148,8 +148,11 @@ fn only_telemetry_knows_the_topic_grammar() {
         let mut files = Vec::new();
         rust_files(&folder.join("src"), &mut files);
         for file in files {
+            // Tests may spell a topic out, beside the code or below it: that is how they know that it is right.
+            if file.components().any(|part| part.as_os_str() == "tests") {
+                continue;
+            }
             let text = std::fs::read_to_string(&file).expect("a readable file");
-            // Tests below the code may spell a topic out: that is how they know that it is right.
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             for (index, line) in code.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
