@@ -1,11 +1,10 @@
 //! A real InfluxDB 2 on loopback.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::http;
 use crate::process::Process;
 use crate::python::found;
 
@@ -35,8 +34,8 @@ impl Influxd {
         let body = format!(
             r#"{{"username":"tests","password":"only-for-tests","org":"{ORG}","bucket":"{BUCKET}","token":"{TOKEN}"}}"#
         );
-        let answer = server.post("/api/v2/setup", "application/json", &body);
-        assert!(answer.starts_with("HTTP/1.1 201"), "setup: {answer}");
+        let (head, answer) = server.post("/api/v2/setup", "application/json", &body);
+        assert!(head.starts_with("HTTP/1.1 201"), "setup: {head}\n{answer}");
         server
     }
 
@@ -73,51 +72,21 @@ impl Influxd {
 
     /// The answer to a Flux query, as annotated CSV without annotations.
     pub fn query(&self, flux: &str) -> String {
-        let answer = self.post(
+        let (head, body) = self.post(
             &format!("/api/v2/query?org={ORG}"),
             "application/vnd.flux",
             flux,
         );
-        assert!(answer.starts_with("HTTP/1.1 200"), "query: {answer}");
-        body_of(&answer)
+        assert!(head.starts_with("HTTP/1.1 200"), "query: {head}\n{body}");
+        body
     }
 
-    fn post(&self, path: &str, content_type: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("influxd listens");
-        // HTTP/1.0 semantics of the connection: the answer ends with it.
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Token {TOKEN}\r\nAccept: application/csv\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .expect("influxd reads");
-        let mut answer = String::new();
-        stream
-            .read_to_string(&mut answer)
-            .expect("influxd answers in UTF-8");
-        answer
+    fn post(&self, path: &str, content_type: &str, body: &str) -> (String, String) {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nAuthorization: Token {TOKEN}\r\nAccept: application/csv\r\nContent-Type: {content_type}\r\n"
+        );
+        http::request(self.port, &head, body)
     }
-}
-
-/// The body of an answer, put together from its chunks where it has them.
-fn body_of(answer: &str) -> String {
-    let (head, mut rest) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
-    if !head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked")
-    {
-        return rest.to_owned();
-    }
-    let mut body = String::new();
-    while let Some((length, chunk)) = rest.split_once("\r\n") {
-        let length = usize::from_str_radix(length.trim(), 16).expect("a chunk's length");
-        if length == 0 {
-            break;
-        }
-        body.push_str(chunk.get(..length).expect("a whole chunk"));
-        rest = chunk.get(length + 2..).unwrap_or_default();
-    }
-    body
 }
 
 fn launch(folder: &Path) -> (Process, u16) {

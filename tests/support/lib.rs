@@ -8,6 +8,8 @@
 )]
 
 mod contract;
+mod fengsui;
+mod http;
 mod influxd;
 mod mosquitto;
 mod process;
@@ -17,6 +19,7 @@ mod socat;
 mod subscriber;
 
 pub use contract::Schemas;
+pub use fengsui::{Gateway, program};
 pub use influxd::Influxd;
 pub use mosquitto::Mosquitto;
 pub use process::{Process, free_port};

@@ -82,6 +82,18 @@ impl Process {
         &mut self.child
     }
 
+    /// Asks the child to end (SIGTERM) and waits until it has; its exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").arg(id).status();
+        assert!(
+            asked.is_ok_and(|status| status.success()),
+            "kill: {}",
+            self.name
+        );
+        self.child.wait().expect("a child can be waited for").code()
+    }
+
     /// Ends the child at once (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
         // It may have ended by itself.

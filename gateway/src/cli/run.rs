@@ -81,6 +81,7 @@ async fn serve(
             return Ok(Exit::Unreachable);
         }
     };
+    let listen = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let mut served = Box::pin(http::serve(listener, api, async {
         // Either way it is over.
