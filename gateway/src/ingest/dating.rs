@@ -12,8 +12,10 @@ use telemetry::{Clock, UtcMs};
 pub(super) const AHEAD_MAX_MS: u64 = 5 * 60 * 1_000;
 /// How long the clock alarm stands after the last record from the future, in milliseconds.
 const AHEAD_HOLD_MS: u64 = 60_000;
-/// So many live packs in a row decide whether a clock is wrong or right again.
-const PACKS: usize = 5;
+/// So many looks in a row decide whether a clock is wrong or right again.
+const LOOKS: usize = 5;
+/// Live packs that come within this are one look, in milliseconds: a queue that is emptied at once says how long it was, and nothing of a clock.
+const LOOK_MS: u64 = 600;
 /// Lags within this of each other are steady, in milliseconds.
 const STEADY_MS: i64 = 2_000;
 /// How far ahead a clock may be and count as right, in milliseconds.
@@ -36,14 +38,25 @@ pub enum Way {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dating {
     pub(super) anchors: Vec<Anchor>,
-    /// T − source time of the newest sample of the last live packs, and whether that is a lag that a right clock may have.
-    lags: VecDeque<(i64, bool)>,
+    /// The last looks at how far live packs lie behind.
+    looks: VecDeque<Look>,
     /// Its live packs come at a steady offset: they are dated by arrival.
     offset: bool,
     /// When a record was from the future last.
     ahead_at: Option<UtcMs>,
     /// Its status says that its clock isn't set.
     pub(super) unsynced: bool,
+}
+
+/// The lags of the live packs that came within a short time: T − source time of each one's newest sample.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    began: UtcMs,
+    least: i64,
+    most: i64,
+    /// All of them are lags that a right clock may have; none is.
+    all_ok: bool,
+    none_ok: bool,
 }
 
 /// How the samples of one pack are dated.
@@ -123,7 +136,7 @@ impl Dating {
             && way == Way::Live
             && !by_arrival
         {
-            self.look(now.0.saturating_sub(at.0), max_age_ms);
+            self.look(now.0.saturating_sub(at.0), max_age_ms, now);
         }
         PackDating {
             now,
@@ -136,27 +149,38 @@ impl Dating {
         }
     }
 
-    fn look(&mut self, lag: i64, max_age_ms: u64) {
+    fn look(&mut self, lag: i64, max_age_ms: u64, now: UtcMs) {
         let oldest_ok = match max_age_ms {
             0 => i64::MAX,
             max_age_ms => i64::try_from(max_age_ms).unwrap_or(i64::MAX),
         };
         let is_ok = (-AHEAD_OK_MS..=oldest_ok).contains(&lag);
-        if self.lags.len() == PACKS {
-            self.lags.pop_front();
+        match self.looks.back_mut() {
+            Some(look) if now.since_ms(look.began) < LOOK_MS => {
+                (look.least, look.most) = (look.least.min(lag), look.most.max(lag));
+                look.all_ok &= is_ok;
+                look.none_ok &= !is_ok;
+            }
+            _ => {
+                if self.looks.len() == LOOKS {
+                    self.looks.pop_front();
+                }
+                self.looks.push_back(Look {
+                    began: now,
+                    least: lag,
+                    most: lag,
+                    all_ok: is_ok,
+                    none_ok: !is_ok,
+                });
+            }
         }
-        self.lags.push_back((lag, is_ok));
-        if self.lags.len() < PACKS {
+        if self.looks.len() < LOOKS {
             return;
         }
-        let all_ok = self.lags.iter().all(|(_, is_ok)| *is_ok);
-        let none_ok = self.lags.iter().all(|(_, is_ok)| !is_ok);
-        let (least, most) = self
-            .lags
-            .iter()
-            .fold((i64::MAX, i64::MIN), |(least, most), (lag, _)| {
-                (least.min(*lag), most.max(*lag))
-            });
+        let all_ok = self.looks.iter().all(|look| look.all_ok);
+        let none_ok = self.looks.iter().all(|look| look.none_ok);
+        let least = self.looks.iter().map(|look| look.least).min().unwrap_or(0);
+        let most = self.looks.iter().map(|look| look.most).max().unwrap_or(0);
         let steady = most.saturating_sub(least) <= STEADY_MS;
         if none_ok && steady {
             self.offset = true;

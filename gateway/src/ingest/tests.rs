@@ -295,6 +295,21 @@ fn a_slow_line_is_no_wrong_clock() {
 }
 
 #[test]
+fn packs_that_waited_at_the_broker_while_this_gateway_was_down_keep_their_own_times() {
+    let mut rig = Rig::new();
+    for n in 0..40 {
+        // Four seconds of packs at once, the oldest first, each just too old to be live.
+        let (now, at) = (T0.plus_ms(n / 2), T0.minus_ms(5_000 - n * 40));
+        let (lane, sample) = rig.reading(Way::Live, at, now);
+        assert_eq!((lane, sample.at), (Lane::Late, at));
+        assert_eq!(sample.clock, Clock::Synced);
+    }
+    let (lane, sample) = rig.reading(Way::Live, T0.plus_ms(100), T0.plus_ms(110));
+    assert_eq!((lane, sample.clock), (Lane::Live, Clock::Synced));
+    assert_eq!(rig.out.conditions(), []);
+}
+
+#[test]
 fn a_node_without_utc_is_dated_by_its_anchor_else_by_arrival() {
     let mut rig = Rig::new();
     let row = [("lel-1", None, 0, number(1.0))];
