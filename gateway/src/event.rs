@@ -81,6 +81,11 @@ pub enum Event<'a> {
         /// Why not.
         fault: Option<&'a str>,
     },
+    /// How far the database's writer is could not be noted down.
+    NotNoted {
+        /// Why.
+        why: &'a str,
+    },
     /// Lines were written to the database.
     LinesWritten {
         /// How many.
@@ -166,6 +171,10 @@ impl Event<'_> {
                     Some(why) => warn!(why, "the database takes nothing"),
                     None => info!("the database takes samples again"),
                 }
+            }
+            Self::NotNoted { why } => {
+                counter!("gateway_bookmarks_failed_total").increment(1);
+                warn!(why, "how far the database is could not be noted down");
             }
             Self::LinesWritten { lines } => {
                 counter!("gateway_lines_written_total").increment(as_u64(*lines));

@@ -141,8 +141,17 @@ async fn a_wrong_token_is_for_a_person_and_a_dead_server_is_for_later() {
     ));
 }
 
-/// A log of `count` samples of one point, a second apart.
-fn log_of(folder: &Folder, count: i64) -> LogOffset {
+/// How many samples with a value the server has.
+fn count(server: &Influxd) -> String {
+    let table = server.query(&format!(
+        "from(bucket:\"{}\") |> range(start: 0) |> filter(fn: (r) => r._field == \"value\") |> group() |> count()",
+        server.bucket()
+    ));
+    table.trim().rsplit(',').next().unwrap().to_owned()
+}
+
+/// Appends samples of one point, a second apart, to a log; its end.
+fn log_of(folder: &Folder, seconds: std::ops::Range<i64>) -> LogOffset {
     let config = ConfigImage {
         hash: "a".into(),
         park: "binhe".into(),
@@ -158,7 +167,7 @@ fn log_of(folder: &Folder, count: i64) -> LogOffset {
     };
     let mut appender = folder.open(&config, UtcMs(0)).unwrap().appender;
     let mut encoder = SampleEncoder::default();
-    for index in 0..count {
+    for index in seconds {
         encoder.clear();
         encoder.push(&LoggedSample {
             point: 0,
@@ -185,7 +194,7 @@ async fn the_log_is_written_whole_once_the_database_is_back_and_twice_is_the_sam
     const COUNT: i64 = 12_000;
     let data = tempfile::tempdir().unwrap();
     let folder = Folder::lock(data.path()).unwrap();
-    let end = log_of(&folder, COUNT);
+    let end = log_of(&folder, 0..COUNT);
     let durable = || watch::channel(end).1;
 
     let away = InfluxClient::new(
@@ -198,31 +207,53 @@ async fn the_log_is_written_whole_once_the_database_is_back_and_twice_is_the_sam
     let (told, mut hears) = tokio::sync::mpsc::channel(100);
     let mut tell = |happened| told.try_send(happened).unwrap();
     tokio::select! {
-        ended = writer::run(folder.path(), &away, durable(), &mut tell) => panic!("{ended:?}"),
+        () = writer::run(folder.path(), &away, durable(), &mut tell) => panic!("it gave up"),
         heard = hears.recv() => assert!(matches!(heard, Some(Happened::Away { .. })), "{heard:?}"),
     }
 
     let server = Influxd::start();
     let client = client(&server);
-    let count = || {
-        let table = server.query(&format!(
-            "from(bucket:\"{}\") |> range(start: 0) |> filter(fn: (r) => r._field == \"value\") |> group() |> count()",
-            server.bucket()
-        ));
-        table.trim().rsplit(',').next().unwrap().to_owned()
-    };
+    let count = || count(&server);
     let mut quiet = |_| {};
-    writer::run(folder.path(), &client, durable(), &mut quiet)
-        .await
-        .unwrap();
+    writer::run(folder.path(), &client, durable(), &mut quiet).await;
     assert_eq!(count(), COUNT.to_string());
     assert_eq!(Bookmark::new(folder.path(), "influx").load().unwrap(), end);
     // As if the bookmark had been lost.
     Bookmark::new(folder.path(), "influx")
         .store(LogOffset(0))
         .unwrap();
-    writer::run(folder.path(), &client, durable(), &mut quiet)
-        .await
-        .unwrap();
+    writer::run(folder.path(), &client, durable(), &mut quiet).await;
     assert_eq!(count(), COUNT.to_string());
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_no_bookmark_and_a_log_that_was_cut_hold_no_sample_back() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = Folder::lock(data.path()).unwrap();
+    let end = log_of(&folder, 0..100);
+    // What an earlier log had at this offset is gone.
+    let bookmark = Bookmark::new(folder.path(), "influx");
+    bookmark.store(LogOffset(end.0 + 100)).unwrap();
+    // A folder in the place of the file that is written beside: no bookmark can be stored.
+    std::fs::create_dir(folder.path().join("influx.new")).unwrap();
+
+    let server = Influxd::start();
+    let client = client(&server);
+    let (durable, durable_told) = watch::channel(end);
+    let mut noted = Vec::new();
+    let mut tell = |happened| noted.push(happened);
+    let more = async {
+        for seconds in [100..200, 200..300] {
+            durable.send_replace(log_of(&folder, seconds));
+            tokio::task::yield_now().await;
+        }
+        drop(durable);
+    };
+    tokio::join!(
+        writer::run(folder.path(), &client, durable_told, &mut tell),
+        more
+    );
+    assert_eq!(count(&server), "200");
+    let refused = |happened: &Happened| matches!(happened, Happened::NotNoted { .. });
+    assert!(noted.iter().any(refused), "{noted:?}");
 }

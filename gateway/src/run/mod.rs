@@ -15,8 +15,8 @@ mod tests;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -268,21 +268,25 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
         let asks = asks.clone();
         threads.push(
             thread_for("influx", move || async move {
-                let mut tell = |happened| tell_influx(happened, &faults, &letters, clock);
-                let mut tell_too = |happened| tell_influx(happened, &faults, &letters, clock);
-                let (samples, events) = tokio::join!(
+                let database = Database {
+                    faults,
+                    letters,
+                    clock,
+                    standing: Mutex::default(),
+                };
+                let mut tell = |happened| database.tell(Writer::Samples, happened);
+                let mut tell_too = |happened| database.tell(Writer::Alarms, happened);
+                let ((), events) = tokio::join!(
                     writer::run(&folder, &client, durable, &mut tell),
                     alarms::run(&folder, &client, asks, &mut tell_too),
                 );
-                for ended in [samples, events] {
-                    if let Err(error) = ended {
-                        let why = error.to_string();
-                        Event::Ended {
-                            part: "influx",
-                            why,
-                        }
-                        .tell();
+                if let Err(error) = events {
+                    let why = error.to_string();
+                    Event::Ended {
+                        part: "influx",
+                        why,
                     }
+                    .tell();
                 }
             })
             .map_err(io("a thread"))?,
@@ -423,37 +427,63 @@ fn ack_topic(park: &str, enterprise: &str, node: &str) -> String {
     site.to_string()
 }
 
-fn tell_influx(
-    happened: Happened,
-    faults: &mpsc::Sender<(&'static str, Option<String>)>,
-    letters: &Letters,
+/// Who writes to the database.
+#[derive(Clone, Copy, Debug)]
+enum Writer {
+    Samples,
+    Alarms,
+}
+
+/// What the database's writers tell, made into letters and one condition.
+#[derive(Debug)]
+struct Database {
+    faults: mpsc::Sender<(&'static str, Option<String>)>,
+    letters: Letters,
     clock: SystemClock,
-) {
-    let fault = |fault: Option<String>| {
+    /// Each writer's fault: what one of them can write does not mend the other's.
+    standing: Mutex<[Option<String>; 2]>,
+}
+
+impl Database {
+    fn tell(&self, writer: Writer, happened: Happened) {
+        match happened {
+            Happened::Written { lines, .. } => {
+                Event::LinesWritten { lines }.tell();
+                self.fault(writer, None);
+            }
+            Happened::NotNoted { why } => Event::NotNoted { why: &why }.tell(),
+            Happened::DeadLetter { line, why } => self.letter("rejected", why, line),
+            Happened::Unwritable { point, why } => {
+                self.letter("unwritable", why, point.into_bytes());
+            }
+            Happened::Away { why, .. } => {
+                Event::Database { fault: Some(&why) }.tell();
+                self.fault(writer, Some(why));
+            }
+        }
+    }
+
+    fn fault(&self, writer: Writer, fault: Option<String>) {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_away = standing.iter().any(Option::is_some);
+        standing[writer as usize] = fault;
+        let fault = standing.iter().flatten().next().cloned();
+        if was_away && fault.is_none() {
+            Event::Database { fault: None }.tell();
+        }
         // A queue that is full has newer news.
-        drop(faults.try_send((core::DATABASE, fault)));
-    };
-    let letter = |cause, detail, bytes| {
-        letters.put(Letter {
-            at: clock.read().wall,
+        drop(self.faults.try_send((core::DATABASE, fault)));
+    }
+
+    fn letter(&self, cause: &'static str, detail: String, bytes: Vec<u8>) {
+        self.letters.put(Letter {
+            at: self.clock.read().wall,
             from: "influx".to_owned(),
             topic: "line",
             cause,
             detail,
             bytes,
         });
-    };
-    match happened {
-        Happened::Written { lines, .. } => {
-            Event::LinesWritten { lines }.tell();
-            fault(None);
-        }
-        Happened::DeadLetter { line, why } => letter("rejected", why, line),
-        Happened::Unwritable { point, why } => letter("unwritable", why, point.into_bytes()),
-        Happened::Away { why, .. } => {
-            Event::Database { fault: Some(&why) }.tell();
-            fault(Some(why));
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::batch::Batch;
 use super::client::InfluxClient;
 use super::line::AlarmLine;
-use super::writer::{Happened, write};
+use super::writer::{Happened, note, write};
 use crate::http::Ask;
 use crate::log::{Bookmark, LogError, LogOffset};
 
@@ -40,7 +40,7 @@ struct Body<'a> {
 /// `folder` is where the place is stored. `tell` must not block.
 ///
 /// # Errors
-/// The place can't be read or stored.
+/// The stored place can't be read.
 pub async fn run(
     folder: &Path,
     client: &InfluxClient,
@@ -78,7 +78,7 @@ pub async fn run(
         }
         let lines = batch.len();
         write(client, &mut batch, tell).await;
-        bookmark.store(LogOffset(next))?;
+        note(&bookmark, LogOffset(next), tell);
         tell(Happened::Written {
             lines,
             upto: LogOffset(last.position),

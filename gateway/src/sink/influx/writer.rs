@@ -47,6 +47,11 @@ pub enum Happened {
         /// The pause.
         pause: Duration,
     },
+    /// How far the writer is could not be noted down: after a restart it writes what follows the last note again.
+    NotNoted {
+        /// Why.
+        why: String,
+    },
     /// A point whose names can't be in a line; its samples stay in the log.
     Unwritable {
         /// The point, as `unit/point`.
@@ -66,17 +71,33 @@ struct Prefixes {
 /// Writes the log's samples to a bucket until `durable` has no sender any more and all is written.
 ///
 /// `durable` is how far the log is on disk. `tell` must not block. Reading blocks on the disk: give it a thread of its own.
-///
-/// # Errors
-/// The log can't be read, or the bookmark can't be stored.
+/// A log that can't be read is told as a database that is away, and tried again: a disk may be mended while alarms go on.
 pub async fn run(
     folder: &Path,
     client: &InfluxClient,
     mut durable: watch::Receiver<LogOffset>,
     tell: &mut (dyn FnMut(Happened) + Send),
+) {
+    while let Err(error) = follow(folder, client, &mut durable, tell).await {
+        let (why, pause) = (error.to_string(), RETRY_MAX);
+        tell(Happened::Away { why, pause });
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = closed(&mut durable) => return,
+        }
+    }
+}
+
+/// Writes on from the bookmark.
+async fn follow(
+    folder: &Path,
+    client: &InfluxClient,
+    durable: &mut watch::Receiver<LogOffset>,
+    tell: &mut (dyn FnMut(Happened) + Send),
 ) -> Result<(), LogError> {
     let bookmark = Bookmark::new(folder, "influx");
-    let mut done = bookmark.load()?;
+    // A log that was put back from a backup ends before the bookmark: what is written from now on is new.
+    let mut done = bookmark.load()?.min(*durable.borrow());
     let mut reader = Reader::open(folder, done)?;
     let mut prefixes = Prefixes::default();
     let mut batch = Batch::default();
@@ -89,7 +110,7 @@ pub async fn run(
         if !ended && batch.len() < LINES_MAX {
             tokio::select! {
                 () = sleep(LINGER) => {}
-                () = closed(&mut durable) => {}
+                () = closed(durable) => {}
             }
             let upto = *durable.borrow();
             fill(&mut reader, upto, &mut prefixes, &mut batch, tell)?;
@@ -103,8 +124,16 @@ pub async fn run(
         let lines = batch.len();
         write(client, &mut batch, tell).await;
         done = reader.position();
-        bookmark.store(done)?;
+        note(&bookmark, done, tell);
         tell(Happened::Written { lines, upto: done });
+    }
+}
+
+/// Stores how far a writer is. A full disk may refuse that for long: nothing is lost by it, and the writer goes on.
+pub(super) fn note(bookmark: &Bookmark, done: LogOffset, tell: &mut (dyn FnMut(Happened) + Send)) {
+    if let Err(error) = bookmark.store(done) {
+        let why = error.to_string();
+        tell(Happened::NotNoted { why });
     }
 }
 
