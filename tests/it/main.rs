@@ -4,6 +4,7 @@
 
 mod contract;
 mod influx;
+mod kill;
 mod node;
 mod peers;
 mod walls;

@@ -29,6 +29,7 @@ pub fn program(name: &str) -> Command {
 pub struct Gateway {
     process: Process,
     port: u16,
+    began: String,
 }
 
 impl Gateway {
@@ -36,15 +37,26 @@ impl Gateway {
     pub fn start(config: &Path, env: &[(&str, &str)]) -> Self {
         let mut command = program("fengsui");
         command.arg("run").arg(config).envs(env.iter().copied());
-        let process = Process::start(&mut command);
-        let line = process.line_with(" running ", Duration::from_secs(60));
+        Self::start_as(&mut command)
+    }
+
+    /// Starts a gateway by a command of the test's own and waits until it runs.
+    pub fn start_as(command: &mut Command) -> Self {
+        let process = Process::start(command);
+        let (began, line) = process
+            .lines_to(" running ", Duration::from_secs(60))
+            .unwrap_or_else(|said| panic!("the gateway does not run:\n{said}"));
         let port = line
             .split("listen=127.0.0.1:")
             .nth(1)
             .and_then(|rest| rest.split(' ').next())
             .and_then(|port| port.parse().ok())
             .unwrap_or_else(|| panic!("no port in: {line}"));
-        Self { process, port }
+        Self {
+            process,
+            port,
+            began,
+        }
     }
 
     /// The local API, as `http://127.0.0.1:PORT`.
@@ -82,6 +94,16 @@ impl Gateway {
         }
     }
 
+    /// What it said before it ran.
+    pub fn began(&self) -> &str {
+        &self.began
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The next line of its log that contains `wanted`.
     pub fn log_line(&self, wanted: &str) -> String {
         self.process.line_with(wanted, Duration::from_secs(60))
@@ -93,7 +115,7 @@ impl Gateway {
     }
 
     /// Asks it to stop, and waits; the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(&mut self) -> Option<i32> {
         self.process.terminate()
     }
 }

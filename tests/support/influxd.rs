@@ -25,7 +25,7 @@ impl Influxd {
     /// Starts a server and sets it up.
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (process, port) = launch(folder.path());
+        let (process, port) = launch(folder.path(), 0);
         let server = Self {
             process,
             folder,
@@ -62,7 +62,12 @@ impl Influxd {
     /// Ends the server as a power cut would, and starts it again on its data; the port may change.
     pub fn kill_and_restart(&mut self) {
         self.process.kill();
-        (self.process, self.port) = launch(self.folder.path());
+        (self.process, self.port) = launch(self.folder.path(), 0);
+    }
+
+    /// Starts it again on its data and on the same port after [`Self::kill`].
+    pub fn restart(&mut self) {
+        (self.process, self.port) = launch(self.folder.path(), self.port);
     }
 
     /// Ends the server.
@@ -89,7 +94,7 @@ impl Influxd {
     }
 }
 
-fn launch(folder: &Path) -> (Process, u16) {
+fn launch(folder: &Path, port: u16) -> (Process, u16) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/influxd.sh");
     let program = found("FENGSUI_INFLUXD", &script);
     let process = Process::start(
@@ -100,7 +105,8 @@ fn launch(folder: &Path) -> (Process, u16) {
             .arg(folder.join("influxd.sqlite"))
             .arg("--engine-path")
             .arg(folder.join("engine"))
-            .args(["--http-bind-address", "127.0.0.1:0", "--reporting-disabled"]),
+            .args(["--http-bind-address", &format!("127.0.0.1:{port}")])
+            .arg("--reporting-disabled"),
     );
     let line = process.line_with("Listening", Duration::from_secs(60));
     let port = line

@@ -8,22 +8,26 @@
 )]
 
 mod contract;
+mod counters;
 mod fengsui;
 mod http;
 mod influxd;
 mod mosquitto;
 mod process;
 mod python;
+mod regulator;
 mod slaves;
 mod socat;
 mod subscriber;
 
 pub use contract::Schemas;
+pub use counters::{Counters, Registers};
 pub use fengsui::{Gateway, program};
 pub use influxd::Influxd;
 pub use mosquitto::Mosquitto;
 pub use process::{Process, free_port};
 pub use python::python;
+pub use regulator::{Regulator, Report};
 pub use slaves::Slaves;
 pub use socat::SerialPair;
 pub use subscriber::{Message, Subscriber};

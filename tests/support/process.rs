@@ -59,13 +59,21 @@ impl Process {
     /// # Errors
     /// What was said instead.
     pub fn find_line(&self, wanted: &str, limit: Duration) -> Result<String, String> {
+        self.lines_to(wanted, limit).map(|(_, line)| line)
+    }
+
+    /// Like [`Self::find_line`], with what was said before the line.
+    ///
+    /// # Errors
+    /// What was said instead.
+    pub fn lines_to(&self, wanted: &str, limit: Duration) -> Result<(String, String), String> {
         let mut said = String::new();
         loop {
             let Ok(line) = self.lines.recv_timeout(limit) else {
                 return Err(said);
             };
             if line.contains(wanted) {
-                return Ok(line);
+                return Ok((said, line));
             }
             said.push_str(&line);
             said.push('\n');
