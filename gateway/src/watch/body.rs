@@ -73,6 +73,8 @@ pub struct AlarmView {
     pub occurrence: u64,
     /// The condition, in every letter.
     pub active: bool,
+    /// A latching level was reached and not reset since.
+    pub latched: bool,
     /// Whether its condition can't be told now.
     pub unknown: bool,
     /// Whether its rule is on trial.
@@ -117,6 +119,8 @@ pub(super) struct Alarm {
 pub(super) struct Event {
     pub(super) alarm: Alarm,
     pub(super) kind: String,
+    /// Who acted.
+    pub(super) by: Option<String>,
     pub(super) prev: Option<Hash>,
     pub(super) previous_epoch: Option<Arc<str>>,
     /// Of its bytes.
@@ -182,7 +186,7 @@ pub(super) fn event(site: &str, payload: &[u8]) -> Result<Event, String> {
     fields.schema("fengsui.alarm.event/1")?;
     let kind = fields.text("event")?;
     word(kind).map_err(|why| format!("`event`: {why}"))?;
-    fields.optional("by", some)?;
+    let by = fields.optional("by", some)?;
     let alarm = alarm(site, &fields, kind)?;
     let prev = fields.optional("prev", hex)?;
     let previous_epoch = fields.optional("previous_epoch", epoch)?;
@@ -202,13 +206,29 @@ pub(super) fn event(site: &str, payload: &[u8]) -> Result<Event, String> {
         (_, _, None) => return Err("`prev`: missing".to_owned()),
         _ => {}
     }
-    let active = alarm.view.active;
+    // What the word says of the alarm after it.
+    let says = match kind {
+        "raised" | "level-up" | "level-down" | "re-alarmed" => Some(("active", true)),
+        "returned" => Some(("active", false)),
+        "acked" => Some(("acked", true)),
+        "reset" => Some(("latched", false)),
+        "shelved" => Some(("shelved", true)),
+        "unshelved" => Some(("shelved", false)),
+        "suppressed" => Some(("suppressed", true)),
+        "out-of-service" => Some(("out_of_service", true)),
+        "in-service" => Some(("out_of_service", false)),
+        "unknown" => Some(("unknown", true)),
+        "known" => Some(("unknown", false)),
+        _ => None,
+    };
+    if let Some((name, flag)) = says.filter(|(name, flag)| body[*name] != Value::Bool(*flag)) {
+        return Err(format!("`{name}`: {} in `{kind}`", !flag));
+    }
     match kind {
-        "raised" | "level-up" | "level-down" | "re-alarmed" if !active => {
-            return Err(format!("`active`: false in `{kind}`"));
-        }
-        "returned" if active => return Err("`active`: true in `returned`".to_owned()),
         "acked" | "reset" | "shelved" | "silenced" | "comment" => drop(fields.text("by")?),
+        "retired" if alarm.view.letter != 'A' => {
+            return Err("`letter`: `retired` is in A".to_owned());
+        }
         _ => {}
     }
     match body.get("cause") {
@@ -217,6 +237,7 @@ pub(super) fn event(site: &str, payload: &[u8]) -> Result<Event, String> {
     }
     Ok(Event {
         kind: kind.to_owned(),
+        by,
         prev,
         previous_epoch,
         hash: hash(payload),
@@ -306,6 +327,13 @@ pub(super) fn status(site: &str, payload: &[u8]) -> Result<Status, String> {
         if known {
             return Err("`alarm_state`: `known` while offline".to_owned());
         }
+        // The will was written before the events that came after it.
+        if let Some(name) = ["epoch", "seq"]
+            .iter()
+            .find(|name| body.contains_key(**name))
+        {
+            return Err(format!("`{name}`: expected to be left out while offline"));
+        }
         return Ok(Status {
             gateway: gateway.to_owned(),
             online,
@@ -357,7 +385,10 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
     for name in ["pack", "version", "hash"] {
         Fields(rule).text(name)?;
     }
-    check_segment(Fields(rule).text("name")?).map_err(|why| format!("rule/`name`: {why}"))?;
+    let id = id(fields.text("id")?)?;
+    if id.rsplit('/').next() != Some(Fields(rule).text("name")?) {
+        return Err(format!("rule/`name`: not the rule of `{id}`"));
+    }
     Fields(rule).optional("clause", some)?;
     let level = fields.optional("level", some)?;
     let colour = fields.optional("colour", word)?;
@@ -460,7 +491,7 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
         .filter_map(|name| Some(((*name).to_owned(), fields.0.get(*name)?.clone())))
         .collect();
     Ok(Alarm {
-        id: id(fields.text("id")?)?,
+        id,
         epoch: epoch(fields.text("epoch")?).map_err(|why| format!("`epoch`: {why}"))?,
         seq: fields.one_or_more("seq")?,
         digest: hash(Value::Object(shared).to_string().as_bytes()),
@@ -469,6 +500,7 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
             state: state.to_owned(),
             occurrence,
             active,
+            latched,
             unknown: flag("unknown")?,
             test: flag("test")?,
             level,

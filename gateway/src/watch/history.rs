@@ -25,6 +25,8 @@ pub(super) struct Seen {
     pub(super) digest: Hash,
     /// True when a retained state follows it.
     pub(super) has_state: bool,
+    /// True for the event of an epoch that goes on with another's alarms: their states are of its number.
+    pub(super) takes_over: bool,
 }
 
 impl Seen {
@@ -35,6 +37,7 @@ impl Seen {
             prev: event.prev,
             digest: event.alarm.digest,
             has_state: event.has_state(),
+            takes_over: event.kind == "epoch" && event.previous_epoch.is_some(),
         }
     }
 }
@@ -212,6 +215,7 @@ impl History {
 pub(super) fn judge(seen: &Seen, claim: &Claim) -> Verdict {
     match claim {
         Claim::Head(_, hash) if *hash != seen.hash => Verdict::Differs,
+        Claim::State(..) if seen.takes_over => Verdict::Stands,
         Claim::State(id, _) if **id != *seen.id || !seen.has_state => Verdict::NotIts,
         Claim::State(_, digest) if *digest != seen.digest => Verdict::Differs,
         Claim::Head(..) | Claim::State(..) => Verdict::Stands,
@@ -234,6 +238,7 @@ mod tests {
             prev: number.checked_sub(1).map(hash),
             digest: [1; 32],
             has_state: true,
+            takes_over: false,
         }
     }
 

@@ -10,6 +10,7 @@
 mod body;
 mod fields;
 mod history;
+mod news;
 mod problem;
 mod site;
 
@@ -23,6 +24,7 @@ use telemetry::UtcMs;
 use telemetry::topic::{Filter, SiteFilter, SiteTopic, Topic};
 
 pub use body::AlarmView;
+pub use news::{News, Told};
 pub use problem::{Problem, ProblemKind};
 pub use site::{Held, Site, Standing};
 
@@ -77,18 +79,23 @@ struct Desk {
     client: String,
     options: Options,
     counts: Counts,
-    problems: VecDeque<Problem>,
+    news: VecDeque<News>,
     requests: VecDeque<Request>,
 }
 
 impl Desk {
     fn problem(&mut self, site: &str, kind: ProblemKind, now: UtcMs) {
         self.counts.problems += 1;
-        self.problems.push_back(Problem {
+        self.news.push_back(News::Problem(Problem {
             site: site.to_owned(),
             at: now,
             kind,
-        });
+        }));
+    }
+
+    fn tell(&mut self, site: &str, what: Told) {
+        let site = site.to_owned();
+        self.news.push_back(News::Site { site, what });
     }
 }
 
@@ -112,7 +119,7 @@ impl Watch {
                 client: client.to_owned(),
                 options,
                 counts: Counts::default(),
-                problems: VecDeque::new(),
+                news: VecDeque::new(),
                 requests: VecDeque::new(),
             },
         }
@@ -177,7 +184,7 @@ impl Watch {
             Topic::AlarmEvent => site.event_came(payload, retained, desk, now),
             Topic::AlarmSnapshot { part } => site.part_came(part, payload, retained, desk, now),
             Topic::ReplayEvents { client } if client == desk.client => {
-                site.replay_came(payload, desk, now);
+                site.replay_came(payload, retained, desk, now);
             }
             // Somebody else's, or nothing that a regulator subscribes to.
             Topic::ReplayEvents { .. }
@@ -215,14 +222,14 @@ impl Watch {
         self.desk.requests.pop_front()
     }
 
-    /// The next problem.
-    pub fn poll_problem(&mut self) -> Option<Problem> {
-        self.desk.problems.pop_front()
+    /// The next thing that was learned.
+    pub fn poll_news(&mut self) -> Option<News> {
+        self.desk.news.pop_front()
     }
 
-    /// True when nothing is asked for and nothing is owed: a good moment to [`finish`](Self::finish).
+    /// True when the connection stands, every gateway was heard on it, nothing is asked for and nothing is owed: a good moment to [`finish`](Self::finish).
     pub fn is_settled(&self) -> bool {
-        self.sites.values().all(Site::is_settled)
+        self.connected && self.sites.values().all(Site::is_settled)
     }
 
     /// The end: what is owed or was asked for and hasn't come is a problem now.

@@ -189,8 +189,8 @@ pub enum ProblemKind {
         /// The other.
         other: String,
     },
-    /// A replay request didn't bring the events back.
-    #[error("events {from} to {to} were asked for and did not come")]
+    /// Events that were missed, and that no replay brought back.
+    #[error("events {from} to {to} were missed and no replay brought them back")]
     NotRepaired {
         /// The first.
         from: u64,

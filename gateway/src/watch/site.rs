@@ -14,7 +14,7 @@ use telemetry::UtcMs;
 
 use super::body::{AlarmView, Hash, Row, Status};
 use super::history::{Claim, History, Verdict};
-use super::{Desk, ProblemKind};
+use super::{Desk, ProblemKind, Told};
 
 /// Silence that makes the alarms unknown, in milliseconds: the contract's.
 const SILENCE_MS: u64 = 60_000;
@@ -65,6 +65,8 @@ struct Live {
     connected: bool,
     /// True until it is clear what was told before this connection and what after.
     fresh: bool,
+    /// True when a new epoch began on it: what the epoch takes over is told again.
+    turned: bool,
     /// The greatest number that was told on this connection.
     high: u64,
     /// The last state of each alarm on this connection.
@@ -84,6 +86,7 @@ impl Live {
         Self {
             connected,
             fresh: true,
+            turned: false,
             high: 0,
             states: BTreeMap::new(),
             owed: BTreeMap::new(),
@@ -113,6 +116,8 @@ struct Asking {
     to: u64,
     since: UtcMs,
     moved_at: UtcMs,
+    /// True when some of it came.
+    answered: bool,
 }
 
 /// One site.
@@ -130,6 +135,8 @@ pub struct Site {
     status: Option<Status>,
     heard_at: Option<UtcMs>,
     silent: bool,
+    /// The standing that was told last.
+    told: Standing,
     live: Live,
     /// A number that was told of and whose event hasn't come; since when nothing moves.
     behind: Option<(u64, UtcMs)>,
@@ -152,6 +159,7 @@ impl Site {
             status: None,
             heard_at: None,
             silent: false,
+            told: Standing::Unheard,
             live: Live::new(true),
             behind: None,
             progress_at: now,
@@ -220,6 +228,7 @@ impl Site {
 
     pub(super) fn disconnected(&mut self) {
         self.live.connected = false;
+        self.told = Standing::Unheard;
         self.asking = None;
     }
 
@@ -274,6 +283,7 @@ impl Site {
             }
             Some(before) => {
                 self.previous = Some(before);
+                self.live.turned |= !self.live.fresh;
                 self.live.high = 0;
                 self.live.states.clear();
                 self.live.shown.clear();
@@ -337,6 +347,12 @@ impl Site {
         if silent && !self.silent {
             self.silent = true;
             desk.counts.silences += 1;
+            // A gateway that goes says so, or its broker does.
+            let heard = self.live.status_at;
+            if let Some(at) = heard.filter(|_| self.status.as_ref().is_some_and(|it| it.online)) {
+                let seconds = now.since_ms(at) / 1_000;
+                self.problem(desk, ProblemKind::StatusLate { seconds }, now);
+            }
         }
         let known = self.standing() == Standing::Known;
         if known {
@@ -347,10 +363,21 @@ impl Site {
             .as_ref()
             .is_some_and(|asking| late(asking.moved_at, REPLAY_MS))
         {
-            self.replay_ended(desk, now);
+            self.replay_stands(desk, now);
         }
         if known && self.asking.is_none() {
             self.ask(desk, now);
+        }
+        self.tell_standing(desk);
+    }
+
+    /// Tells whether the table can be believed, when that has changed; what goes with the subscriber's own connection is told by who owns that.
+    fn tell_standing(&mut self, desk: &mut Desk) {
+        let standing = self.standing();
+        if std::mem::replace(&mut self.told, standing) != standing && standing != Standing::Unheard
+        {
+            let gateway = self.gateway().map(ToOwned::to_owned);
+            desk.tell(&self.name, Told::Standing { gateway, standing });
         }
     }
 
@@ -388,7 +415,8 @@ impl Site {
             .history
             .iter()
             .flat_map(|history| history.holes.values());
-        self.asking.is_none()
+        self.heard_at.is_some()
+            && self.asking.is_none()
             && self.behind.is_none()
             && self.live.owed.is_empty()
             && holes.all(|hole| hole.ask_at.is_none())
@@ -403,6 +431,11 @@ impl Site {
                 to: hole.to,
             })
             .collect();
+        // What was on its way when the connection went is nobody's fault.
+        if !self.live.connected {
+            self.behind = None;
+            self.live.owed.clear();
+        }
         let top = self.history.as_ref().map_or(0, |history| history.top);
         wrong.extend(
             self.behind

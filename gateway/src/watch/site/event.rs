@@ -5,7 +5,7 @@ use telemetry::UtcMs;
 use super::{SHORT_MS, Site};
 use crate::watch::body::{self, Event};
 use crate::watch::history::{Seen, judge};
-use crate::watch::{Desk, ProblemKind};
+use crate::watch::{Desk, ProblemKind, Told};
 
 impl Site {
     pub(in crate::watch) fn event_came(
@@ -62,7 +62,7 @@ impl Site {
                 self.live.owed.insert(id, (seq, now));
             }
         }
-        self.take(event, desk, now);
+        self.take(event, false, desk, now);
     }
 
     pub(super) fn came_again(&self, event: &Event, desk: &mut Desk, now: UtcMs) {
@@ -78,7 +78,7 @@ impl Site {
     }
 
     /// Takes an event that was not known.
-    pub(super) fn take(&mut self, event: Event, desk: &mut Desk, now: UtcMs) {
+    pub(super) fn take(&mut self, event: Event, replayed: bool, desk: &mut Desk, now: UtcMs) {
         desk.counts.events += 1;
         self.progress_at = now;
         let seq = event.alarm.seq;
@@ -87,6 +87,16 @@ impl Site {
         } else if event.has_state() {
             self.life_cycle(&event, desk, now);
         }
+        let told = Told::Event {
+            seq,
+            id: event.alarm.id.to_string(),
+            event: event.kind.clone(),
+            by: event.by.clone(),
+            changed_at: event.alarm.view.changed_at,
+            view: Box::new(event.alarm.view.clone()),
+            replayed,
+        };
+        desk.tell(&self.name, told);
         let Some(history) = &mut self.history else {
             return;
         };
@@ -145,12 +155,16 @@ impl Site {
         }
         let (was, is) = (&held.view, &event.alarm.view);
         let raised = !was.active && is.active;
+        // A rule that is another one now, or none, latches nothing.
+        let may_unlatch = matches!(event.kind.as_str(), "reset" | "config-changed" | "retired");
         let why = if is.occurrence != was.occurrence + u64::from(raised) {
             "`occurrence` grows by 1 when `active` becomes true, and only then"
         } else if raised != (event.kind == "raised") {
             "`raised` is where `active` becomes true"
         } else if was.active == is.active && event.kind == "returned" {
             "`returned` is where `active` becomes false"
+        } else if was.latched && !is.latched && !may_unlatch {
+            "`latched` stays true until `reset`"
         } else if is.changed_at < was.changed_at {
             "`changed_at` went back"
         } else {

@@ -9,11 +9,22 @@ use crate::watch::body::{self, BULK_LEN_MAX};
 use crate::watch::{Desk, ProblemKind, Request};
 
 impl Site {
-    pub(in crate::watch) fn replay_came(&mut self, payload: &[u8], desk: &mut Desk, now: UtcMs) {
+    pub(in crate::watch) fn replay_came(
+        &mut self,
+        payload: &[u8],
+        retained: bool,
+        desk: &mut Desk,
+        now: UtcMs,
+    ) {
+        if retained {
+            let what = "a replay".to_owned();
+            return self.problem(desk, ProblemKind::Retained { what }, now);
+        }
         let Some(asking) = &mut self.asking else {
             return;
         };
         asking.moved_at = now;
+        asking.answered = true;
         let (from, to) = (asking.from, asking.to);
         if payload.is_empty() {
             return self.replay_ended(desk, now);
@@ -43,11 +54,23 @@ impl Site {
             }
             if history.is_some_and(|history| history.hole(seq).is_some()) {
                 desk.counts.replayed += 1;
-                self.take(event, desk, now);
+                self.take(event, true, desk, now);
             } else {
                 self.came_again(&event, desk, now);
             }
         }
+    }
+
+    /// A replay stands still: it began and has no end, or nobody answers.
+    pub(super) fn replay_stands(&mut self, desk: &mut Desk, now: UtcMs) {
+        if let Some(asking) = &self.asking
+            && asking.answered
+        {
+            let (from, to) = (asking.from, asking.to);
+            let why = "no empty message at its end";
+            self.problem(desk, ProblemKind::Replay { from, to, why }, now);
+        }
+        self.replay_ended(desk, now);
     }
 
     /// A replay is over, or stands still: what it left is asked for again, or is lost.
@@ -122,6 +145,7 @@ impl Site {
             to: hole.to,
             since: now,
             moved_at: now,
+            answered: false,
         });
         let topic = SiteTopic {
             park: &self.park,

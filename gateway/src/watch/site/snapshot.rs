@@ -9,7 +9,7 @@ use telemetry::UtcMs;
 use super::{Assembly, Held, Site};
 use crate::watch::body::{self, AlarmView, Row};
 use crate::watch::history::Claim;
-use crate::watch::{Desk, ProblemKind};
+use crate::watch::{Desk, ProblemKind, Told};
 
 impl Site {
     pub(in crate::watch) fn part_came(
@@ -76,30 +76,39 @@ impl Site {
             }
         }
         let epoch = assembly.key.0;
-        let rows: BTreeMap<Arc<str>, Row> = assembly
-            .parts
-            .into_values()
-            .flatten()
-            .map(|row| (row.id.clone(), row))
-            .collect();
+        let mut wrong = Vec::new();
+        let mut rows: BTreeMap<Arc<str>, Row> = BTreeMap::new();
+        for row in assembly.parts.into_values().flatten() {
+            if let Some(twice) = rows.insert(row.id.clone(), row) {
+                wrong.push((twice.id, "it is listed twice"));
+            }
+        }
         // What it does not list and is held at or below its number has cleared.
         let Some(history) = &self.history else { return };
-        let mut wrong = Vec::new();
+        let mut gone = Vec::new();
         self.alarms.retain(|id, held| {
             if rows.contains_key(id) {
                 return true;
             }
-            if held.epoch != epoch {
-                return false;
-            }
             let cleared = held.seq <= at && held.view.letter != 'A';
-            if cleared && held.seq >= history.floor && history.knows_all(held.seq + 1..=at) {
+            if held.epoch == epoch
+                && cleared
+                && held.seq >= history.floor
+                && history.knows_all(held.seq + 1..=at)
+            {
                 wrong.push((id.clone(), "it is active and not listed"));
             }
-            !cleared
+            let stays = held.epoch == epoch && !cleared;
+            if !stays && held.view.letter != 'A' {
+                gone.push(id.to_string());
+            }
+            stays
         });
+        for id in gone {
+            desk.tell(&self.name, Told::Gone { id });
+        }
         for row in rows.into_values() {
-            if let Some(why) = self.row_came(&epoch, &row, at) {
+            if let Some(why) = self.row_came(&epoch, &row, at, desk) {
                 wrong.push((row.id, why));
             }
         }
@@ -110,16 +119,24 @@ impl Site {
     }
 
     /// Holds a row against what is known; fills the table where that is less. Gives what is wrong.
-    fn row_came(&mut self, epoch: &Arc<str>, row: &Row, at: u64) -> Option<&'static str> {
+    fn row_came(
+        &mut self,
+        epoch: &Arc<str>,
+        row: &Row,
+        at: u64,
+        desk: &mut Desk,
+    ) -> Option<&'static str> {
         if row.seq > at {
             return Some("its number is beyond the snapshot's");
         }
         let history = self.history.as_ref()?;
-        if row.seq > 1
-            && let Some(seen) = history.events.get(&row.seq)
-            && !(*seen.id == *row.id && seen.has_state)
+        if let Some(seen) = history.events.get(&row.seq)
+            && !(seen.takes_over || *seen.id == *row.id && seen.has_state)
         {
             return Some("its event is not its own");
+        }
+        if self.live.turned && row.seq == 1 && !self.live.shown.contains_key(&row.id) {
+            return Some("its state was not sent again in the new epoch");
         }
         let held = self.alarms.get(&row.id).filter(|held| held.epoch == *epoch);
         match held.map_or(Ordering::Greater, |held| row.seq.cmp(&held.seq)) {
@@ -153,6 +170,7 @@ impl Site {
             state: state.to_owned(),
             occurrence: row.occurrence,
             active,
+            latched: matches!(row.letter, 'E' | 'F'),
             unknown: false,
             test: false,
             level: row.level.clone(),
@@ -167,6 +185,12 @@ impl Site {
             acked_by: None,
             reason: None,
         };
+        let told = Told::State {
+            seq: row.seq,
+            id: row.id.to_string(),
+            view: Box::new(view.clone()),
+        };
+        desk.tell(&self.name, told);
         let held = Held {
             epoch: epoch.clone(),
             seq: row.seq,

@@ -7,7 +7,7 @@ use telemetry::UtcMs;
 use super::{Held, RETIRED_MS, Site};
 use crate::watch::body::{self, Alarm};
 use crate::watch::history::Claim;
-use crate::watch::{Desk, ProblemKind};
+use crate::watch::{Desk, ProblemKind, Told};
 
 impl Site {
     pub(in crate::watch) fn state_came(
@@ -62,12 +62,16 @@ impl Site {
         }
         let shown = self.live.shown.entry(state.id.clone()).or_default();
         *shown = state.seq.max(*shown);
-        // What a new epoch takes over has its number from the epoch's own event.
-        if state.seq > 1 {
-            let claim = Claim::State(state.id.clone(), state.digest);
-            self.claim(state.seq, claim, desk, now);
+        let claim = Claim::State(state.id.clone(), state.digest);
+        self.claim(state.seq, claim, desk, now);
+        let (id, seq, view) = (state.id.clone(), state.seq, state.view.clone());
+        let abnormal = |held: &Held| held.view.letter != 'A';
+        let was_listed = self.alarms.get(&id).is_some_and(abnormal);
+        let is_new = self.hold(state);
+        if is_new && (was_listed || view.letter != 'A') {
+            let (id, view) = (id.to_string(), Box::new(view));
+            desk.tell(&self.name, Told::State { seq, id, view });
         }
-        self.hold(state);
     }
 
     fn state_emptied(&mut self, id: &str, desk: &mut Desk, now: UtcMs) {
@@ -80,11 +84,18 @@ impl Site {
             let id = id.to_owned();
             self.problem(desk, ProblemKind::StateEmptied { id }, now);
         }
-        self.alarms.remove(id);
+        if self
+            .alarms
+            .remove(id)
+            .is_some_and(|held| held.view.letter != 'A')
+        {
+            let id = id.to_owned();
+            desk.tell(&self.name, Told::Gone { id });
+        }
     }
 
-    /// Puts a state into the table, if it is later than what is there.
-    pub(super) fn hold(&mut self, state: Alarm) {
+    /// Puts a state into the table, if it is later than what is there; true when it is another one.
+    pub(super) fn hold(&mut self, state: Alarm) -> bool {
         let held = Held {
             epoch: state.epoch,
             seq: state.seq,
@@ -94,13 +105,16 @@ impl Site {
         match self.alarms.get_mut(&state.id) {
             None => {
                 self.alarms.insert(state.id, held);
+                true
             }
             Some(before) => {
                 let was = (&before.epoch, before.seq);
                 let is = (&held.epoch, held.seq);
-                if is > was || (is == was && before.from_row) {
+                let is_later = is > was;
+                if is_later || (is == was && before.from_row) {
                     *before = held;
                 }
+                is_later
             }
         }
     }

@@ -88,6 +88,8 @@ impl Site {
                 if let Some(assembly) = &mut self.assembly {
                     assembly.interrupted = true;
                 }
+                // Its end was lost with the gateway's connection; it is asked for again.
+                self.asking = None;
             }
             (true, Some(false)) => {
                 self.live.caught_up = None;

@@ -6,6 +6,7 @@ use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 use telemetry::UtcMs;
 
+use super::next_problem;
 use super::teller::{Act, CLIENT, Step, TOPICS, Teller};
 use crate::watch::{Options, ProblemKind, Standing, Watch, body};
 
@@ -26,10 +27,10 @@ fn standing(watch: &Watch) -> Standing {
 
 #[track_caller]
 fn only(watch: &mut Watch, kind: ProblemKind) {
-    let problem = watch.poll_problem().expect("a problem");
+    let problem = next_problem(watch).expect("a problem");
     assert_eq!(problem.kind, kind);
     assert_eq!(problem.site, "east/plant-1");
-    assert_eq!(watch.poll_problem(), None);
+    assert_eq!(next_problem(watch), None);
 }
 
 /// The last message on a topic that ends so, as it was told.
@@ -62,7 +63,55 @@ fn sixty_seconds_of_silence_make_the_alarms_unknown_and_a_status_ends_it() {
     watch.tick(now.plus_ms(60_001));
     assert_eq!(standing(&watch), Standing::Silent);
     assert_eq!(watch.counts().silences, 1);
-    assert_eq!(watch.poll_problem(), None);
+    // It was heard on this connection, and never said that it goes.
+    only(&mut watch, ProblemKind::StatusLate { seconds: 60 });
+    let mut teller = Teller::new();
+    teller.status("known");
+    let status = last(&teller, "gateway/status");
+    let topic = format!("{TOPICS}/gateway/status");
+    watch.message(&topic, &status, false, now.plus_ms(70_000));
+    assert_eq!(standing(&watch), Standing::Known);
+    assert_eq!(next_problem(&mut watch), None);
+}
+
+#[test]
+fn a_gateway_that_said_goodbye_may_be_silent() {
+    let mut teller = Teller::new();
+    teller.act(Act::GatewayAway(90_000, 0));
+    let goes = teller.steps.iter().position(|(_, step)| match step {
+        Step::Message { payload, .. } => String::from_utf8_lossy(payload).contains("offline"),
+        _ => false,
+    });
+    let (mut watch, problems) = teller.heard(&teller.steps[..=goes.expect("a goodbye")], 0);
+    assert_eq!(problems, []);
+    assert_eq!(standing(&watch), Standing::Offline);
+    watch.tick(teller.steps.last().expect("steps").0);
+    assert_eq!(standing(&watch), Standing::Silent);
+    assert_eq!(next_problem(&mut watch), None);
+}
+
+#[test]
+fn what_was_on_its_way_when_the_own_connection_went_is_nobodys_fault() {
+    let mut teller = Teller::new();
+    teller.act(Act::Alarm(3, 0));
+    let at = teller.steps.iter().rposition(|(_, step)| match step {
+        Step::Message { topic, .. } => topic.ends_with("alarm/event"),
+        _ => false,
+    });
+    let mut steps = teller.steps[..=at.expect("an event")].to_vec();
+    // Its state is owed.
+    let (_, problems) = teller.heard(&steps, 0);
+    let id = "-/-/roll-up".to_owned();
+    let kinds: Vec<_> = problems.into_iter().map(|problem| problem.kind).collect();
+    assert_eq!(kinds, [ProblemKind::StateLeftOut { id, seq: 6 }]);
+    let now = steps.last().expect("steps").0;
+    steps.push((now, Step::Disconnected));
+    let (watch, problems) = teller.heard(&steps, 0);
+    assert_eq!(problems, []);
+    assert!(
+        !watch.is_settled(),
+        "without a connection nothing is proven"
+    );
 }
 
 #[test]
@@ -86,7 +135,7 @@ fn a_status_that_comes_late_is_told_once() {
     let topic = format!("{TOPICS}/gateway/status");
     watch.message(&topic, &status, false, now.plus_ms(15_000));
     watch.message(&topic, &status, false, now.plus_ms(50_000));
-    assert_eq!(watch.poll_problem(), None);
+    assert_eq!(next_problem(&mut watch), None);
     let (mut watch, now) = heard(&[]);
     watch.message(&topic, &status, false, now.plus_ms(36_000));
     only(&mut watch, ProblemKind::StatusLate { seconds: 36 });
@@ -100,7 +149,7 @@ fn a_site_that_sends_no_snapshot_is_told() {
     let topic = format!("{TOPICS}/gateway/status");
     for seconds in [20_u64, 40] {
         watch.message(&topic, &status, false, now.plus_ms(seconds * 1_000));
-        assert_eq!(watch.poll_problem(), None);
+        assert_eq!(next_problem(&mut watch), None);
     }
     watch.message(&topic, &status, false, now.plus_ms(60_000));
     only(&mut watch, ProblemKind::SnapshotLate { seconds: 79 });
@@ -148,11 +197,14 @@ fn a_state_is_never_emptied_but_30_days_after_its_alarm_retired() {
         (id == "tank/lel-1/gas").then_some(held.view.letter)
     };
     assert_eq!(site.all_alarms().find_map(letter), Some('A'));
-    watch.message(&topic, b"", false, now.plus_ms(30 * 24 * 3_600_000));
-    assert_eq!(watch.poll_problem(), None);
+    let later = now.plus_ms(30 * 24 * 3_600_000);
+    watch.disconnected();
+    watch.connected(later);
+    watch.message(&topic, b"", false, later);
+    assert_eq!(next_problem(&mut watch), None);
     // No such alarm: nothing is lost.
     watch.message(&topic, b"", false, now);
-    assert_eq!(watch.poll_problem(), None);
+    assert_eq!(next_problem(&mut watch), None);
 }
 
 #[test]
@@ -191,7 +243,7 @@ fn messages_of_other_parks_and_other_subscribers_are_nobodys_business() {
     );
     assert_eq!(watch.counts(), before);
     watch.message(&format!("{TOPICS}/alarm/other"), b"x", false, now);
-    let problem = watch.poll_problem().expect("no topic of the contract");
+    let problem = next_problem(&mut watch).expect("no topic of the contract");
     assert!(matches!(problem.kind, ProblemKind::Topic { .. }));
 }
 
@@ -238,11 +290,213 @@ fn a_replay_that_brings_nothing_back_is_asked_for_three_times_and_told() {
         }
     }
     assert_eq!(asked, 3);
-    let kinds: Vec<_> = std::iter::from_fn(|| watch.poll_problem())
+    let kinds: Vec<_> = std::iter::from_fn(|| next_problem(&mut watch))
         .map(|problem| problem.kind)
         .filter(|kind| !matches!(kind, ProblemKind::SnapshotLate { .. }))
         .collect();
     assert_eq!(kinds, [ProblemKind::NotRepaired { from: 7, to: 7 }]);
+}
+
+/// A subscriber that missed event 7 and has asked for it, what it heard it from, and when.
+fn asking() -> (Watch, Teller, UtcMs) {
+    let mut teller = Teller::new();
+    for what in 0..4 {
+        teller.act(Act::Alarm(3, what));
+    }
+    teller.wait(20_000);
+    let mut steps = teller.steps.clone();
+    steps.retain(|(_, step)| match step {
+        Step::Message { topic, payload, .. } => {
+            let body: Value = serde_json::from_slice(payload).unwrap_or_default();
+            !(topic.ends_with("alarm/event") && body["seq"] == json!(7))
+        }
+        _ => true,
+    });
+    let mut watch = Watch::new("east", CLIENT, Options { lookback: 0 });
+    let mut now = UtcMs(0);
+    for (at, step) in steps {
+        now = at;
+        match step {
+            Step::Connected => watch.connected(now),
+            Step::Disconnected => watch.disconnected(),
+            Step::Message {
+                topic,
+                payload,
+                retained,
+            } => watch.message(&topic, &payload, retained, now),
+        }
+    }
+    only(&mut watch, ProblemKind::LeftOut { from: 7, to: 7 });
+    assert!(watch.poll_request().is_some());
+    (watch, teller, now)
+}
+
+fn replay_topic() -> String {
+    format!("{TOPICS}/alarm/replay/{CLIENT}/events")
+}
+
+/// Event 7, as a replay brings it.
+fn line(teller: &Teller) -> Vec<u8> {
+    let event = teller.steps.iter().find_map(|(_, step)| match step {
+        Step::Message { topic, payload, .. } if topic.ends_with("alarm/event") => {
+            let body: Value = serde_json::from_slice(payload).expect("an event");
+            (body["seq"] == json!(7)).then(|| payload.clone())
+        }
+        _ => None,
+    });
+    [event.expect("event 7"), b"\n".to_vec()].concat()
+}
+
+#[test]
+fn a_replay_ends_with_an_empty_message() {
+    let (mut watch, teller, now) = asking();
+    watch.message(&replay_topic(), &line(&teller), false, now);
+    watch.message(&replay_topic(), b"", false, now);
+    watch.tick(now.plus_ms(20_001));
+    assert_eq!(next_problem(&mut watch), None);
+    let (mut watch, teller, now) = asking();
+    watch.message(&replay_topic(), &line(&teller), false, now);
+    watch.tick(now.plus_ms(20_001));
+    let (from, to, why) = (7, 7, "no empty message at its end");
+    only(&mut watch, ProblemKind::Replay { from, to, why });
+}
+
+#[test]
+fn a_replay_that_the_gateway_could_not_end_is_asked_for_again() {
+    let (mut watch, mut teller, now) = asking();
+    // It goes, and is back at once.
+    teller.status("unknown");
+    let topic = format!("{TOPICS}/gateway/status");
+    watch.message(&topic, &last(&teller, "gateway/status"), false, now);
+    teller.act(Act::GatewayAway(0, 0));
+    for end in ["alarm/snapshot/0", "alarm/snapshot/1", "gateway/status"] {
+        let topic = format!("{TOPICS}/{end}");
+        watch.message(&topic, &last(&teller, end), false, now.plus_ms(400));
+    }
+    let request = watch.poll_request().expect("it asks again");
+    let body: Value = serde_json::from_slice(&request.payload).expect("a request");
+    assert_eq!(body["from"], json!(7));
+    watch.message(&replay_topic(), &line(&teller), false, now.plus_ms(500));
+    watch.message(&replay_topic(), b"", false, now.plus_ms(500));
+    assert_eq!(next_problem(&mut watch), None);
+    assert!(watch.is_settled());
+}
+
+#[test]
+fn a_replay_is_not_retained() {
+    let (mut watch, teller, now) = asking();
+    watch.message(&replay_topic(), &line(&teller), true, now);
+    let what = "a replay".to_owned();
+    only(&mut watch, ProblemKind::Retained { what });
+}
+
+#[test]
+fn what_an_event_says_and_what_it_shows_agree() {
+    let mut teller = Teller::new();
+    teller.act(Act::Alarm(3, 0));
+    let raised: Value = serde_json::from_slice(&last(&teller, "alarm/event")).expect("an event");
+    for (word, flag) in [
+        ("returned", "active"),
+        ("acked", "acked"),
+        ("shelved", "shelved"),
+        ("suppressed", "suppressed"),
+        ("out-of-service", "out_of_service"),
+        ("unknown", "unknown"),
+        ("retired", "letter"),
+    ] {
+        let mut event = raised.clone();
+        event["event"] = json!(word);
+        event["by"] = json!("li");
+        let told = body::event("east/plant-1", event.to_string().as_bytes());
+        let told = told.expect_err("it contradicts itself");
+        assert!(told.contains(&format!("`{flag}`")), "{word}: {told}");
+    }
+    let mut event = raised;
+    event["rule"]["name"] = json!("another");
+    let told = body::event("east/plant-1", event.to_string().as_bytes());
+    assert_eq!(
+        told.unwrap_err(),
+        "rule/`name`: not the rule of `-/-/roll-up`"
+    );
+}
+
+#[test]
+fn a_will_has_no_number() {
+    let mut teller = Teller::new();
+    teller.act(Act::GatewayAway(0, 0));
+    let will = json!({
+        "schema": "fengsui.gateway.status/1", "site": "east/plant-1", "gateway": "gw-1",
+        "state": "offline", "alarm_state": "unknown",
+    });
+    assert!(body::status("east/plant-1", will.to_string().as_bytes()).is_ok());
+    let mut numbered = will;
+    numbered["epoch"] = json!(teller.epoch());
+    numbered["seq"] = json!(3);
+    let told = body::status("east/plant-1", numbered.to_string().as_bytes());
+    assert!(told.unwrap_err().contains("`epoch`"));
+}
+
+#[test]
+fn a_state_of_the_epochs_own_number_is_made_up_where_the_epoch_takes_nothing_over() {
+    for turned in [false, true] {
+        let mut teller = Teller::new();
+        if turned {
+            teller.act(Act::Turn(0));
+            teller.wait(20_000);
+        }
+        let (mut watch, problems) = teller.heard(&teller.steps, 100);
+        assert_eq!(problems, []);
+        let end = "alarm/state/tank/lel-1/gas";
+        let mut state: Value = serde_json::from_slice(&last(&teller, end)).expect("a state");
+        state["id"] = json!("tank/lel-9/gas");
+        state["seq"] = json!(1);
+        let topic = format!("{TOPICS}/alarm/state/tank/lel-9/gas");
+        let now = teller.steps.last().expect("steps").0;
+        watch.message(&topic, state.to_string().as_bytes(), false, now);
+        let told = next_problem(&mut watch).map(|problem| problem.kind);
+        let id = "tank/lel-9/gas".to_owned();
+        let made_up = ProblemKind::StateOfNoEvent { id, seq: 1 };
+        assert_eq!(told, (!turned).then_some(made_up));
+    }
+}
+
+#[test]
+fn a_new_epoch_that_does_not_tell_a_state_again_is_told() {
+    let mut teller = Teller::new();
+    teller.act(Act::Turn(0));
+    teller.wait(20_000);
+    let mut steps = teller.steps.clone();
+    let at = steps.iter().rposition(|(_, step)| match step {
+        Step::Message { topic, .. } => topic.ends_with("alarm/state/tank/lel-1/gas"),
+        _ => false,
+    });
+    steps.remove(at.expect("it was told again"));
+    let (_, problems) = teller.heard(&steps, 100);
+    let kinds: Vec<_> = problems.into_iter().map(|problem| problem.kind).collect();
+    let (at, id) = (1, "tank/lel-1/gas".to_owned());
+    let why = "its state was not sent again in the new epoch";
+    assert_eq!(kinds, [ProblemKind::SnapshotDiffers { at, id, why }]);
+}
+
+#[test]
+fn an_alarm_that_is_listed_twice_is_told() {
+    let mut teller = Teller::new();
+    teller.wait(60_000);
+    let part = |number| {
+        let told = last(&teller, &format!("alarm/snapshot/{number}"));
+        serde_json::from_slice::<Value>(&told).expect("a part")
+    };
+    let (first, mut second) = (part(0), part(1));
+    let twice = first["alarms"][0].clone();
+    let id = twice["id"].as_str().expect("an id").to_owned();
+    second["alarms"].as_array_mut().expect("rows").push(twice);
+    let (mut watch, now) = heard(&[]);
+    for (number, part) in [first, second].iter().enumerate() {
+        let topic = format!("{TOPICS}/alarm/snapshot/{number}");
+        watch.message(&topic, part.to_string().as_bytes(), false, now);
+    }
+    let (at, why) = (5, "it is listed twice");
+    only(&mut watch, ProblemKind::SnapshotDiffers { at, id, why });
 }
 
 /// The schemas that are shipped for subscribers.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use telemetry::UtcMs;
 
+use super::next_problem;
 use crate::watch::body::{Hash, hash};
 use crate::watch::{Options, Problem, Standing, Watch};
 
@@ -601,7 +602,7 @@ impl Teller {
             end = *now;
         }
         watch.finish(end);
-        while let Some(problem) = watch.poll_problem() {
+        while let Some(problem) = next_problem(&mut watch) {
             problems.push(problem);
         }
         (watch, problems)
