@@ -157,6 +157,16 @@ pub(super) fn token(
     file: Option<&Path>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Secret, Failure> {
+    secret("token", file, TOKEN_VARIABLE, env)
+}
+
+/// A secret from the file of the option `--{what}-file`, or from the environment.
+pub(super) fn secret(
+    what: &str,
+    file: Option<&Path>,
+    variable: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Secret, Failure> {
     let bad = |what: String| Failure::new(Exit::BadInput, what);
     let (from, text) = match file {
         Some(path) => {
@@ -167,18 +177,16 @@ pub(super) fn token(
         None => {
             let missing = || {
                 bad(format!(
-                    "a token is needed: --token-file FILE or {TOKEN_VARIABLE}"
+                    "a {what} is needed: --{what}-file FILE or {variable}"
                 ))
             };
-            (
-                TOKEN_VARIABLE.to_owned(),
-                env(TOKEN_VARIABLE).ok_or_else(missing)?,
-            )
+            (variable.to_owned(), env(variable).ok_or_else(missing)?)
         }
     };
-    match text.trim() {
-        "" => Err(bad(format!("{from} holds no token"))),
-        token => Ok(Secret::new(token)),
+    // As the gateway reads its own: a line's end is no part of it, a blank may be.
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(bad(format!("{from} holds no {what}"))),
+        secret => Ok(Secret::new(secret)),
     }
 }
 

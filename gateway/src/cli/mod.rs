@@ -17,6 +17,7 @@ mod rules;
 mod run;
 mod status;
 mod table;
+mod watch;
 
 /// How a command ended, as scripts see it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,6 +82,13 @@ enum Command {
     /// Tell how a running gateway is: what is connected, how far behind, what was dropped and why.
     #[command(after_help = "Example: fengsui status --gateway http://127.0.0.1:9460")]
     Status(status::Args),
+    /// Watch a park's alarms as a regulator does, and hold its gateways to the contract: a live table, holes, and what was left out, reordered, altered or made up.
+    ///
+    /// It ends with 3 when the broker refuses it, or no connection stands within 15 s of its start; later outages are lived through.
+    #[command(
+        after_help = "Examples: fengsui watch mqtt://127.0.0.1 --park east-park\n          FENGSUI_PASSWORD=… fengsui watch mqtts://broker:8884 --park east-park --user regulator --ca ca.crt --check --for 24h"
+    )]
+    Watch(watch::Args),
     /// The alarms of a running gateway.
     Alarms {
         #[command(subcommand)]
@@ -143,6 +151,9 @@ pub fn main() -> ExitCode {
         Command::Rules {
             command: RulesCommand::Test(args),
         } => rules::test(&args, &mut out),
+        Command::Watch(args) => {
+            watch::run(&args, &env, io::stdout().is_terminal(), &mut out, &mut err)
+        }
         Command::Status(args) => status::run(&args, &mut out, &mut err),
         Command::Alarms { command } => match command {
             AlarmsCommand::List(args) => {

@@ -25,6 +25,19 @@ pub(super) fn print_painted(
     rows: &[Vec<String>],
     code: &dyn Fn(usize) -> &'static str,
 ) -> io::Result<()> {
+    let codes = [""].into_iter().chain((0..rows.len()).map(code));
+    for (line, code) in lines(head, rows).iter().zip(codes) {
+        if code.is_empty() {
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{code}{line}\x1b[0m")?;
+        }
+    }
+    Ok(())
+}
+
+/// The head and the rows, each as one line.
+pub(super) fn lines(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let widths: Vec<usize> = (0..head.len())
         .map(|column| {
@@ -36,37 +49,52 @@ pub(super) fn print_painted(
                 .unwrap_or(0)
         })
         .collect();
-    let codes = [""].into_iter().chain((0..rows.len()).map(code));
-    for (row, code) in [&head].into_iter().chain(rows).zip(codes) {
+    let line = |row: &Vec<String>| {
         let mut line = String::new();
         for (cell, wide) in row.iter().zip(&widths) {
             line.push_str(cell);
             line.extend(std::iter::repeat_n(' ', wide - width(cell) + 2));
         }
-        let line = line.trim_end();
-        if code.is_empty() {
-            writeln!(out, "{line}")?;
-        } else {
-            writeln!(out, "{code}{line}\x1b[0m")?;
-        }
+        line.truncate(line.trim_end().len());
+        line
+    };
+    [&head].into_iter().chain(rows).map(line).collect()
+}
+
+/// As much of a text as fits into so many columns; the last is `…` when that is not all.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
     }
-    Ok(())
+    let mut cut = String::new();
+    let mut room = columns.saturating_sub(1);
+    for letter in text.chars() {
+        let Some(left) = room.checked_sub(columns_of(letter)) else {
+            break;
+        };
+        room = left;
+        cut.push(letter);
+    }
+    cut.push('…');
+    cut
 }
 
 /// How many columns of a terminal a text takes.
 fn width(text: &str) -> usize {
-    text.chars()
-        .map(|letter| match letter {
-            '\u{1100}'..='\u{115F}'
-            | '\u{2E80}'..='\u{A4CF}'
-            | '\u{AC00}'..='\u{D7A3}'
-            | '\u{F900}'..='\u{FAFF}'
-            | '\u{FE30}'..='\u{FE6F}'
-            | '\u{FF00}'..='\u{FF60}'
-            | '\u{FFE0}'..='\u{FFE6}' => 2,
-            _ => 1,
-        })
-        .sum()
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(letter: char) -> usize {
+    match letter {
+        '\u{1100}'..='\u{115F}'
+        | '\u{2E80}'..='\u{A4CF}'
+        | '\u{AC00}'..='\u{D7A3}'
+        | '\u{F900}'..='\u{FAFF}'
+        | '\u{FE30}'..='\u{FE6F}'
+        | '\u{FF00}'..='\u{FF60}'
+        | '\u{FFE0}'..='\u{FFE6}' => 2,
+        _ => 1,
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +111,19 @@ mod tests {
             String::from_utf8_lossy(&out),
             "point   value\n库水位  413.2\ngt-101  3\n"
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_says_so() {
+        for (text, columns, shown) in [
+            ("gt-101", 6, "gt-101"),
+            ("gt-101", 5, "gt-1…"),
+            ("库水位", 6, "库水位"),
+            ("库水位", 5, "库水…"),
+            ("库水位", 4, "库…"),
+            ("库水位", 1, "…"),
+        ] {
+            assert_eq!(cut(text, columns), shown);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a subscriber can find wrong, in words for people.
 
+use serde::Serialize;
 use telemetry::UtcMs;
 use thiserror::Error;
 
@@ -15,7 +16,8 @@ pub struct Problem {
 }
 
 /// What is wrong. Numbers of events are `seq` of the epoch in force.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[derive(Clone, Debug, Eq, Error, PartialEq, Serialize)]
+#[serde(tag = "problem", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProblemKind {
     /// A topic that the contract doesn't have.

@@ -185,6 +185,23 @@ impl Site {
         Some((&history.epoch, history.top.max(behind)))
     }
 
+    /// How many events are known to be missing.
+    pub fn missing(&self) -> u64 {
+        let Some(history) = &self.history else {
+            return 0;
+        };
+        let holes = history.holes.iter();
+        let in_holes: u64 = holes.map(|(from, hole)| hole.to - from + 1).sum();
+        let behind = self.behind.map_or(0, |(high, _)| high);
+        in_holes + behind.saturating_sub(history.top)
+    }
+
+    /// True when the gateway has said since then, on this connection, how far its events go; or that it is gone.
+    pub fn has_spoken_since(&self, then: UtcMs) -> bool {
+        let gone = self.status.as_ref().is_some_and(|status| !status.online);
+        self.live.connected && (gone || self.live.status_at.is_some_and(|at| at >= then))
+    }
+
     /// Whether the table can be believed.
     pub fn standing(&self) -> Standing {
         match &self.status {

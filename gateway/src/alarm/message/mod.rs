@@ -14,6 +14,7 @@ pub use body::draft;
 pub use own::{Gap, GapCause, epoch_draft, gap_draft};
 pub(crate) use snapshot::{Row, parts, row};
 pub use status::{AlarmWord, Status};
+pub(crate) use text::reading;
 
 use telemetry::UtcMs;
 

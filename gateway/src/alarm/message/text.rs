@@ -48,6 +48,17 @@ pub(super) fn fill(template: &str, words: &Words<'_>) -> String {
     filled
 }
 
+/// A number with its unit, as people read them.
+pub(crate) fn reading(value: f64, eu: &str) -> String {
+    let mut text = String::new();
+    number(&mut text, Some(value));
+    if !eu.is_empty() {
+        text.push(' ');
+        text.push_str(for_people(eu));
+    }
+    text
+}
+
 /// At most five significant digits behind which nobody looks, without zeros at the end; what stands before the point is never cut.
 fn number(text: &mut String, number: Option<f64>) {
     let Some(number) = number else {

@@ -1,6 +1,9 @@
 //! How a broker elsewhere is told in a file: its URL, TLS and login.
 
+use std::str::FromStr;
+
 use front::{Item, Table};
+use thiserror::Error;
 
 use super::Beside;
 use super::secret::secret;
@@ -44,53 +47,82 @@ pub fn remote(table: &Table<'_>, url: &Item<'_>, files: &dyn Beside) -> Option<R
     })
 }
 
-struct Place {
-    encrypted: bool,
-    host: String,
-    port: u16,
+/// Where a broker is, as its URL says: `mqtt://host[:port]` or `mqtts://host[:port]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// True for `mqtts`: TLS.
+    pub encrypted: bool,
+    /// Host name or address; an IPv6 address without its brackets.
+    pub host: String,
+    /// TCP port, 1883 or 8883 where the URL says none.
+    pub port: u16,
 }
 
-/// `mqtt://host[:port]` or `mqtts://host[:port]`.
+/// Why a text is no URL of a broker.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum PlaceError {
+    /// It begins with neither `mqtt://` nor `mqtts://`.
+    #[error("no URL of a broker, {EXPECTED}")]
+    Scheme,
+    /// It holds a user or a password.
+    #[error("a login in the URL would be logged, expected `user` and `password_file`")]
+    Login,
+    /// Its port is no number from 1 to 65535.
+    #[error("its port is none, {EXPECTED}")]
+    Port,
+    /// Its host is empty, or there is a path behind it.
+    #[error("its host is none, {EXPECTED}")]
+    Host,
+}
+
+const EXPECTED: &str = "expected `mqtts://host:8883`, or `mqtt://host:1883` without TLS";
+
+impl FromStr for Place {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Self, PlaceError> {
+        let (encrypted, rest) = if let Some(rest) = text.strip_prefix("mqtts://") {
+            (true, rest)
+        } else if let Some(rest) = text.strip_prefix("mqtt://") {
+            (false, rest)
+        } else {
+            return Err(PlaceError::Scheme);
+        };
+        if rest.contains('@') {
+            return Err(PlaceError::Login);
+        }
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.rsplit_once(':') {
+            // An IPv6 address stands in brackets.
+            Some((host, port)) if !port.contains(']') => match port.parse() {
+                Ok(port) if port != 0 => (host, port),
+                _ => return Err(PlaceError::Port),
+            },
+            _ => (rest, if encrypted { 8883 } else { 1883 }),
+        };
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        if host.is_empty() || host.contains('/') {
+            return Err(PlaceError::Host);
+        }
+        Ok(Self {
+            encrypted,
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
 fn place(item: &Item<'_>) -> Option<Place> {
-    let text = item.str()?;
-    let wrong = |what: &str| {
-        item.problem(format!(
-            "{what}, expected `mqtts://host:8883`, or `mqtt://host:1883` without TLS"
-        ));
-        None
-    };
-    let (encrypted, rest) = if let Some(rest) = text.strip_prefix("mqtts://") {
-        (true, rest)
-    } else if let Some(rest) = text.strip_prefix("mqtt://") {
-        (false, rest)
-    } else {
-        return wrong("no URL of a broker");
-    };
-    if rest.contains('@') {
-        item.problem("a login in the URL would be logged, expected `user` and `password_file`");
-        return None;
+    match item.str()?.parse() {
+        Ok(place) => Some(place),
+        Err(error) => {
+            item.problem(PlaceError::to_string(&error));
+            None
+        }
     }
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = match rest.rsplit_once(':') {
-        // An IPv6 address stands in brackets.
-        Some((host, port)) if !port.contains(']') => match port.parse() {
-            Ok(port) if port != 0 => (host, port),
-            _ => return wrong("its port is none"),
-        },
-        _ => (rest, if encrypted { 8883 } else { 1883 }),
-    };
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    if host.is_empty() || host.contains('/') {
-        return wrong("its host is none");
-    }
-    Some(Place {
-        encrypted,
-        host: host.to_owned(),
-        port,
-    })
 }
 
 /// The outer `None` after a problem.

@@ -6,7 +6,7 @@ mod secret;
 
 use std::path::PathBuf;
 
-pub use broker::{REMOTE_KEYS, Remote, remote};
+pub use broker::{Place, PlaceError, REMOTE_KEYS, Remote, remote};
 pub use node::{NodeConfig, load};
 pub use secret::{Secret, secret};
 
