@@ -95,8 +95,8 @@ fn the_keys_that_are_off_in_the_gateway_file_work_when_they_are_turned_on() {
         .expect("a certificate");
     for (name, text) in [
         ("certs/ca.pem", certificate.pem()),
-        ("certs/gateway.pem", certificate.pem()),
-        ("certs/gateway.key", key.serialize_pem()),
+        ("certs/gw-1.pem", certificate.pem()),
+        ("certs/gw-1.key", key.serialize_pem()),
         ("secrets/broker", "from a file\n".to_owned()),
         ("secrets/influx", "token\n".to_owned()),
         ("secrets/api", "api\n".to_owned()),
@@ -120,7 +120,7 @@ fn the_keys_that_are_off_in_the_gateway_file_work_when_they_are_turned_on() {
         Some("from a file")
     );
     let identity = remote.tls.as_ref().and_then(|tls| tls.identity.as_ref());
-    assert!(identity.is_some_and(|(chain, _)| chain.ends_with("certs/gateway.pem")));
+    assert!(identity.is_some_and(|(chain, _)| chain.ends_with("certs/gw-1.pem")));
     let token = config.influx.as_ref().map(|influx| influx.token.reveal());
     assert_eq!(token, Some("token"));
 

@@ -1,0 +1,197 @@
+//! The files that a user copies are one site that works together: gateway, node, buses, rules, broker.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use front::Problems;
+use gateway::config::{Config, load};
+use host::config::NodeConfig;
+
+fn configs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs")
+}
+
+fn env(name: &str) -> Option<String> {
+    Some(format!("secret of {name}"))
+}
+
+/// The gateway's file, and what it is warned of.
+fn gateway() -> (Config, String) {
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    let config = load(&configs().join("gateway.toml"), &env, &problems, &warnings);
+    assert_eq!(problems.to_string(), "");
+    (config.unwrap(), warnings.to_string())
+}
+
+fn node_from(path: &Path) -> NodeConfig {
+    let problems = Problems::default();
+    let config = host::config::load(path, &env, &problems);
+    assert_eq!(problems.to_string(), "");
+    config.unwrap()
+}
+
+fn node() -> NodeConfig {
+    node_from(&configs().join("node.toml"))
+}
+
+/// What each user of the access list may do, as `read`, `write` or `readwrite` and a topic.
+fn access() -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let text = fs::read_to_string(configs().join("broker/acl")).unwrap();
+    let mut access: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    let mut user = None;
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match *words {
+            ["user", name] => {
+                access.entry(name.to_owned()).or_default();
+                user = Some(name.to_owned());
+            }
+            ["topic", way, topic] => {
+                let user = user.as_ref().expect("a user before a topic");
+                let topics = access.get_mut(user).unwrap();
+                topics.insert((way.to_owned(), topic.to_owned()));
+            }
+            [] | ["pattern", "read" | "write", _] => {}
+            [word, ..] if word.starts_with('#') => {}
+            _ => panic!("a line of the access list that this test does not know: {line}"),
+        }
+    }
+    access
+}
+
+#[test]
+fn the_node_in_configs_is_one_that_the_gateway_in_configs_expects_with_the_same_buses() {
+    let ((gateway, _), node) = (gateway(), node());
+    assert_eq!(
+        (&node.park, &node.enterprise),
+        (&gateway.site.park, &gateway.site.enterprise)
+    );
+    let known = gateway.nodes.iter().find(|known| known.name == node.node);
+    let known = known.expect("the gateway knows the node");
+    assert!(!known.local);
+    assert_eq!(known.buses, node.buses);
+}
+
+#[test]
+fn the_brokers_access_list_lets_the_gateway_and_each_of_its_nodes_in_and_nobody_else_but_a_regulator()
+ {
+    let (gateway, _) = gateway();
+    let access = access();
+    let mut users: BTreeSet<&str> = [gateway.site.gateway.as_str(), "regulator"].into();
+    users.extend(
+        gateway
+            .nodes
+            .iter()
+            .filter(|node| !node.local)
+            .map(|node| node.name.as_str()),
+    );
+    assert_eq!(
+        access.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        users
+    );
+    let site = format!(
+        "fengsui/v1/{}/{}",
+        gateway.site.park, gateway.site.enterprise
+    );
+    for node in gateway.nodes.iter().filter(|node| !node.local) {
+        let own = format!("{site}/edge/{}", node.name);
+        let mut expected: BTreeSet<_> = ["telemetry", "history", "status", "trip", "reply"]
+            .map(|what| ("write".to_owned(), format!("{own}/{what}")))
+            .into();
+        for what in ["ack", "command"] {
+            expected.insert(("read".to_owned(), format!("{own}/{what}")));
+        }
+        expected.insert(("deny".to_owned(), "fengsui/v1/+/+/alarm/#".to_owned()));
+        assert_eq!(access[&node.name], expected, "{}", node.name);
+    }
+    for (_, topic) in &access[&gateway.site.gateway] {
+        assert!(topic.starts_with(&site), "{topic}");
+    }
+    // Where the login is not a certificate, it has the same name.
+    let gateway::config::Broker::Remote(remote) = gateway.broker else {
+        panic!("a broker elsewhere");
+    };
+    assert_eq!(remote.login.unwrap().user, gateway.site.gateway);
+}
+
+#[test]
+fn every_file_in_configs_is_loaded() {
+    let (gateway, _) = gateway();
+    let mut loaded: BTreeSet<String> = gateway
+        .files
+        .iter()
+        .map(|file| match file.path.split_once(':') {
+            Some(("device", name)) => format!("devices/{name}.toml"),
+            _ => file.path.clone(),
+        })
+        .collect();
+    // These have tests of their own: the node's file and the access list above, Mosquitto's in `mosquitto`, own rules in the
+    // crate of rules, and the schemas wherever a message is held against them.
+    loaded.extend(
+        [
+            "node.toml",
+            "broker/acl",
+            "broker/mosquitto.conf",
+            "rules/pump-house.toml",
+            "rules/pump-house.test.toml",
+        ]
+        .map(str::to_owned),
+    );
+    drop(support::Schemas::load());
+    let mut forgotten = Vec::new();
+    let mut folders = vec![configs()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(configs()).unwrap().to_str().unwrap();
+            let told_by_schemas = name.starts_with("contract/") && name.ends_with(".schema.json");
+            if !(loaded.contains(name) || told_by_schemas || name.ends_with("README.md")) {
+                forgotten.push(name.to_owned());
+            }
+        }
+    }
+    assert_eq!(forgotten, Vec::<String>::new());
+}
+
+#[test]
+fn the_keys_that_are_off_in_the_node_file_work_when_they_are_turned_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["edge-pond".to_owned()])
+        .and_then(|params| params.self_signed(&key))
+        .unwrap();
+    for (name, text) in [
+        ("certs/ca.pem", certificate.pem()),
+        ("certs/edge-pond.pem", certificate.pem()),
+        ("certs/edge-pond.key", key.serialize_pem()),
+        ("secrets/broker", "from a file\n".to_owned()),
+    ] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let text = fs::read_to_string(configs().join("node.toml"))
+        .unwrap()
+        .replace("#: ", "")
+        .replace("mqtt://127.0.0.1:1883", "mqtts://broker.plant.example")
+        .replace("buses/", &format!("{}/buses/", configs().display()));
+    let path = folder.path().join("node.toml");
+    fs::write(&path, text).unwrap();
+    let broker = node_from(&path).broker;
+    assert_eq!(
+        (broker.host.as_str(), broker.port),
+        ("broker.plant.example", 8883)
+    );
+    let tls = broker.tls.unwrap();
+    assert!(tls.identity.unwrap().0.ends_with("certs/edge-pond.pem"));
+    let login = broker.login.unwrap();
+    assert_eq!(
+        (login.user.as_str(), login.password.as_str()),
+        ("edge-pond", "from a file")
+    );
+}
