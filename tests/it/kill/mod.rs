@@ -1,4 +1,4 @@
-//! What is killed loses nothing: broker, gateway, node and database, in the middle of 100,000 readings, with a full disk and torn files.
+//! What is killed loses nothing: broker, gateway, node and database, in the middle of 100,000 readings, and with a torn log.
 
 mod model;
 mod proof;

@@ -156,15 +156,6 @@ impl Site {
         self.node = run_node(self.folder.path());
     }
 
-    /// Sets how long the gateway's files may grow: at 0 its disk takes nothing.
-    pub(super) fn limit_files(&self, bytes: &str) {
-        let id = self.gateway.id().to_string();
-        let set = Command::new("prlimit")
-            .args(["--pid", &id, &format!("--fsize={bytes}:unlimited")])
-            .status();
-        assert!(set.is_ok_and(|status| status.success()), "prlimit");
-    }
-
     /// Waits until everything that the slaves said is in the log, in the database and at the regulator; what the regulator holds then.
     pub(super) fn settle(&mut self) -> Report {
         self.until_read(self.reads + 3);

@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 struct Client {
     session: Session,
     n_sent: u64,
+    /// What came while something else was waited for: topics of different sessions come in any order.
+    heard: Vec<Message>,
 }
 
 impl Client {
@@ -28,6 +30,7 @@ impl Client {
         let mut client = Self {
             session: Session::new(options),
             n_sent: 0,
+            heard: Vec::new(),
         };
         client
             .until(|event| matches!(event, Event::Connected { .. }))
@@ -52,19 +55,27 @@ impl Client {
         tokio::time::timeout(LIMIT, wanted).await.expect("it comes")
     }
 
-    /// The first message on a topic that ends so and has these words in it.
-    async fn message(&mut self, topic: &str, words: &[&str]) -> Message {
-        let is_wanted = |event: &Event| match event {
+    /// The first message on a topic that ends so and has these words in it, of those that nobody has waited for yet.
+    async fn message(&mut self, topic: &str, words: &[&str]) {
+        let is_wanted = |message: &Message| {
+            let text = String::from_utf8_lossy(&message.payload);
+            message.topic.ends_with(topic) && words.iter().all(|word| text.contains(word))
+        };
+        if let Some(index) = self.heard.iter().position(is_wanted) {
+            self.heard.remove(index);
+            return;
+        }
+        let mut heard = Vec::new();
+        self.until(|event| match event {
+            Event::Message(message) if is_wanted(message) => true,
             Event::Message(message) => {
-                let text = String::from_utf8_lossy(&message.payload);
-                message.topic.ends_with(topic) && words.iter().all(|word| text.contains(word))
+                heard.push(message.clone());
+                false
             }
             _ => false,
-        };
-        match self.until(is_wanted).await {
-            Event::Message(message) => message,
-            _ => unreachable!(),
-        }
+        })
+        .await;
+        self.heard.append(&mut heard);
     }
 
     fn send(&mut self, topic: &str, payload: Vec<u8>) {
