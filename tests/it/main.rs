@@ -9,3 +9,4 @@ mod kill;
 mod node;
 mod peers;
 mod walls;
+mod watch;

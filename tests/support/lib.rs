@@ -7,6 +7,7 @@
     reason = "a test's support panics with what is missing"
 )]
 
+mod cable;
 mod contract;
 mod counters;
 mod fengsui;
@@ -20,6 +21,7 @@ mod slaves;
 mod socat;
 mod subscriber;
 
+pub use cable::Cable;
 pub use contract::Schemas;
 pub use counters::{Counters, Registers};
 pub use fengsui::{Gateway, program};
