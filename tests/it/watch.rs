@@ -359,7 +359,15 @@ async fn a_check_fails_when_a_message_is_altered_left_out_reordered_or_made_up()
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let ends: Vec<_> = watched
             .into_iter()
-            .map(|(name, word, regulator, ..)| (name, word, scope.spawn(|| regulator.end())))
+            .map(|(name, word, regulator, theirs, middle)| {
+                let end = scope.spawn(move || {
+                    let end = regulator.end();
+                    // What it waits for at its end comes this way.
+                    drop((theirs, middle));
+                    end
+                });
+                (name, word, end)
+            })
             .collect();
         ends.into_iter()
             .filter_map(|(name, word, end)| {

@@ -63,6 +63,8 @@ pub(super) enum Claim {
     Head(&'static str, Hash),
     /// It is this alarm's, and its state has this digest.
     State(Arc<str>, Hash),
+    /// It is this alarm's, as the snapshot at this number lists it.
+    Row(Arc<str>, u64),
 }
 
 /// What a claim is worth.
@@ -215,10 +217,12 @@ impl History {
 pub(super) fn judge(seen: &Seen, claim: &Claim) -> Verdict {
     match claim {
         Claim::Head(_, hash) if *hash != seen.hash => Verdict::Differs,
-        Claim::State(..) if seen.takes_over => Verdict::Stands,
-        Claim::State(id, _) if **id != *seen.id || !seen.has_state => Verdict::NotIts,
+        Claim::State(..) | Claim::Row(..) if seen.takes_over => Verdict::Stands,
+        Claim::State(id, _) | Claim::Row(id, _) if **id != *seen.id || !seen.has_state => {
+            Verdict::NotIts
+        }
         Claim::State(_, digest) if *digest != seen.digest => Verdict::Differs,
-        Claim::Head(..) | Claim::State(..) => Verdict::Stands,
+        Claim::Head(..) | Claim::State(..) | Claim::Row(..) => Verdict::Stands,
     }
 }
 

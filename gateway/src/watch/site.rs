@@ -109,6 +109,16 @@ struct Assembly {
     interrupted: bool,
 }
 
+/// What the last snapshot does not list though it was active, until every event that the snapshot speaks of is known.
+#[derive(Debug)]
+struct Unlisted {
+    epoch: Arc<str>,
+    /// The snapshot's number.
+    at: u64,
+    /// Alarms, with the number of the event that made them active.
+    alarms: Vec<(Arc<str>, u64)>,
+}
+
 /// A replay that was asked for.
 #[derive(Debug)]
 struct Asking {
@@ -143,6 +153,7 @@ pub struct Site {
     /// When the last new event came.
     progress_at: UtcMs,
     assembly: Option<Assembly>,
+    unlisted: Option<Unlisted>,
     asking: Option<Asking>,
 }
 
@@ -164,6 +175,7 @@ impl Site {
             behind: None,
             progress_at: now,
             assembly: None,
+            unlisted: None,
             asking: None,
         }
     }
@@ -346,6 +358,11 @@ impl Site {
         let kind = match (verdict, claim) {
             (Verdict::Stands, _) => return,
             (_, Claim::Head(what, _)) => ProblemKind::HeadDiffers { what, seq },
+            (_, Claim::Row(id, at)) => ProblemKind::SnapshotDiffers {
+                at: *at,
+                id: id.to_string(),
+                why: "its event is not its own",
+            },
             (Verdict::NotIts, Claim::State(id, _)) => ProblemKind::StateOfNoEvent {
                 id: id.to_string(),
                 seq,

@@ -28,8 +28,8 @@ pub(super) struct Middle {
 impl Middle {
     /// Carries from the gateway's broker to a regulator's, and waits until he hears both.
     pub(super) async fn between(gateway: u16, regulator: u16, does: Does) -> Self {
-        let (near, mut near_loop) = client(gateway);
-        let (far, mut far_loop) = client(regulator);
+        let (near, mut near_loop) = client(gateway, regulator);
+        let (far, mut far_loop) = client(regulator, regulator);
         listen(&near, &mut near_loop, &["alarm/#", "gateway/status"]).await;
         listen(&far, &mut far_loop, &["alarm/replay/+/request"]).await;
         let mut tasks = JoinSet::new();
@@ -40,8 +40,9 @@ impl Middle {
     }
 }
 
-fn client(port: u16) -> (AsyncClient, EventLoop) {
-    let mut options = MqttOptions::new(format!("middle-{port}"), "127.0.0.1", port);
+/// A client of a broker for the middle before `regulator`, one of many at the gateway's.
+fn client(broker: u16, regulator: u16) -> (AsyncClient, EventLoop) {
+    let mut options = MqttOptions::new(format!("middle-{regulator}"), "127.0.0.1", broker);
     let mut properties = ConnectProperties::new();
     properties.max_packet_size = Some(1 << 20);
     properties.receive_maximum = Some(1_000);

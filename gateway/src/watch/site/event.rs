@@ -109,6 +109,7 @@ impl Site {
         for claim in claims {
             self.judged(seq, &claim, judge(&seen, &claim), desk, now);
         }
+        self.judge_unlisted(desk, now);
         self.behind = match self.behind {
             Some((high, _)) if high > top => Some((high, now)),
             _ => None,

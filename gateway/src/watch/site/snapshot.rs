@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use telemetry::UtcMs;
 
-use super::{Assembly, Held, Site};
+use super::{Assembly, Held, Site, Unlisted};
 use crate::watch::body::{self, AlarmView, Row};
-use crate::watch::history::Claim;
+use crate::watch::history::{Claim, Verdict};
 use crate::watch::{Desk, ProblemKind, Told};
 
 impl Site {
@@ -84,19 +84,17 @@ impl Site {
             }
         }
         // What it does not list and is held at or below its number has cleared.
-        let Some(history) = &self.history else { return };
-        let mut gone = Vec::new();
+        if self.history.is_none() {
+            return;
+        }
+        let (mut gone, mut unlisted) = (Vec::new(), Vec::new());
         self.alarms.retain(|id, held| {
             if rows.contains_key(id) {
                 return true;
             }
             let cleared = held.seq <= at && held.view.letter != 'A';
-            if held.epoch == epoch
-                && cleared
-                && held.seq >= history.floor
-                && history.knows_all(held.seq + 1..=at)
-            {
-                wrong.push((id.clone(), "it is active and not listed"));
+            if held.epoch == epoch && cleared {
+                unlisted.push((id.clone(), held.seq));
             }
             let stays = held.epoch == epoch && !cleared;
             if !stays && held.view.letter != 'A' {
@@ -116,6 +114,41 @@ impl Site {
             let id = id.to_string();
             self.problem(desk, ProblemKind::SnapshotDiffers { at, id, why }, now);
         }
+        self.unlisted = Some(Unlisted {
+            epoch,
+            at,
+            alarms: unlisted,
+        });
+        self.judge_unlisted(desk, now);
+    }
+
+    /// Finds what was active by every event that the last snapshot speaks of, and is not listed.
+    ///
+    /// A snapshot may come before the events that it speaks of: the gateway sends it at each connection.
+    pub(super) fn judge_unlisted(&mut self, desk: &mut Desk, now: UtcMs) {
+        let (Some(history), Some(unlisted)) = (&self.history, &mut self.unlisted) else {
+            return;
+        };
+        if history.epoch != unlisted.epoch {
+            self.unlisted = None;
+            return;
+        }
+        let at = unlisted.at;
+        let mut wrong = Vec::new();
+        unlisted.alarms.retain(|(id, seq)| {
+            let is_known = *seq >= history.floor && history.knows_all(*seq + 1..=at);
+            if is_known {
+                let mut later = history.events.range(*seq + 1..=at);
+                if !later.any(|(_, seen)| seen.has_state && seen.id == *id) {
+                    wrong.push(id.to_string());
+                }
+            }
+            !is_known
+        });
+        for id in wrong {
+            let why = "it is active and not listed";
+            self.problem(desk, ProblemKind::SnapshotDiffers { at, id, why }, now);
+        }
     }
 
     /// Holds a row against what is known; fills the table where that is less. Gives what is wrong.
@@ -129,10 +162,9 @@ impl Site {
         if row.seq > at {
             return Some("its number is beyond the snapshot's");
         }
-        let history = self.history.as_ref()?;
-        if let Some(seen) = history.events.get(&row.seq)
-            && !(seen.takes_over || *seen.id == *row.id && seen.has_state)
-        {
+        let history = self.history.as_mut()?;
+        let claim = Claim::Row(row.id.clone(), at);
+        if history.claim(row.seq, claim) != Verdict::Stands {
             return Some("its event is not its own");
         }
         if self.live.turned && row.seq == 1 && !self.live.shown.contains_key(&row.id) {
