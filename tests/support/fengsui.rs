@@ -64,6 +64,11 @@ impl Gateway {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The body that a path of the local API answers with 200.
     pub fn get(&self, path: &str) -> String {
         let (head, body) = http::request(self.port, &format!("GET {path} HTTP/1.1\r\n"), "");
@@ -97,11 +102,6 @@ impl Gateway {
     /// What it said before it ran.
     pub fn began(&self) -> &str {
         &self.began
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.process.id()
     }
 
     /// The next line of its log that contains `wanted`.

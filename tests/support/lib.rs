@@ -7,6 +7,7 @@
     reason = "a test's support panics with what is missing"
 )]
 
+pub mod bench;
 mod cable;
 mod contract;
 mod counters;
