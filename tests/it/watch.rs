@@ -2,26 +2,24 @@
 
 mod middle;
 mod plant;
-mod regulator;
 
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use support::{Cable, Mosquitto, Process, free_port, program};
+use support::{Cable, Mosquitto, Process, Watch, free_port, program};
 
 use middle::{Does, Middle, Said};
-use plant::{PATIENCE, Plant};
-use regulator::{Regulator, words};
+use plant::{PATIENCE, Plant, hot};
 
 #[test]
 fn a_check_is_clean_through_cuts_of_its_own_and_a_broker_that_forgot_everything() {
     let mut broker = Mosquitto::start();
     let mut plant = Plant::start(&broker.url());
     let cable = Cable::to(broker.port());
-    let regulator = Regulator::start(&cable.url());
+    let regulator = Watch::start(&cable.url(), "east");
     regulator.hears_known();
     plant.set(1, 65);
-    let raised = regulator.hears_event(1, "raised");
+    let raised = regulator.hears_event(&hot(1), "raised");
     assert_eq!(raised["site"], "east/plant-1");
     assert_eq!(
         (&raised["level"], &raised["value"]),
@@ -29,30 +27,30 @@ fn a_check_is_clean_through_cuts_of_its_own_and_a_broker_that_forgot_everything(
     );
     assert_eq!(raised["text"]["en"], "t-1 is hot: 65 °C");
     plant.set(1, 85);
-    regulator.hears_event(1, "level-up");
+    regulator.hears_event(&hot(1), "level-up");
     plant.acknowledge(1);
-    assert_eq!(regulator.hears_event(1, "acked")["by"], "li");
+    assert_eq!(regulator.hears_event(&hot(1), "acked")["by"], "li");
     plant.set(2, 65);
-    regulator.hears_event(2, "raised");
+    regulator.hears_event(&hot(2), "raised");
 
     cable.pull();
     regulator.is_connected(false);
     plant.makes_an_event(|plant| plant.set(1, 20));
     plant.makes_an_event(|plant| plant.acknowledge(2));
     cable.put_back();
-    assert_eq!(regulator.hears_event(1, "returned")["replayed"], true);
-    assert_eq!(regulator.hears_event(2, "acked")["replayed"], true);
+    assert_eq!(regulator.hears_event(&hot(1), "returned")["replayed"], true);
+    assert_eq!(regulator.hears_event(&hot(2), "acked")["replayed"], true);
 
     broker.kill();
     regulator.is_connected(false);
     plant.makes_an_event(|plant| plant.set(3, 65));
     broker.restart();
-    regulator.hears_event(3, "raised");
+    regulator.hears_event(&hot(3), "raised");
     plant.set(3, 20);
-    regulator.hears_event(3, "returned");
+    regulator.hears_event(&hot(3), "returned");
 
     // Who comes now finds in what the broker retains all that it had forgotten.
-    let newcomer = Regulator::start(&broker.url());
+    let newcomer = Watch::start(&broker.url(), "east");
     for probe in [2, 3] {
         let id = format!("hall/t-{probe}/hot");
         newcomer.hears(|object| object["what"] == "state" && object["id"] == *id);
@@ -335,7 +333,7 @@ async fn a_check_fails_when_a_message_is_altered_left_out_reordered_or_made_up()
     for Case { name, does, word } in cases() {
         let theirs = Mosquitto::start();
         let middle = Middle::between(broker.port(), theirs.port(), does).await;
-        let regulator = Regulator::start(&theirs.url());
+        let regulator = Watch::start(&theirs.url(), "east");
         regulator.is_connected(true);
         watched.push((name, word, regulator, theirs, middle));
     }
@@ -355,7 +353,7 @@ async fn a_check_fails_when_a_message_is_altered_left_out_reordered_or_made_up()
         .hears(|object| object["what"] == "gateway" && object["standing"] != "known");
     watched[0].2.hears_known();
     plant.makes_an_event(|plant| plant.set(2, 20));
-    watched[0].2.hears_event(2, "returned");
+    watched[0].2.hears_event(&hot(2), "returned");
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let ends: Vec<_> = watched
             .into_iter()
@@ -485,4 +483,12 @@ fn who_has_read_enough_ends_it_without_a_word() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// The words of the problems of a summary.
+fn words(summary: &Value) -> Vec<&str> {
+    let problems = summary["problems"].as_array().expect("a list").iter();
+    problems
+        .map(|problem| problem["problem"].as_str().expect("a word"))
+        .collect()
 }

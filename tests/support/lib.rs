@@ -21,6 +21,7 @@ mod regulator;
 mod slaves;
 mod socat;
 mod subscriber;
+mod watch;
 
 pub use cable::Cable;
 pub use contract::Schemas;
@@ -34,3 +35,4 @@ pub use regulator::{Regulator, Report};
 pub use slaves::Slaves;
 pub use socat::SerialPair;
 pub use subscriber::{Message, Subscriber};
+pub use watch::Watch;

@@ -50,4 +50,5 @@ fn of_100000_readings_each_arrives_once_whatever_is_killed_on_the_way() {
     assert!(happened("gw/sys.database", "raised"));
     assert!(happened("gw/sys.database", "returned"));
     proof::prove(&mut site, &report, &[held]);
+    proof::the_check_is_clean(site, &report);
 }

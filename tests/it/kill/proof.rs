@@ -164,3 +164,19 @@ fn goodbye_says_unknown(site: &mut Site) {
         last.is_some_and(|last| last["alarm_state"] == "unknown" && last["state"] == "offline")
     });
 }
+
+/// `fengsui watch --check` was there all the time, heard as many events as the regulator, and has nothing to say against the gateway.
+pub(super) fn the_check_is_clean(site: Site, report: &Report) {
+    let (code, summary) = site.watch.end();
+    assert_eq!(
+        (code, &summary["problems"]),
+        (0, &serde_json::json!([])),
+        "{summary:#}"
+    );
+    assert_eq!(summary["sites"][0]["missing"], 0, "{summary:#}");
+    let heard = summary["counts"]["events"].as_u64();
+    assert!(
+        heard >= u64::try_from(report.chain.len()).ok(),
+        "{summary:#}"
+    );
+}

@@ -1,4 +1,4 @@
-//! A whole site on real parts: slaves that count, `fengsui-node`, Mosquitto, `fengsui run`, InfluxDB, and a regulator of paho.
+//! A whole site on real parts: slaves that count, `fengsui-node`, Mosquitto, `fengsui run`, InfluxDB, a regulator of paho, and `fengsui watch --check`.
 //!
 //! Why slaves and a node of their own processes: a node that is killed has only what its outbox has, and what was read is known by the slaves alone.
 //! Five slaves of a hundred registers, read ten times a second, make 5,000 samples a second in 64-sample packs.
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use gateway::log::{Bookmark, LogOffset};
 use host::FileStore;
 use node::Store;
-use support::{Counters, Gateway, Influxd, Mosquitto, Process, Regulator, Report, program};
+use support::{Counters, Gateway, Influxd, Mosquitto, Process, Regulator, Report, Watch, program};
 use telemetry::body::PackId;
 
 use super::record::Told;
@@ -55,6 +55,7 @@ pub(super) struct Site {
     pub(super) gateway: Gateway,
     pub(super) node: Process,
     pub(super) regulator: Regulator,
+    pub(super) watch: Watch,
 }
 
 impl Site {
@@ -67,6 +68,7 @@ impl Site {
         let slaves = Counters::start(move |unit, at, read| register(unit, at, read.min(reads)));
         write_files(folder.path(), &broker, &influx, slaves.port());
         let regulator = Regulator::start(broker.port(), "5", "regulator-1", "binhe");
+        let watch = Watch::start(&broker.url(), "binhe");
         let gateway = run_gateway(folder.path(), influx.token());
         let node = run_node(folder.path());
         Self {
@@ -78,6 +80,7 @@ impl Site {
             gateway,
             node,
             regulator,
+            watch,
         }
     }
 

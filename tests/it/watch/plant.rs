@@ -9,6 +9,11 @@ use tempfile::TempDir;
 /// Far longer than anything here takes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The id of a probe's alarm.
+pub(super) fn hot(probe: u8) -> String {
+    format!("hall/t-{probe}/hot")
+}
+
 const TOKEN: &str = "let me in";
 
 const PROBE: &str = r#"name = "probe"
@@ -115,13 +120,7 @@ token_env = "FENGSUI_TOKEN"
     /// Acknowledges a probe's alarm.
     pub(super) fn acknowledge(&self, probe: u8) {
         let status = program("fengsui")
-            .args([
-                "alarms",
-                "ack",
-                &format!("hall/t-{probe}/hot"),
-                "--by",
-                "li",
-            ])
+            .args(["alarms", "ack", &hot(probe), "--by", "li"])
             .args(["--gateway", &self.gateway().url()])
             .env("FENGSUI_TOKEN", TOKEN)
             .status();
