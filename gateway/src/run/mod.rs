@@ -15,6 +15,7 @@ mod tests;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,6 +26,7 @@ use telemetry::body;
 use telemetry::topic::{SiteTopic, Topic};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
 
 use crate::alarm::shell::{self, News};
 use crate::broker::{Broker, BrokerError, Stopper};
@@ -50,7 +52,11 @@ const HISTORY_ROOM: usize = 64;
 /// Live packs that are taken in before the core looks up.
 const BATCH: usize = 32;
 /// Bytes that may wait for the disk before history waits too.
-const HISTORY_PENDING_MAX: u64 = 8 << 20;
+const HISTORY_PENDING_MAX: u64 = 256 << 10;
+/// Packs of history that are taken in before it pauses.
+const HISTORY_BATCH: usize = 16;
+/// That pause. A backlog would otherwise have all of the processors, here and at the broker, and alarms would wait for their turn.
+const HISTORY_PAUSE: Duration = Duration::from_millis(1);
 /// Alarm messages under way.
 const ALARM_WINDOW: u16 = 1_000;
 /// How long a stop waits for the publisher's goodbye.
@@ -490,11 +496,14 @@ impl Database {
 /// The core thread's loop, until it is asked to stop and the publisher has said goodbye.
 async fn work(core: &mut Core, mut queues: Queues, mut exits: Exits, clock: SystemClock) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut n_history = 0;
+    let mut history_pause = pin!(sleep(HISTORY_PAUSE));
     loop {
         core.tick(clock.read());
         exits.flush(core);
         let wait = core.poll_timeout().map(|due| due.since_ms(core.path.t));
-        let takes_history = core.path.appender.pending() < HISTORY_PENDING_MAX;
+        let pauses = n_history >= HISTORY_BATCH;
+        let takes_history = !pauses && core.path.appender.pending() < HISTORY_PENDING_MAX;
         tokio::select! {
             biased;
             _ = queues.stop.recv() => {
@@ -526,8 +535,13 @@ async fn work(core: &mut Core, mut queues: Queues, mut exits: Exits, clock: Syst
             }
             Some(pack) = queues.history.recv(), if takes_history => {
                 handle_pack(core, &pack, clock);
+                n_history += 1;
+                if n_history == HISTORY_BATCH {
+                    history_pause.set(sleep(HISTORY_PAUSE));
+                }
             }
-            () = tokio::time::sleep(Duration::from_millis(wait.unwrap_or(60_000))) => {}
+            () = &mut history_pause, if pauses => n_history = 0,
+            () = sleep(Duration::from_millis(wait.unwrap_or(60_000))) => {}
         }
     }
 }
