@@ -18,6 +18,9 @@ use crate::log::{Bookmark, ConfigImage, LogError, LogOffset, PointImage, Reader,
 const LINES_MAX: usize = 5_000;
 /// How long a batch waits for more lines.
 const LINGER: Duration = Duration::from_secs(1);
+/// Full batches after which the place is noted down, also while there is more to write: what follows it is written again
+/// after a kill, which changes nothing. Each note takes the disk away from the log for a moment.
+const NOTE_BATCHES: usize = 50;
 /// The first pause before a batch is tried again; it doubles.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 /// Where that pause stops growing.
@@ -101,6 +104,7 @@ async fn follow(
     let mut reader = Reader::open(folder, done)?;
     let mut prefixes = Prefixes::default();
     let mut batch = Batch::default();
+    let mut n_full = 0;
     loop {
         // An error says that nobody writes the log any more.
         let ended = durable.wait_for(|upto| *upto > done).await.is_err();
@@ -124,7 +128,12 @@ async fn follow(
         let lines = batch.len();
         write(client, &mut batch, tell).await;
         done = reader.position();
-        note(&bookmark, done, tell);
+        n_full += 1;
+        let caught_up = lines < LINES_MAX || *durable.borrow() <= done;
+        if caught_up || n_full >= NOTE_BATCHES {
+            note(&bookmark, done, tell);
+            n_full = 0;
+        }
         tell(Happened::Written { lines, upto: done });
     }
 }
