@@ -1,6 +1,6 @@
 """A regulator's subscriber, written from the contract alone: it keeps every event, asks for what is missing, and follows the chain of hashes.
 
-    regulator.py HOST PORT VERSION CLIENT_ID PARK
+    regulator.py HOST PORT VERSION CLIENT_ID PARK [as in access.py]
 
 VERSION is 5 or 311. It prints `subscribed` when the broker has answered. Each line `report FILE` on standard input is answered by one line of JSON:
     epoch, seq      of the last event of the chain
@@ -13,15 +13,21 @@ VERSION is 5 or 311. It prints `subscribed` when the broker has answered. Each l
 and FILE then holds the bodies of the chain, one a line, from the first on.
 """
 
+import argparse
 import hashlib
 import json
 import sys
 import threading
 import time
 
-import paho.mqtt.client as mqtt
+import access
 
-host, port, version, client_id, park = sys.argv[1:]
+parser = argparse.ArgumentParser()
+for name in ["host", "port", "version", "client_id", "park"]:
+    parser.add_argument(name)
+access.add_arguments(parser)
+options = parser.parse_args()
+client_id, park = options.client_id, options.park
 lock = threading.Lock()
 bodies = {}  # epoch -> seq -> bytes
 states = {}  # id -> (epoch, seq), body
@@ -148,16 +154,12 @@ def take(topic, message):
             asked_at = None
 
 
-client = mqtt.Client(
-    mqtt.CallbackAPIVersion.VERSION2,
-    client_id=client_id,
-    protocol=mqtt.MQTTv5 if version == "5" else mqtt.MQTTv311,
-)
+client = access.client(options, client_id)
 client.reconnect_delay_set(1, 1)
 client.on_connect = on_connect
 client.on_subscribe = lambda *_: print("subscribed", flush=True)
 client.on_message = on_message
-client.connect(host, int(port))
+client.connect(options.host, int(options.port))
 client.loop_start()
 for line in sys.stdin:
     path = line.split()[1]

@@ -3,7 +3,8 @@
     slaves.py tcp UNIT_ID...            prints `listening PORT`
     slaves.py rtu DEVICE BAUD UNIT_ID...    prints `listening DEVICE`
 
-Each line `set UNIT_ID ADDRESS VALUE...` writes holding registers and is answered with `done`; the addresses are those of the protocol, from 0.
+Each line `set UNIT_ID ADDRESS VALUE...` writes holding and input registers alike, `switch UNIT_ID ADDRESS VALUE...` coils and discrete inputs.
+Each is answered with `done`; the addresses are those of the protocol, from 0.
 """
 
 import asyncio
@@ -13,15 +14,18 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
 REGISTERS = 1000
-WRITE_HOLDING = 16
+# A table is named by a function code that reaches it.
+TABLES = {"set": (16, 4), "switch": (15, 2)}
 
 
 async def main() -> None:
     kind, *arguments = sys.argv[1:]
     if kind == "rtu":
         device, baud, *arguments = arguments
-    registers = SimData(0, count=REGISTERS, values=0, datatype=DataType.REGISTERS)
-    devices = [SimDevice(int(unit), [registers]) for unit in arguments]
+    registers = [SimData(0, count=REGISTERS, values=0, datatype=DataType.REGISTERS)]
+    bits = [SimData(0, count=16, values=0, datatype=DataType.BITS)]
+    tables = (bits, bits, registers, registers)
+    devices = [SimDevice(int(unit), tables) for unit in arguments]
     if kind == "rtu":
         server = ModbusSerialServer(devices, port=device, baudrate=int(baud))
         await server.listen()
@@ -37,11 +41,10 @@ async def main() -> None:
     )
     while line := await lines.readline():
         verb, unit, address, *values = line.decode().split()
-        assert verb == "set", verb
-        refused = await server.async_setValues(
-            int(unit), WRITE_HOLDING, int(address), [int(value, 0) for value in values]
-        )
-        assert not refused, refused
+        for table in TABLES[verb]:
+            await server.async_setValues(
+                int(unit), table, int(address), [int(value, 0) for value in values]
+            )
         print("done", flush=True)
 
 

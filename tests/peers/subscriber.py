@@ -1,29 +1,32 @@
-"""A paho subscriber that prints every message as a line of JSON.
+"""A paho client that prints every message as a line of JSON, and publishes what standard input says.
 
-    subscriber.py HOST PORT VERSION FILTER... [--ca FILE] [--user NAME --password PASSWORD]
+    subscriber.py HOST PORT VERSION FILTER... [--id ID] [as in access.py]
 
-VERSION is 5 or 311. It prints `subscribed` when the broker has answered, then {"topic","retain","qos","payload"} for each message.
+VERSION is 5 or 311. It prints `subscribed` and the broker's answers when the broker has answered, then {"topic","retain","qos","payload"} for each message.
+Each line `TOPIC PAYLOAD` is published, QoS 1, and answered with `published` and the broker's reason.
 """
 
 import argparse
 import json
+import os
+import sys
 
-import paho.mqtt.client as mqtt
+import access
 
 parser = argparse.ArgumentParser()
 parser.add_argument("host")
 parser.add_argument("port", type=int)
 parser.add_argument("version", choices=["5", "311"])
 parser.add_argument("filters", nargs="+")
-parser.add_argument("--ca")
-parser.add_argument("--user")
-parser.add_argument("--password")
+parser.add_argument("--id", default="")
+access.add_arguments(parser)
 options = parser.parse_args()
 
 
 def subscribe(client, userdata, flags, reason, properties=None):
     if reason.is_failure:
-        raise SystemExit(f"refused: {reason}")
+        print("refused:", reason, flush=True)
+        os._exit(1)
     client.subscribe([(topic, 1) for topic in options.filters])
 
 
@@ -42,16 +45,13 @@ def say(client, userdata, message):
     )
 
 
-client = mqtt.Client(
-    mqtt.CallbackAPIVersion.VERSION2,
-    protocol=mqtt.MQTTv5 if options.version == "5" else mqtt.MQTTv311,
-)
+client = access.client(options, options.id)
 client.on_connect = subscribe
-client.on_subscribe = lambda *_: print("subscribed", flush=True)
+client.on_subscribe = lambda *told: print("subscribed", *told[3], flush=True)
+client.on_publish = lambda *told: print("published", told[3], flush=True)
 client.on_message = say
-if options.ca:
-    client.tls_set(ca_certs=options.ca)
-if options.user:
-    client.username_pw_set(options.user, options.password)
 client.connect(options.host, options.port)
-client.loop_forever()
+client.loop_start()
+for line in sys.stdin:
+    topic, _, payload = line.rstrip("\n").partition(" ")
+    client.publish(topic, payload, qos=1)

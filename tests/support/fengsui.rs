@@ -109,6 +109,11 @@ impl Gateway {
         self.process.line_with(wanted, Duration::from_secs(60))
     }
 
+    /// Everything that it has said so far.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
     /// Ends it at once, as SIGKILL does.
     pub fn kill(&mut self) {
         self.process.kill();

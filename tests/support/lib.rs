@@ -7,6 +7,7 @@
     reason = "a test's support panics with what is missing"
 )]
 
+mod authority;
 pub mod bench;
 mod cable;
 mod contract;
@@ -18,11 +19,13 @@ mod mosquitto;
 mod process;
 mod python;
 mod regulator;
+mod shipped;
 mod slaves;
 mod socat;
 mod subscriber;
 mod watch;
 
+pub use authority::{Authority, Identity};
 pub use cable::Cable;
 pub use contract::Schemas;
 pub use counters::{Counters, Registers};
@@ -32,6 +35,7 @@ pub use mosquitto::Mosquitto;
 pub use process::{Process, free_port};
 pub use python::python;
 pub use regulator::{Regulator, Report};
+pub use shipped::Shipped;
 pub use slaves::Slaves;
 pub use socat::SerialPair;
 pub use subscriber::{Message, Subscriber};

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A running child; it is killed when the value goes.
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub struct Process {
     child: Child,
     lines: Receiver<String>,
+    said: Arc<Mutex<String>>,
     name: String,
 }
 
@@ -29,8 +31,9 @@ impl Process {
             Box::new(child.stdout.take().expect("stdout is piped")),
             Box::new(child.stderr.take().expect("stderr is piped")),
         ];
+        let said = Arc::new(Mutex::new(String::new()));
         for output in outputs {
-            let sender = sender.clone();
+            let (sender, said) = (sender.clone(), Arc::clone(&said));
             // Ends with the child, whose output it reads.
             #[allow(
                 clippy::disallowed_methods,
@@ -38,6 +41,10 @@ impl Process {
             )]
             std::thread::spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                    said.push_str(&line);
+                    said.push('\n');
+                    drop(said);
                     // The channel is as long as any test's output; a test that is gone reads nothing.
                     if sender.try_send(line).is_err() {
                         continue;
@@ -45,7 +52,12 @@ impl Process {
                 }
             });
         }
-        Self { child, lines, name }
+        Self {
+            child,
+            lines,
+            said,
+            name,
+        }
     }
 
     /// The next line that contains `wanted`, or a panic with what was said instead when `limit` is over or the child has ended.
@@ -78,6 +90,17 @@ impl Process {
             said.push_str(&line);
             said.push('\n');
         }
+    }
+
+    /// Everything that it has said so far, whether it was waited for or not.
+    pub fn said(&self) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clone()
+    }
+
+    /// Waits until the child has ended by itself; its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("a child can be waited for").code()
     }
 
     /// The child's process id.

@@ -28,9 +28,20 @@ pub struct Report {
 impl Regulator {
     /// Subscribes on 127.0.0.1 to a park, as this client, and waits for the broker's answer; `version` is `5` or `311`.
     pub fn start(port: u16, version: &str, client_id: &str, park: &str) -> Self {
+        Self::start_as(port, version, client_id, park, &[])
+    }
+
+    /// Like [`Self::start`], at a broker that asks who it is; `access` is what `tests/peers/access.py` tells.
+    pub fn start_as(
+        port: u16,
+        version: &str,
+        client_id: &str,
+        park: &str,
+        access: &[String],
+    ) -> Self {
         let port = port.to_string();
         let arguments = ["127.0.0.1", &port, version, client_id, park];
-        let process = Process::start(python("regulator.py").args(arguments));
+        let process = Process::start(python("regulator.py").args(arguments).args(access));
         process.line_with("subscribed", Duration::from_secs(30));
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self { process, folder }

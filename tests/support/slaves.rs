@@ -44,9 +44,18 @@ impl Slaves {
         self.address.parse().expect("slaves on TCP have a port")
     }
 
-    /// Writes holding registers, from a protocol address, and waits until they are written.
+    /// Writes holding and input registers alike, from a protocol address, and waits until they are written.
     pub fn set(&mut self, unit_id: u8, address: u16, values: &[u16]) {
-        let mut line = format!("set {unit_id} {address}");
+        self.write("set", unit_id, address, values);
+    }
+
+    /// Writes coils and discrete inputs alike, from a protocol address, and waits until they are written; anything but 0 is on.
+    pub fn switch(&mut self, unit_id: u8, address: u16, values: &[u16]) {
+        self.write("switch", unit_id, address, values);
+    }
+
+    fn write(&mut self, verb: &str, unit_id: u8, address: u16, values: &[u16]) {
+        let mut line = format!("{verb} {unit_id} {address}");
         for value in values {
             line.push_str(&format!(" {value}"));
         }

@@ -1,5 +1,6 @@
-//! A paho-mqtt subscriber that keeps what it receives.
+//! A paho-mqtt client: it keeps what it receives, and publishes what it is told.
 
+use std::io::Write;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -23,16 +24,29 @@ pub struct Message {
 }
 
 impl Subscriber {
-    /// Subscribes on 127.0.0.1 and waits for the broker's answer; `version` is `5` or `311`.
+    /// Subscribes on 127.0.0.1 and waits for the broker's answer; `version` is `5` or `311`, `more` what `tests/peers/subscriber.py` tells.
     pub fn start(port: u16, version: &str, filters: &[&str], more: &[&str]) -> Self {
+        Self::answered(port, version, filters, more).0
+    }
+
+    /// Like [`Self::start`], with the broker's answer to the subscription.
+    pub fn answered(port: u16, version: &str, filters: &[&str], more: &[&str]) -> (Self, String) {
         let process = Process::start(
             python("subscriber.py")
                 .args(["127.0.0.1", &port.to_string(), version])
                 .args(filters)
                 .args(more),
         );
-        process.line_with("subscribed", Duration::from_secs(30));
-        Self(process)
+        let answer = process.line_with("subscribed", Duration::from_secs(30));
+        (Self(process), answer)
+    }
+
+    /// Publishes, and waits for the broker's answer: its reason.
+    pub fn publish(&mut self, topic: &str, payload: &str) -> String {
+        let input = self.0.child().stdin.as_mut().expect("stdin is piped");
+        writeln!(input, "{topic} {payload}").expect("the client reads");
+        let line = self.0.line_with("published ", Duration::from_secs(30));
+        line.replace("published ", "")
     }
 
     /// The next message that `wanted` accepts; a panic with what came instead when `limit` is over.
