@@ -10,6 +10,7 @@ use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::line::{Line, Outcome};
+use crate::mqtt::Refusal;
 
 /// What happens on a node's uplink.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -240,7 +241,8 @@ fn tell(trouble: &Trouble) {
         Trouble::Store(what) => error!(what, "the outbox"),
         Trouble::Message { topic, why } => warn!(topic, why, "a message does not read"),
         Trouble::Refused { topic, reason } => {
-            error!(%topic, reason, "the broker refused a publish");
+            let refusal = Refusal { code: *reason };
+            error!(%topic, %refusal, "a message is not taken");
         }
     }
 }

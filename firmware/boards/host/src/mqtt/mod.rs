@@ -6,9 +6,11 @@
 
 mod backoff;
 mod options;
+mod reason;
 mod session;
 mod tls;
 
 pub use options::{Login, Options, Publish};
-pub use session::{Event, Loss, Message, NotSent, Receipt, Refusal, Session};
+pub use reason::{Loss, Refusal};
+pub use session::{Event, Message, NotSent, Receipt, Session};
 pub use tls::{Tls, TlsError};

@@ -8,17 +8,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnectProperties, DisconnectReasonCode, Filter, LastWill, Packet, PubAckReason,
-    PublishProperties, SubscribeReasonCode,
-};
-use rumqttc::v5::{AsyncClient, ConnectionError, EventLoop, MqttOptions, StateError};
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, LastWill, Packet, PublishProperties};
+use rumqttc::v5::{AsyncClient, ConnectionError, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
 use thiserror::Error;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::backoff;
 use super::options::{Options, Publish};
+use super::reason::{self, Loss, Refusal};
 
 /// How long TCP, TLS and CONNECT may take together, in seconds.
 const CONNECT_S: u64 = 10;
@@ -79,44 +77,6 @@ pub struct Receipt {
     packet: u16,
 }
 
-/// A reason code of 0x80 or above in a PUBACK or SUBACK.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("refused by the broker: {word} (0x{code:02x})")]
-pub struct Refusal {
-    /// MQTT 5's code.
-    pub code: u8,
-    /// Its name.
-    pub word: &'static str,
-}
-
-impl Refusal {
-    /// 0x87: an access list says no.
-    pub const NOT_AUTHORIZED: Self = Self {
-        code: 0x87,
-        word: "not authorized",
-    };
-}
-
-/// Why there is no connection.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum Loss {
-    /// The broker answered and did not want us: wrong password, not allowed, no such protocol.
-    #[error("the broker refuses the connection: {0}")]
-    Refused(String),
-    /// Another client came with our client id.
-    #[error("another client took over with the same client id")]
-    TakenOver,
-    /// The broker closed the connection and said why.
-    #[error("the broker closed the connection: {0}")]
-    Closed(String),
-    /// No trust: a certificate that is not right, on either side.
-    #[error("TLS: {0}")]
-    Tls(String),
-    /// The line: refused, unreachable, reset, silent.
-    #[error("{0}")]
-    Line(String),
-}
-
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum NotSent {
@@ -139,6 +99,8 @@ pub struct Session {
     seed: u64,
     pause: Option<Pin<Box<Sleep>>>,
     link: Option<Link>,
+    /// What the broker said before the connection broke, and that it broke.
+    last_words: VecDeque<Event>,
 }
 
 type Stepped = (Box<EventLoop>, Result<rumqttc::v5::Event, ConnectionError>);
@@ -171,6 +133,7 @@ impl Session {
             failures: 0,
             pause: None,
             link: None,
+            last_words: VecDeque::new(),
         }
     }
 
@@ -183,6 +146,9 @@ impl Session {
     ///
     /// Cancel safe: nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Event {
+        if let Some(event) = self.last_words.pop_front() {
+            return event;
+        }
         if let Some(pause) = &mut self.pause {
             pause.as_mut().await;
             self.pause = None;
@@ -192,36 +158,37 @@ impl Session {
                 self.connections += 1;
                 Link::open(&self.options)
             });
-            let outcome = tokio::select! {
-                (event_loop, outcome) = &mut link.step => {
-                    link.step = step(event_loop);
-                    outcome
-                }
+            let (mut event_loop, outcome) = tokio::select! {
+                stepped = &mut link.step => stepped,
                 () = ripe(&mut link.stable) => {
                     self.failures = 0;
                     continue;
                 }
             };
-            let event = match outcome {
-                Ok(rumqttc::v5::Event::Incoming(packet)) => {
-                    link.incoming(packet, self.connections, &self.options)
+            let error = match outcome {
+                Ok(event) => {
+                    link.step = step(event_loop);
+                    match link.take(event, self.connections, &self.options) {
+                        Some(event) => return event,
+                        None => continue,
+                    }
                 }
-                Ok(rumqttc::v5::Event::Outgoing(outgoing)) => {
-                    link.outgoing(&outgoing);
-                    None
-                }
-                Err(error) => Some(Event::Lost(loss(&error))),
+                Err(error) => error,
             };
-            match event {
-                Some(Event::Lost(loss)) => {
-                    self.link = None;
-                    self.failures = self.failures.saturating_add(1);
-                    let wait = backoff::wait(self.failures, self.seed);
-                    self.pause = Some(Box::pin(sleep(wait)));
-                    return Event::Lost(loss);
-                }
-                Some(event) => return event,
-                None => {}
+            // A broker that hangs up on whom it refuses says so before: an answer that came with the end is still one.
+            for event in event_loop.state.events.drain(..) {
+                let event = link.take(event, self.connections, &self.options);
+                let answer = event.filter(|event| matches!(event, Event::Acked { .. }));
+                self.last_words.extend(answer);
+            }
+            let loss = reason::loss(&error, CONNECT_S);
+            self.last_words.push_back(Event::Lost(loss));
+            self.link = None;
+            self.failures = self.failures.saturating_add(1);
+            let wait = backoff::wait(self.failures, self.seed);
+            self.pause = Some(Box::pin(sleep(wait)));
+            if let Some(event) = self.last_words.pop_front() {
+                return event;
             }
         }
     }
@@ -417,6 +384,22 @@ impl Link {
         }
     }
 
+    /// What the caller is told of an event of rumqttc's.
+    fn take(
+        &mut self,
+        event: rumqttc::v5::Event,
+        connection: u64,
+        options: &Options,
+    ) -> Option<Event> {
+        match event {
+            rumqttc::v5::Event::Incoming(packet) => self.incoming(packet, connection, options),
+            rumqttc::v5::Event::Outgoing(outgoing) => {
+                self.outgoing(&outgoing);
+                None
+            }
+        }
+    }
+
     fn outgoing(&mut self, outgoing: &Outgoing) {
         match outgoing {
             Outgoing::Publish(packet) => {
@@ -460,12 +443,13 @@ impl Link {
             })),
             Packet::PubAck(ack) => {
                 let id = self.unacked.remove(&ack.pkid)?;
-                let refused = puback_refusal(ack.reason);
+                let refused = reason::publish_refused(ack.reason);
                 Some(Event::Acked { id, refused })
             }
             Packet::SubAck(ack) => {
                 let id = self.unanswered.remove(&ack.pkid)?;
-                let refused = ack.return_codes.into_iter().find_map(suback_refusal);
+                let mut codes = ack.return_codes.into_iter();
+                let refused = codes.find_map(reason::subscribe_refused);
                 Some(Event::Subscribed { id, refused })
             }
             _ => None,
@@ -473,65 +457,52 @@ impl Link {
     }
 }
 
-fn refusal(code: u8, word: &'static str) -> Option<Refusal> {
-    Some(Refusal { code, word })
-}
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
-fn puback_refusal(reason: PubAckReason) -> Option<Refusal> {
-    match reason {
-        PubAckReason::Success | PubAckReason::NoMatchingSubscribers => None,
-        PubAckReason::UnspecifiedError => refusal(0x80, "unspecified error"),
-        PubAckReason::ImplementationSpecificError => refusal(0x83, "implementation specific error"),
-        PubAckReason::NotAuthorized => Some(Refusal::NOT_AUTHORIZED),
-        PubAckReason::TopicNameInvalid => refusal(0x90, "topic name invalid"),
-        PubAckReason::PacketIdentifierInUse => refusal(0x91, "packet identifier in use"),
-        PubAckReason::QuotaExceeded => refusal(0x97, "quota exceeded"),
-        PubAckReason::PayloadFormatInvalid => refusal(0x99, "payload format invalid"),
-    }
-}
+    use super::*;
 
-fn suback_refusal(reason: SubscribeReasonCode) -> Option<Refusal> {
-    match reason {
-        SubscribeReasonCode::Success(_) => None,
-        SubscribeReasonCode::Failure | SubscribeReasonCode::Unspecified => {
-            refusal(0x80, "unspecified error")
-        }
-        SubscribeReasonCode::ImplementationSpecific => {
-            refusal(0x83, "implementation specific error")
-        }
-        SubscribeReasonCode::NotAuthorized => Some(Refusal::NOT_AUTHORIZED),
-        SubscribeReasonCode::TopicFilterInvalid => refusal(0x8F, "topic filter invalid"),
-        SubscribeReasonCode::PkidInUse => refusal(0x91, "packet identifier in use"),
-        SubscribeReasonCode::QuotaExceeded => refusal(0x97, "quota exceeded"),
-        SubscribeReasonCode::SharedSubscriptionsNotSupported => {
-            refusal(0x9E, "shared subscriptions not supported")
-        }
-        SubscribeReasonCode::SubscriptionIdNotSupported => {
-            refusal(0xA1, "subscription identifiers not supported")
-        }
-        SubscribeReasonCode::WildcardSubscriptionsNotSupported => {
-            refusal(0xA2, "wildcard subscriptions not supported")
-        }
-    }
-}
-
-fn loss(error: &ConnectionError) -> Loss {
-    match error {
-        ConnectionError::ConnectionRefused(code) => Loss::Refused(format!("{code:?}")),
-        ConnectionError::MqttState(StateError::ServerDisconnect {
-            reason_code,
-            reason_string,
-        }) => match (reason_code, reason_string) {
-            (DisconnectReasonCode::SessionTakenOver, _) => Loss::TakenOver,
-            (code, None) => Loss::Closed(format!("{code:?}")),
-            (code, Some(reason)) => Loss::Closed(format!("{code:?}: {reason}")),
-        },
-        ConnectionError::Tls(error) => Loss::Tls(error.to_string()),
-        ConnectionError::Timeout(_) => Loss::Line(format!("no answer within {CONNECT_S} s")),
-        // rustls speaks through io::Error once the handshake has begun.
-        ConnectionError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            Loss::Tls(error.to_string())
-        }
-        other => Loss::Line(other.to_string()),
+    #[tokio::test]
+    async fn a_broker_that_refuses_a_publish_and_hangs_up_at_once_is_still_heard() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let broker = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 1_024];
+            // CONNECT, then PUBLISH: each comes whole, nothing else is under way.
+            for answer in [
+                &[0x20_u8, 3, 0, 0, 0][..],
+                // PUBACK of packet 1: not authorized. With it the end comes.
+                &[0x40, 3, 0, 1, 0x87],
+            ] {
+                assert!(stream.read(&mut buffer).await.unwrap() > 0);
+                stream.write_all(answer).await.unwrap();
+            }
+        };
+        let client = async {
+            let mut session = Session::new(Options::new("127.0.0.1", port, "c"));
+            let connected = session.next().await;
+            assert!(
+                matches!(connected, Event::Connected { .. }),
+                "{connected:?}"
+            );
+            let topic = "t".to_owned();
+            let message = Publish {
+                topic,
+                ..Publish::default()
+            };
+            session.publish(7, message).unwrap();
+            // The end is there before anybody asks.
+            (session.next().await, session.next().await)
+        };
+        let ((), (first, second)) = tokio::join!(broker, client);
+        let refused = Some(Refusal::NOT_AUTHORIZED);
+        assert!(
+            matches!(first, Event::Acked { id: 7, refused: it } if it == refused),
+            "{first:?}"
+        );
+        assert!(matches!(second, Event::Lost(_)), "{second:?}");
     }
 }
