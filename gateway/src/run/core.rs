@@ -9,6 +9,7 @@ use telemetry::body::Ack;
 use tokio::sync::oneshot;
 
 use super::path::Path;
+use crate::alarm::publish::Report;
 use crate::alarm::shell::News;
 use crate::clock::{LogTime, Reading};
 use crate::event::{self, Event};
@@ -363,6 +364,9 @@ impl Core {
 
     fn tell_reports(&mut self) {
         for report in self.path.outlet.take_reports() {
+            if matches!(report, Report::Refused { .. }) {
+                self.path.count("refused-by-broker", 1);
+            }
             event::report(&report);
         }
     }

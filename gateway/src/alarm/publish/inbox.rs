@@ -46,18 +46,22 @@ impl Publisher {
                 .as_ref()
                 .is_some_and(|line| line.refused_states.is_empty())
         {
-            self.taken_again(kind, refused.is_some());
+            self.taken_again(kind, refused.is_some(), now);
         }
         self.go_on(now);
         self.pump(now);
     }
 
-    fn taken_again(&mut self, kind: Kind, refused: bool) {
+    fn taken_again(&mut self, kind: Kind, refused: bool, now: UtcMs) {
         if refused {
             return;
         }
         if let Some(topic) = self.refused.remove(&kind) {
             self.report(Report::Accepted { topic });
+            if let Some(line) = &mut self.line {
+                // This may have been all that kept it unknown.
+                line.status_due = Some(now);
+            }
         }
     }
 
@@ -104,7 +108,7 @@ impl Publisher {
     }
 
     fn was_refused(&mut self, sent: Sent, topic: String, refusal: Refusal, now: UtcMs) {
-        let kind = sent.kind();
+        let (kind, was_known) = (sent.kind(), self.is_known());
         if let Entry::Vacant(first) = self.refused.entry(kind) {
             first.insert(topic.clone());
             self.report(Report::Refused { topic, refusal });
@@ -112,13 +116,8 @@ impl Publisher {
         let Some(line) = &mut self.line else { return };
         match sent {
             Sent::State { id, .. } => {
-                let was_known = line.is_known();
                 let until = now.plus_ms(line.refusal_wait());
                 line.refused_states.insert(id, until);
-                // What the broker retains is not the truth any more: say so.
-                if was_known {
-                    line.status_due = Some(now);
-                }
             }
             Sent::Event { place } => {
                 let until = now.plus_ms(line.refusal_wait());
@@ -132,6 +131,14 @@ impl Publisher {
             Sent::Marker => self.not_readable(Some(refusal), now),
             // These come again by themselves.
             Sent::Status | Sent::Part | Sent::Empty { .. } => {}
+        }
+        let is_unknown_now = was_known && !self.is_known();
+        if let Some(line) = &mut self.line
+            && is_unknown_now
+            && kind != Kind::Status
+        {
+            // What the broker holds is not the whole truth any more: say so.
+            line.status_due = Some(now);
         }
     }
 

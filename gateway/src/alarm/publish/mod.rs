@@ -371,9 +371,12 @@ impl Publisher {
         first.is_some_and(|waiting| waiting.position <= position)
     }
 
-    /// True while the broker has every state, and the status says so.
+    /// True while the broker has every state and takes what we say beside them, and the status says so.
     pub fn is_known(&self) -> bool {
-        self.line.as_ref().is_some_and(Line::is_known)
+        let speaks = [Kind::Status, Kind::Event, Kind::Snapshot]
+            .iter()
+            .all(|kind| !self.refused.contains_key(kind));
+        speaks && self.line.as_ref().is_some_and(Line::is_known)
     }
 
     /// Begins a checkpoint in the journal: call when a new segment begins. Nothing happens while one is being written.

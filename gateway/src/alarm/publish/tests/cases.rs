@@ -319,6 +319,52 @@ fn a_refused_state_is_told_and_tried_again_and_until_then_nothing_is_known() {
 }
 
 #[test]
+fn nothing_is_known_while_the_broker_refuses_the_status_the_snapshot_or_events() {
+    for part in ["gateway/status", "alarm/snapshot", "alarm/event"] {
+        let mut world = World::new();
+        world.broker.refuses = vec![part];
+        world.commit(&[(Some(0), true)]);
+        world.connect(8);
+        world.durable(u64::MAX);
+        for _ in 0..100 {
+            while world.broker_takes() | world.answer_arrives() {}
+            world.tick(500);
+        }
+        assert!(!world.publisher.is_known(), "{part}");
+        let retained = world
+            .broker
+            .retained
+            .get(&format!("{PREFIX}gateway/status"));
+        let says_known = |body: &Vec<u8>| json_of(body)["alarm_state"] == "known";
+        assert!(!retained.is_some_and(says_known), "{part}");
+        world.broker.refuses.clear();
+        world.check();
+        assert!(world.publisher.is_known(), "{part}");
+    }
+}
+
+#[test]
+fn events_that_are_refused_later_make_it_unknown_at_once() {
+    let mut world = World::new();
+    world.settle();
+    assert!(world.publisher.is_known());
+    world.broker.refuses = vec!["alarm/event"];
+    world.commit(&[(Some(0), true)]);
+    world.durable(u64::MAX);
+    while world.broker_takes() | world.answer_arrives() {}
+    assert_eq!(
+        sent(&world, "status").last().unwrap()["alarm_state"],
+        "unknown"
+    );
+    world.broker.refuses.clear();
+    world.check();
+    assert_eq!(
+        sent(&world, "status").last().unwrap()["alarm_state"],
+        "known"
+    );
+}
+
+#[test]
 fn refused_events_come_later_and_still_in_order() {
     let mut world = World::new();
     world.settle();
