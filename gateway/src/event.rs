@@ -243,7 +243,7 @@ pub fn report(report: &Report) {
         Report::Accepted { topic } => info!(topic, "the broker takes alarm messages again"),
         Report::NotReadable { refusal } => {
             warn!(
-                ?refusal,
+                refusal = refusal.map(tracing::field::display),
                 "what the broker retains of ours can't be read back: every state is sent"
             );
         }

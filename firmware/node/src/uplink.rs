@@ -2,7 +2,7 @@
 //!
 //! A PUBACK is flow control; only the gateway's ack makes a pack forgotten. Knows topics and tokens, no bytes on a wire.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -110,6 +110,8 @@ pub(crate) struct Uplink {
     /// History packs sent since the ack moved.
     spent: usize,
     control: VecDeque<Control>,
+    /// Topics of ours that the broker refuses: told once in a session.
+    refused: BTreeSet<Arc<str>>,
     pause: Option<Pause>,
     next_token: u64,
     content_type: &'static str,
@@ -131,6 +133,7 @@ impl Uplink {
             history_in_flight: 0,
             spent: 0,
             control: VecDeque::new(),
+            refused: BTreeSet::new(),
             pause: None,
             next_token: 1,
             content_type,
@@ -149,6 +152,7 @@ impl Uplink {
     pub(crate) fn handle_connected<S: Store>(&mut self, outbox: &mut Outbox<S>, mono: u64) {
         self.handle_disconnected(outbox);
         self.session = Session::Connected;
+        self.refused.clear();
         outbox.begin_round();
         self.spent = 0;
         self.stand(self.config.resend_min_ms, mono);
@@ -181,6 +185,7 @@ impl Uplink {
         }
     }
 
+    /// The broker answered a publish; the topic when it refuses that one from now on.
     pub(crate) fn handle_puback<S: Store>(
         &mut self,
         outbox: &mut Outbox<S>,
@@ -203,12 +208,17 @@ impl Uplink {
             Some(id) => outbox.delivered(id, mono),
             None => {}
         }
-        refused.then(|| match flight {
+        let topic = match flight {
             Flight::Status => self.topics.status.clone(),
             Flight::Control(control) => control.topic,
             Flight::Live(_) => self.topics.telemetry.clone(),
             Flight::History(_) => self.topics.history.clone(),
-        })
+        };
+        if !refused {
+            self.refused.remove(&topic);
+            return None;
+        }
+        self.refused.insert(topic.clone()).then_some(topic)
     }
 
     /// The gateway's ack came; `moved` when it got on.

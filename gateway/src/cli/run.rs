@@ -111,8 +111,9 @@ async fn serve(
 }
 
 fn listen_to_events(json: bool) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,mqtt5=warn"));
+    // rumqttc warns of what we say ourselves, without saying which message it was.
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,mqtt5=warn,rumqttc=error"));
     let events = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

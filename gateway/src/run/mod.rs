@@ -258,7 +258,11 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
     threads.push(
         thread_for("alarm", move || async move {
             let _ending = ending;
-            shell::run_session(options, orders, async |told| news.send(told).await.is_ok()).await;
+            shell::run_session(options, orders, async |told| {
+                tell_link(&told);
+                news.send(told).await.is_ok()
+            })
+            .await;
         })
         .map_err(io("a thread"))?,
     );
@@ -320,6 +324,19 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
         core,
         threads,
     })
+}
+
+/// Tells people how the alarms' session is.
+fn tell_link(news: &News) {
+    let session = "alarm";
+    match news {
+        News::Connected { .. } => Event::Connected { session }.tell(),
+        News::Lost(loss) => {
+            let why = &loss.to_string();
+            Event::Lost { session, why }.tell();
+        }
+        News::Acked { .. } | News::Subscribed { .. } | News::Message(_) | News::Closed => {}
+    }
 }
 
 /// How the broker is reached.
