@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// A running child; it is killed when the value goes.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct Process {
     child: Child,
     lines: Receiver<String>,
     said: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
     name: String,
 }
 
@@ -32,6 +34,7 @@ impl Process {
             Box::new(child.stderr.take().expect("stderr is piped")),
         ];
         let said = Arc::new(Mutex::new(String::new()));
+        let mut readers = Vec::new();
         for output in outputs {
             let (sender, said) = (sender.clone(), Arc::clone(&said));
             // Ends with the child, whose output it reads.
@@ -39,7 +42,7 @@ impl Process {
                 clippy::disallowed_methods,
                 reason = "a test's reader of a child's output"
             )]
-            std::thread::spawn(move || {
+            let reader = std::thread::spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
                     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
                     said.push_str(&line);
@@ -51,11 +54,13 @@ impl Process {
                     }
                 }
             });
+            readers.push(reader);
         }
         Self {
             child,
             lines,
             said,
+            readers,
             name,
         }
     }
@@ -78,10 +83,16 @@ impl Process {
     ///
     /// # Errors
     /// What was said instead.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a test gives up after a while of the real clock, also on a child that never stops talking"
+    )]
     pub fn lines_to(&self, wanted: &str, limit: Duration) -> Result<(String, String), String> {
+        let end = Instant::now() + limit;
         let mut said = String::new();
         loop {
-            let Ok(line) = self.lines.recv_timeout(limit) else {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
                 return Err(said);
             };
             if line.contains(wanted) {
@@ -98,9 +109,13 @@ impl Process {
         said.clone()
     }
 
-    /// Waits until the child has ended by itself; its exit code.
+    /// Waits until the child has ended by itself and everything that it said is here; its exit code.
     pub fn wait(&mut self) -> Option<i32> {
-        self.child.wait().expect("a child can be waited for").code()
+        let ended = self.child.wait().expect("a child can be waited for");
+        for reader in self.readers.drain(..) {
+            reader.join().expect("a reader ends with the output");
+        }
+        ended.code()
     }
 
     /// The child's process id.
@@ -122,7 +137,7 @@ impl Process {
             "kill: {}",
             self.name
         );
-        self.child.wait().expect("a child can be waited for").code()
+        self.wait()
     }
 
     /// Ends the child at once (SIGKILL) and waits until it is gone.

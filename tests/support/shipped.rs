@@ -91,10 +91,10 @@ impl Shipped {
         )
     }
 
-    /// The keys of a `[broker]` table: TLS, and a user whose password is in the environment.
-    pub fn login_table(&self, user: &str, variable: &str) -> String {
+    /// The keys of a `[broker]` table: TLS, and a user; `password` is the key that says where the password is.
+    pub fn login_table(&self, user: &str, password: &str) -> String {
         format!(
-            "url = \"{}\"\nca = \"{}\"\nuser = \"{user}\"\npassword_env = \"{variable}\"\n",
+            "url = \"{}\"\nca = \"{}\"\nuser = \"{user}\"\n{password}\n",
             self.url(),
             self.authority.ca().display(),
         )

@@ -5,8 +5,11 @@ mod files;
 // A table has a line for each step.
 #[rustfmt::skip]
 mod registers;
+mod secrets;
+mod security;
 mod series;
 mod site;
+mod trial;
 
 use registers::{Point, Reading, STEPS};
 use serde_json::Value;
