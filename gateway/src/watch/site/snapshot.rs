@@ -138,8 +138,9 @@ impl Site {
         unlisted.alarms.retain(|(id, seq)| {
             let is_known = *seq >= history.floor && history.knows_all(*seq + 1..=at);
             if is_known {
-                let mut later = history.events.range(*seq + 1..=at);
-                if !later.any(|(_, seen)| seen.has_state && seen.id == *id) {
+                // From its own on: what begins behind its end is no range.
+                let mut since = history.events.range(*seq..=at);
+                if !since.any(|(later, seen)| later > seq && seen.has_state && seen.id == *id) {
                     wrong.push(id.to_string());
                 }
             }
