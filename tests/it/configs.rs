@@ -126,7 +126,7 @@ fn every_file_in_configs_is_loaded() {
             _ => file.path.clone(),
         })
         .collect();
-    // These have tests of their own: the node's file and the access list above, Mosquitto's in `mosquitto`, own rules in the
+    // These have tests of their own: the node's file and the access list above, Mosquitto's in `chain`, own rules in the
     // crate of rules, and the schemas wherever a message is held against them.
     loaded.extend(
         [
