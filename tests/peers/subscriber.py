@@ -2,7 +2,7 @@
 
     subscriber.py HOST PORT VERSION FILTER... [--id ID] [as in access.py]
 
-VERSION is 5 or 311. It prints `subscribed` and the broker's answers when the broker has answered, then {"topic","retain","qos","payload"} for each message.
+VERSION is 5 or 311. It prints `subscribed` when the broker has answered, then {"topic","retain","qos","payload"} for each message.
 Each line `TOPIC PAYLOAD` is published, QoS 1, and answered with `published` and the broker's reason.
 """
 
@@ -47,7 +47,7 @@ def say(client, userdata, message):
 
 client = access.client(options, options.id)
 client.on_connect = subscribe
-client.on_subscribe = lambda *told: print("subscribed", *told[3], flush=True)
+client.on_subscribe = lambda *_: print("subscribed", flush=True)
 client.on_publish = lambda *told: print("published", told[3], flush=True)
 client.on_message = say
 client.connect(options.host, options.port)

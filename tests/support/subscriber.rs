@@ -32,20 +32,15 @@ pub struct Message {
 impl Subscriber {
     /// Subscribes on 127.0.0.1 and waits for the broker's answer; `version` is `5` or `311`, `more` what `tests/peers/subscriber.py` tells.
     pub fn start(port: u16, version: &str, filters: &[&str], more: &[&str]) -> Self {
-        Self::answered(port, version, filters, more).0
-    }
-
-    /// Like [`Self::start`], with the broker's answer to the subscription.
-    pub fn answered(port: u16, version: &str, filters: &[&str], more: &[&str]) -> (Self, String) {
         let process = Process::start(
             python("subscriber.py")
                 .args(["127.0.0.1", &port.to_string(), version])
                 .args(filters)
                 .args(more),
         );
-        let answer = process.line_with("subscribed", Duration::from_secs(30));
+        process.line_with("subscribed", Duration::from_secs(30));
         let kept = RefCell::default();
-        (Self { process, kept }, answer)
+        Self { process, kept }
     }
 
     /// Publishes, and waits for the broker's answer: its reason.
