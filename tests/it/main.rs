@@ -5,6 +5,7 @@
 mod chain;
 mod configs;
 mod contract;
+mod demo;
 mod influx;
 mod kill;
 mod node;

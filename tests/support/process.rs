@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -126,6 +127,25 @@ impl Process {
     /// The child, to write to its input or to wait for its end.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+
+    /// Waits until the child has ended by itself: its exit code, and what it said since the last line that was asked for.
+    pub fn ending(&mut self, limit: Duration) -> (Option<i32>, String) {
+        let mut said = String::new();
+        loop {
+            match self.lines.recv_timeout(limit) {
+                Ok(line) => {
+                    said.push_str(&line);
+                    said.push('\n');
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{} does not end, but said:\n{said}", self.name)
+                }
+            }
+        }
+        let status = self.child.wait().expect("a child can be waited for");
+        (status.code(), said)
     }
 
     /// Asks the child to end (SIGTERM) and waits until it has; its exit code.

@@ -2,6 +2,17 @@
 
 use std::io::{self, Write};
 
+use rustix::termios::tcgetwinsize;
+
+/// How many rows and columns the terminal has now.
+pub(super) fn terminal_size() -> (usize, usize) {
+    let size = tcgetwinsize(io::stdout()).ok();
+    let size = size.filter(|size| size.ws_row > 0 && size.ws_col > 0);
+    size.map_or((24, 80), |size| {
+        (usize::from(size.ws_row), usize::from(size.ws_col))
+    })
+}
+
 /// Prints a head and rows; cells that are missing at the end of a row are empty.
 pub(super) fn print(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     print_painted(out, head, rows, &|_| "")

@@ -226,7 +226,8 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
         acked_by: state.acked_by.as_deref(),
         point: point_body(&info.scope, point),
         reason: state.reason.as_ref().map(own),
-        text: (text.zh.is_some() || text.en.is_some()).then_some(text),
+        // Without a level it was never raised: its text would say what never was.
+        text: (level.is_some() && (text.zh.is_some() || text.en.is_some())).then_some(text),
     };
     let cause = match effect.cause {
         Cause::Sample(point) => {

@@ -24,6 +24,7 @@ use story::PARK;
 use tokio::runtime::Runtime;
 
 use super::Exit;
+use super::table::terminal_size;
 
 /// What the demo can be told.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -42,7 +43,12 @@ pub(super) struct Args {
 /// A port, a terminal or a folder could not be had, or nobody reads what is printed.
 pub(super) fn run(args: &Args, is_terminal: bool, out: &mut dyn Write) -> io::Result<Exit> {
     let runtime = Runtime::new()?;
-    let played = runtime.block_on(play(args, Screen::new(out, is_terminal)));
+    let size: Option<fn() -> _> = if is_terminal {
+        Some(terminal_size)
+    } else {
+        None
+    };
+    let played = runtime.block_on(play(args, Screen::new(out, size)));
     played.map_err(|error| match error.downcast::<io::Error>() {
         Ok(error) => error,
         Err(error) => io::Error::other(format!("{error:#}")),
@@ -52,7 +58,7 @@ pub(super) fn run(args: &Args, is_terminal: bool, out: &mut dyn Write) -> io::Re
 async fn play<W: Write>(args: &Args, mut screen: Screen<W>) -> anyhow::Result<Exit> {
     let hub = Hub::start(args.listen).await?;
     introduce(&hub, &mut screen)?;
-    let mut stage = Stage::new(&hub, screen);
+    let mut stage = Stage::new(hub.address, screen);
     stage.take_seat().await?;
     let center = Center::start(&hub).await?;
     stage.wait_for_gateway().await?;
@@ -65,14 +71,20 @@ async fn play<W: Write>(args: &Args, mut screen: Screen<W>) -> anyhow::Result<Ex
     Ok(stage.conclude(n_read)?)
 }
 
-/// Says how to look at it from outside.
+/// Says how to look at it from outside, by commands that can be copied as they are.
 fn introduce<W: Write>(hub: &Hub, screen: &mut Screen<W>) -> io::Result<()> {
     let address = hub.address;
     let (host, port) = (address.ip(), address.port());
+    // As it was called: under `cargo run` it is not on the PATH.
+    let program = std::env::args().next();
+    let program = program.as_deref().unwrap_or("fengsui");
     for text in [
-        format!("broker at mqtt://{address}, MQTT 5 and 3.1.1; from another terminal:"),
-        format!("  mosquitto_sub -V 5 -h {host} -p {port} -v -t 'fengsui/v1/{PARK}/+/alarm/#'"),
-        format!("  fengsui watch mqtt://{address} --park {PARK}"),
+        "A chemical park in one process: pretend sensors on real Modbus, an edge node, a broker, a gateway with rules for gas, dust, tailings and welding.".to_owned(),
+        format!("broker at mqtt://{address}, MQTT 5 and 3.1.1; try from another terminal:"),
+        format!(
+            "  mosquitto_sub -V 5 -q 1 -h {host} -p {port} -v -t 'fengsui/v1/{PARK}/+/alarm/#' -t 'fengsui/v1/{PARK}/+/gateway/status'"
+        ),
+        format!("  {program} watch mqtt://{address} --park {PARK} --check"),
         String::new(),
     ] {
         screen.say(&text)?;

@@ -2,6 +2,7 @@
 //!
 //! It knows colours and widths; when something is told is not its business.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -9,9 +10,8 @@ use std::io::{self, Write};
 use telemetry::{Quality, Value};
 
 use super::witness::{Event, Reading};
+use crate::cli::table::{cut, paint};
 
-/// The widest line below the story; longer ones would wrap and could not be taken back.
-const WIDTH: usize = 78;
 const RESET: &str = "\x1b[0m";
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
@@ -20,18 +20,18 @@ const BOLD: &str = "\x1b[1m";
 #[derive(Debug)]
 pub(super) struct Screen<W> {
     out: W,
-    /// Colours, and a list that is drawn again in its place.
-    is_terminal: bool,
+    /// The terminal's rows and columns; without a terminal there are neither colours nor a list.
+    size: Option<fn() -> (usize, usize)>,
     /// The lines below the story.
     below: Vec<String>,
 }
 
 impl<W: Write> Screen<W> {
     /// A screen; without a terminal there are plain lines only.
-    pub(super) fn new(out: W, is_terminal: bool) -> Self {
+    pub(super) fn new(out: W, size: Option<fn() -> (usize, usize)>) -> Self {
         Self {
             out,
-            is_terminal,
+            size,
             below: Vec::new(),
         }
     }
@@ -49,13 +49,17 @@ impl<W: Write> Screen<W> {
 
     /// An alarm event.
     pub(super) fn event(&mut self, at_ms: u64, event: &Event) -> io::Result<()> {
-        let line = self.alarm(event, &event.event);
-        self.scroll(&format!("{}   {line}", time(at_ms)))
+        let mut line = alarm(event, &event.event);
+        if let Some(by) = &event.by {
+            write!(line, " (by {by})").expect("a string takes all");
+        }
+        let mark = self.styled(paint(colour(event)), "●");
+        self.scroll(&format!("{}   {mark} {line}", time(at_ms)))
     }
 
     /// Something aside; on a terminal it is below the story already.
     pub(super) fn remark(&mut self, at_ms: u64, text: &str) -> io::Result<()> {
-        if self.is_terminal {
+        if self.size.is_some() {
             return Ok(());
         }
         self.scroll(&format!("{}   {text}", time(at_ms)))
@@ -67,31 +71,41 @@ impl<W: Write> Screen<W> {
         self.scroll(&line)
     }
 
-    /// The alarm list and some readings; nothing without a terminal.
+    /// The alarm list, the most severe first, and some readings; nothing without a terminal.
+    ///
+    /// A line that wrapped could not be taken back, and neither could a list that is higher than the terminal.
     pub(super) fn list<'e>(
         &mut self,
         alarms: impl Iterator<Item = &'e Event>,
         readings: &str,
     ) -> io::Result<()> {
-        if !self.is_terminal {
+        let Some(size) = self.size else {
             return Ok(());
-        }
-        let mut below = vec![self.styled(DIM, &"─".repeat(WIDTH))];
+        };
+        let (rows, columns) = size();
+        let mut alarms: Vec<&Event> = alarms.collect();
+        alarms.sort_by_key(|event| (Reverse(event.severity), &event.id));
+        let mut below = vec![
+            self.styled(DIM, &"─".repeat(columns)),
+            self.styled(DIM, &cut(readings, columns)),
+        ];
         for event in alarms {
             let state = if event.unknown {
                 "unknown"
             } else {
                 &event.state
             };
-            below.push(self.alarm(event, state));
+            let line = cut(&alarm(event, state), columns.saturating_sub(2));
+            let mark = self.styled(paint(colour(event)), "●");
+            below.push(format!("{mark} {line}"));
         }
-        below.push(self.styled(DIM, &cut(readings)));
+        below.truncate(rows.saturating_sub(1));
         if below == self.below {
             return Ok(());
         }
-        self.take_back()?;
+        let frame = self.without_list();
         self.below = below;
-        self.draw()
+        self.draw(frame)
     }
 
     /// Leaves the list where it is.
@@ -100,30 +114,8 @@ impl<W: Write> Screen<W> {
         self.out.flush()
     }
 
-    /// `● B yellow L1 raised  GT-101: …`
-    fn alarm(&self, event: &Event, word: &str) -> String {
-        let colour = event.colour.as_deref().unwrap_or("-");
-        let level = event.level.as_deref().unwrap_or("-");
-        let mut what = event
-            .text
-            .as_ref()
-            .map_or_else(|| event.id.clone(), |text| text.en.clone());
-        if let Some(by) = &event.by {
-            write!(what, " ({by})").expect("a string takes all");
-        }
-        let head = format!("{} {colour:<6} {level:<6} {word:<14} ", event.letter);
-        let room = WIDTH.saturating_sub(head.chars().count() + 2);
-        let what: String = if self.is_terminal {
-            what.chars().take(room).collect()
-        } else {
-            what
-        };
-        let mark = self.styled(code_of(colour), "●");
-        format!("{mark} {head}{what}")
-    }
-
     fn styled(&self, code: &str, text: &str) -> String {
-        if self.is_terminal && !code.is_empty() {
+        if self.size.is_some() && !code.is_empty() {
             format!("{code}{text}{RESET}")
         } else {
             text.to_owned()
@@ -131,24 +123,42 @@ impl<W: Write> Screen<W> {
     }
 
     fn scroll(&mut self, line: &str) -> io::Result<()> {
-        self.take_back()?;
-        writeln!(self.out, "{line}")?;
-        self.draw()
+        let mut frame = self.without_list();
+        frame.push_str(line);
+        frame.push('\n');
+        self.draw(frame)
     }
 
-    fn take_back(&mut self) -> io::Result<()> {
+    /// What takes the list off the terminal.
+    fn without_list(&self) -> String {
         if self.below.is_empty() {
-            return Ok(());
+            String::new()
+        } else {
+            format!("\x1b[{}A\x1b[J", self.below.len())
         }
-        write!(self.out, "\x1b[{}A\x1b[J", self.below.len())
     }
 
-    fn draw(&mut self) -> io::Result<()> {
+    /// Ends a frame with the list; it is written at once, so that nothing flickers.
+    fn draw(&mut self, mut frame: String) -> io::Result<()> {
         for line in &self.below {
-            writeln!(self.out, "{line}")?;
+            frame.push_str(line);
+            frame.push('\n');
         }
+        self.out.write_all(frame.as_bytes())?;
         self.out.flush()
     }
+}
+
+fn colour(event: &Event) -> &str {
+    event.colour.as_deref().unwrap_or("-")
+}
+
+/// `B yellow L1 raised  GT-101: …`
+fn alarm(event: &Event, word: &str) -> String {
+    let level = event.level.as_deref().unwrap_or("-");
+    let what = event.text.as_ref().map_or(&event.id, |text| &text.en);
+    let (letter, colour) = (&event.letter, colour(event));
+    format!("{letter} {colour:<6} {level:<6} {word:<14} {what}")
 }
 
 /// Some readings on one line, as `GT-101 4.1 %LEL`; `shown` are point and label.
@@ -159,14 +169,14 @@ pub(super) fn readings(readings: &BTreeMap<String, Reading>, shown: &[(&str, &st
             Some(Value::Number(number)) => format!("{number:.1}"),
             Some(Value::Bool(true)) => "on".to_owned(),
             Some(Value::Bool(false)) => "off".to_owned(),
-            None => "?".to_owned(),
+            None => reading.quality.word().to_owned(),
         };
         let unit = match (reading.value, reading.unit.as_deref()) {
             (Some(_), Some("Cel")) => " °C".to_owned(),
             (Some(_), Some(unit)) => format!(" {unit}"),
             _ => String::new(),
         };
-        let doubt = if reading.quality == Quality::GOOD {
+        let doubt = if reading.value.is_none() || reading.quality == Quality::GOOD {
             ""
         } else {
             "!"
@@ -176,23 +186,8 @@ pub(super) fn readings(readings: &BTreeMap<String, Reading>, shown: &[(&str, &st
     shown.iter().filter_map(one).collect::<Vec<_>>().join("  ")
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(WIDTH).collect()
-}
-
 fn time(at_ms: u64) -> String {
     format!("{:>3}.{} s", at_ms / 1_000, at_ms % 1_000 / 100)
-}
-
-/// The terminal's code for an alarm colour.
-fn code_of(colour: &str) -> &'static str {
-    match colour {
-        "red" => "\x1b[31m",
-        "orange" => "\x1b[38;5;208m",
-        "yellow" => "\x1b[33m",
-        "blue" => "\x1b[34m",
-        _ => "",
-    }
 }
 
 #[cfg(test)]
@@ -212,7 +207,8 @@ mod tests {
         tell: impl Fn(&mut Screen<&mut Vec<u8>>) -> io::Result<()>,
     ) -> String {
         let mut out = Vec::new();
-        tell(&mut Screen::new(&mut out, is_terminal)).expect("a vector takes all");
+        let size: Option<fn() -> _> = if is_terminal { Some(|| (6, 60)) } else { None };
+        tell(&mut Screen::new(&mut out, size)).expect("a vector takes all");
         String::from_utf8(out).expect("text")
     }
 
@@ -241,6 +237,26 @@ mod tests {
             .expect("three lines are taken back");
         assert!(after.starts_with("a line\n"), "{after:?}");
         assert_eq!(after.lines().count(), 4, "{after:?}");
+    }
+
+    #[test]
+    fn the_list_has_the_most_severe_first_and_no_line_that_the_terminal_would_break() {
+        let told = shown(true, |screen| {
+            let alarms = [400, 600, 800, 1_000, 700].map(|severity| Event {
+                id: format!("u/{severity}/r"),
+                severity: Some(severity),
+                text: None,
+                ..event()
+            });
+            screen.list(alarms.iter(), &"GT-101 30.1 %LEL  ".repeat(9))
+        });
+        let plain = told.replace(RESET, "").replace(DIM, "");
+        let lines: Vec<&str> = plain.lines().collect();
+        assert_eq!(lines.len(), 5, "{plain}");
+        assert!(lines[..2].iter().all(|line| line.chars().count() == 60));
+        for (line, id) in lines[2..].iter().zip(["u/1000/r", "u/800/r", "u/700/r"]) {
+            assert!(line.ends_with(id), "{plain}");
+        }
     }
 
     #[test]
@@ -278,6 +294,6 @@ mod tests {
             &all,
             &[("u/a", "TT"), ("u/b", "GT"), ("u/x", "X"), ("u/c", "FAN")],
         );
-        assert_eq!(told, "TT 45.0 °C  GT ?!  FAN on");
+        assert_eq!(told, "TT 45.0 °C  GT not-connected  FAN on");
     }
 }

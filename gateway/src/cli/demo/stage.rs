@@ -3,19 +3,21 @@
 //! It drives the witness's session; what a message means is the witness's, how it looks the screen's.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
 use host::mqtt::{Event, Options, Session};
 use telemetry::topic::{Filter, SiteFilter};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use super::chain::{Center, Chain, Committed, Hub};
+use super::chain::{Center, Chain, Committed};
 use super::expected::{EXPECTED, check};
 use super::screen::{self, Screen};
 use super::story::{Act, BEATS, END_MS, ENTERPRISE, PARK, Seen};
-use super::witness::{News, Witness};
+use super::witness::{self, News, Witness};
 use crate::cli::Exit;
 
 /// The points whose readings are shown, and what they are called there.
@@ -47,9 +49,9 @@ pub(super) struct Stage<W> {
 
 impl<W: Write> Stage<W> {
     /// A stage whose witness is not connected yet.
-    pub(super) fn new(hub: &Hub, screen: Screen<W>) -> Self {
-        let host = hub.address.ip().to_string();
-        let mut options = Options::new(host, hub.address.port(), "demo-witness");
+    pub(super) fn new(broker: SocketAddr, screen: Screen<W>) -> Self {
+        let host = broker.ip().to_string();
+        let mut options = Options::new(host, broker.port(), "demo-witness");
         options.receive_maximum = 1_000;
         Self {
             screen,
@@ -98,7 +100,10 @@ impl<W: Write> Stage<W> {
     ) -> io::Result<()> {
         let mut beats = BEATS.iter().peekable();
         let mut next_readings = READINGS_MS;
-        let mut interrupted = pin!(tokio::signal::ctrl_c());
+        let (mut interrupted, mut terminated) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
         let mut tick = tokio::time::interval(TICK);
         loop {
             let at_ms = chain.plant.elapsed_ms();
@@ -110,9 +115,11 @@ impl<W: Write> Stage<W> {
             }
             if at_ms >= END_MS && self.told.is_none() {
                 self.told = Some(self.witness.seen.clone());
-            }
-            if once && self.told.is_some() {
-                return Ok(());
+                if once {
+                    return Ok(());
+                }
+                self.screen
+                    .say("The story is over; the plant goes on until Ctrl-C, which also tells the count.")?;
             }
             let told = screen::readings(&self.witness.readings, &SHOWN);
             if at_ms >= next_readings {
@@ -122,7 +129,8 @@ impl<W: Write> Stage<W> {
             self.screen.list(self.witness.standing.values(), &told)?;
             tokio::select! {
                 event = self.session.next() => self.handle(event, at_ms)?,
-                _ = &mut interrupted => return Ok(()),
+                _ = interrupted.recv() => return Ok(()),
+                _ = terminated.recv() => return Ok(()),
                 _ = tick.tick() => {}
             }
         }
@@ -233,14 +241,81 @@ impl<W: Write> Stage<W> {
                     .witness
                     .handle_message(&message.topic, &message.payload, at_ms);
                 match news {
-                    Some(News::Event(event)) => self.screen.event(at_ms, &event)?,
+                    Some(News::Event(event)) if is_told(&event) => {
+                        self.screen.event(at_ms, &event)?;
+                    }
+                    Some(News::Event(_)) | None => {}
                     Some(News::Broken(what)) => self.screen.complain(&what)?,
-                    None => {}
                 }
             }
             Event::Lost(loss) => self.screen.complain(&loss.to_string())?,
             Event::Subscribed { .. } | Event::Acked { .. } => {}
         }
         Ok(())
+    }
+}
+
+/// True for what a person wants to hear of: not the beginning of an epoch, and not that a normal alarm is unknown or known.
+fn is_told(event: &witness::Event) -> bool {
+    let is_normal = event.letter == "A";
+    event.event != "epoch" && !(is_normal && matches!(&*event.event, "unknown" | "known"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::demo::expected::Expected;
+
+    /// What is seen when everything comes in the middle of its time.
+    fn whole_story() -> Vec<Seen> {
+        let seen = |wanted: &Expected| Seen {
+            at_ms: u64::midpoint(wanted.from_ms, wanted.to_ms),
+            id: wanted.id.to_owned(),
+            event: wanted.event.to_owned(),
+            level: wanted.level.map(str::to_owned),
+            letter: wanted.letter.to_owned(),
+        };
+        EXPECTED.iter().map(seen).collect()
+    }
+
+    /// How a story ends that was told so, when 10 samples were read.
+    fn end(told: Option<Vec<Seen>>, n_committed: u64) -> (Exit, String) {
+        let mut out = Vec::new();
+        let screen = Screen::new(&mut out, None);
+        let mut stage = Stage::new(([127, 0, 0, 1], 1).into(), screen);
+        stage.told = told;
+        stage.committed.live = n_committed;
+        let exit = stage.conclude(10).expect("a vector takes all");
+        (exit, String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn a_story_that_came_true_with_nothing_lost_is_done() {
+        let (exit, said) = end(Some(whole_story()), 10);
+        assert_eq!(exit, Exit::Done, "{said}");
+        assert!(said.ends_with("lost: 0\nthe story came true\n"), "{said}");
+    }
+
+    #[test]
+    fn the_answer_is_no_whichever_event_is_missing() {
+        for (index, wanted) in EXPECTED.iter().enumerate() {
+            let mut told = whole_story();
+            told.remove(index);
+            let (exit, said) = end(Some(told), 10);
+            assert_eq!(exit, Exit::No, "{said}");
+            assert!(said.contains(wanted.id), "{said}");
+            assert!(said.ends_with("\nthe story did not come true\n"), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_answer_is_no_when_a_sample_is_lost_or_the_story_was_broken_off() {
+        let (exit, said) = end(Some(whole_story()), 9);
+        assert_eq!(exit, Exit::No);
+        assert!(said.contains("\nlost: 1\n"), "{said}");
+        assert!(said.ends_with("\nthe story did not come true\n"), "{said}");
+        let (exit, said) = end(None, 10);
+        assert_eq!(exit, Exit::No);
+        assert!(said.ends_with("\nthe story was broken off\n"), "{said}");
     }
 }

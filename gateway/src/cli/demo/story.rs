@@ -60,7 +60,7 @@ const fn act(at_ms: u64, text: &'static str, act: Act) -> Beat {
 }
 
 /// What is told and done, by time.
-pub(super) const BEATS: [Beat; 22] = [
+pub(super) const BEATS: [Beat; 25] = [
     tell(
         500,
         "Two Modbus buses of pretend sensors are polled; everything is normal.",
@@ -74,6 +74,7 @@ pub(super) const BEATS: [Beat; 22] = [
         11_000,
         "GT-101 is past 25 %LEL. Level 1 needs it to hold for 5 s.",
     ),
+    tell(14_000, "GT-102, further down the wind, gets a share of it."),
     tell(
         19_500,
         "GT-101 is past 50 %LEL. Level 2 needs 2 s, and latches.",
@@ -82,14 +83,17 @@ pub(super) const BEATS: [Beat; 22] = [
         20_000,
         "The fan of the polishing shop's dust collector stops.",
     ),
-    tell(24_000, "The collector's hopper warms, fan or no fan."),
+    tell(
+        24_000,
+        "Without the fan, dust smoulders in the collector's hopper, which warms.",
+    ),
     tell(
         28_000,
         "The leak is closed. GT-101 falls; its alarm waits for 30 s below the limit.",
     ),
     tell(
         30_000,
-        "Four piezometers of the tailings dam come within 8 m of the surface, one after the other.",
+        "Four piezometers of the tailings dam come within 8 m of the surface, one after the other. Blue needs that to hold for 10 s.",
     ),
     tell(40_000, "The welder at WM-1 logs out."),
     tell(
@@ -119,12 +123,23 @@ pub(super) const BEATS: [Beat; 22] = [
         "The node's uplink is cut. It goes on polling and keeps every sample.",
         Act::Pull,
     ),
+    tell(
+        73_500,
+        "Nothing comes from its points any more: what stands becomes unknown, and so does what was normal, which is not listed here.",
+    ),
     act(
         82_000,
         "The uplink is back: live values first, then what was kept.",
         Act::PutBack,
     ),
-    tell(90_000, "Everything that was read has arrived."),
+    tell(
+        86_500,
+        "What was kept came too late for a siren: it is stored, and an alarm that it would have raised is told as historical.",
+    ),
+    tell(
+        90_000,
+        "Nobody has answered the other alarms: they stand as they are.",
+    ),
 ];
 
 /// An alarm event as a subscriber saw it.

@@ -28,6 +28,8 @@ pub(super) struct Event {
     pub(super) level: Option<String>,
     /// The colour of its level.
     pub(super) colour: Option<String>,
+    /// 1 to 1000.
+    pub(super) severity: Option<u16>,
     /// Who did it.
     pub(super) by: Option<String>,
     /// What is said to people.

@@ -6,13 +6,12 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use rustix::termios::tcgetwinsize;
 use serde_json::json;
 use telemetry::UtcMs;
 
 use super::words;
 use crate::alarm::message::reading;
-use crate::cli::table::{cut, lines, paint};
+use crate::cli::table::{cut, lines, paint, terminal_size};
 use crate::watch::{AlarmView, News, Problem, Site, Standing, Watch};
 
 const RESET: &str = "\x1b[0m";
@@ -144,7 +143,7 @@ impl<'a> Show<'a> {
             return Ok(());
         }
         screen.next_draw = now.plus_ms(DRAW_MS);
-        let (height, width) = size();
+        let (height, width) = terminal_size();
         let drawn = screen.page(height, width, wall, watch);
         let mut page = "\x1b[H".to_owned();
         for (at, (code, line)) in drawn.iter().enumerate() {
@@ -179,7 +178,7 @@ impl<'a> Show<'a> {
             writeln!(self.out, "{}", words::tame(&words::site(site)))?;
             if is_screen {
                 for (code, line) in table(site, at) {
-                    writeln!(self.out, "{code}{}{RESET}", cut(&line, size().1))?;
+                    writeln!(self.out, "{code}{}{RESET}", cut(&line, terminal_size().1))?;
                 }
             }
         }
@@ -286,15 +285,6 @@ impl Screen {
         // A terminal of one column has room for nothing.
         if width == 0 { Vec::new() } else { head }
     }
-}
-
-/// How many rows and columns the terminal has now.
-fn size() -> (usize, usize) {
-    let size = tcgetwinsize(io::stdout()).ok();
-    let size = size.filter(|size| size.ws_row > 0 && size.ws_col > 0);
-    size.map_or((24, 80), |size| {
-        (usize::from(size.ws_row), usize::from(size.ws_col))
-    })
 }
 
 /// `21:04:29`

@@ -246,6 +246,34 @@ impl World {
             }
         }
     }
+
+    /// What must hold in the end.
+    fn check(&mut self) -> Result<(), TestCaseError> {
+        self.settle();
+        let (packs, gone) = logged(&self.out, self.durable);
+        let unique: BTreeSet<_> = packs.iter().copied().collect();
+        prop_assert_eq!(unique.len(), packs.len(), "a pack twice");
+        for id in &self.formed {
+            prop_assert!(
+                unique.contains(id) || self.given_up.contains(id),
+                "{:?} is lost",
+                id
+            );
+        }
+        prop_assert!(gone.is_subset(&self.given_up));
+        prop_assert_eq!(self.held.len(), 0, "all is acknowledged");
+        let samples: BTreeSet<_> = self
+            .out
+            .samples()
+            .iter()
+            .map(|logged| logged.sample.value.map(|value| value.as_f64().to_bits()))
+            .collect();
+        prop_assert_eq!(samples.len(), packs.len());
+        if let Some(ack) = self.ingest.nodes[0].durable.ack() {
+            prop_assert_eq!(ack.missing, Vec::new());
+        }
+        Ok(())
+    }
 }
 
 /// The packs in the log as far as it is on disk, and those that it has as given up.
@@ -312,19 +340,22 @@ proptest! {
         for step in &steps {
             world.step(step);
         }
-        world.settle();
-        let (packs, gone) = logged(&world.out, world.durable);
-        let unique: BTreeSet<_> = packs.iter().copied().collect();
-        prop_assert_eq!(unique.len(), packs.len(), "a pack twice");
-        for id in &world.formed {
-            prop_assert!(unique.contains(id) || world.given_up.contains(id), "{:?} is lost", id);
-        }
-        prop_assert!(gone.is_subset(&world.given_up));
-        prop_assert_eq!(world.held.len(), 0, "all is acknowledged");
-        let samples: BTreeSet<_> = world.out.samples().iter().map(|logged| logged.sample.value.map(|value| value.as_f64().to_bits())).collect();
-        prop_assert_eq!(samples.len(), packs.len());
-        if let Some(ack) = world.ingest.nodes[0].durable.ack() {
-            prop_assert_eq!(ack.missing, Vec::new());
+        world.check()?;
+    }
+
+    #[test]
+    fn a_stop_of_the_gateway_at_every_step_changes_none_of_that(
+        steps in prop::collection::vec(any_step(), 1..60),
+        keep: usize,
+        with_snapshot: bool,
+    ) {
+        for at in 0..=steps.len() {
+            let mut world = World::new();
+            let (before, after) = steps.split_at(at);
+            before.iter().for_each(|step| world.step(step));
+            world.stop_gateway(keep, with_snapshot);
+            after.iter().for_each(|step| world.step(step));
+            world.check()?;
         }
     }
 }
