@@ -100,6 +100,11 @@ impl Event {
         id_of(self.lead())
     }
 
+    /// True for the first event of an epoch.
+    pub(crate) fn is_epoch(&self) -> bool {
+        self.id().ends_with("/sys.epoch")
+    }
+
     /// `"id":…,"site":…,"occurrence":…`
     pub(crate) fn lead(&self) -> &str {
         let text = self.text();

@@ -29,6 +29,7 @@ pub fn recover<I: Iterator<Item = Entry>>(
     mut entries: impl FnMut() -> I,
     log_end: u64,
 ) -> Recovered {
+    let mut entries = || without_cut_turns(entries());
     let voids: Vec<(u64, u64)> = entries()
         .filter_map(|entry| match entry {
             Entry::Turn {
@@ -58,6 +59,20 @@ pub fn recover<I: Iterator<Item = Entry>>(
     let at = &mut recovered.at;
     at.acked = at.acked.min(at.place);
     recovered
+}
+
+/// Leaves out a turn that a stop cut short: it counts once the event of its epoch stands behind it, and until then it has not happened.
+fn without_cut_turns(entries: impl Iterator<Item = Entry>) -> impl Iterator<Item = Entry> {
+    let mut entries = entries.peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let entry = entries.next()?;
+            let begins = |next: &Entry| matches!(next, Entry::Event(event) if event.is_epoch());
+            if !matches!(entry, Entry::Turn { .. }) || entries.peek().is_some_and(begins) {
+                return Some(entry);
+            }
+        }
+    })
 }
 
 /// What makes two drafts the same.
@@ -128,7 +143,7 @@ impl Recovered {
         let draft = event.draft();
         let print = fingerprint(&draft.lead, &draft.tail, &draft.rest);
         // An epoch's event is of no record; it stands at the offset of the one before.
-        if !event.id().ends_with("/sys.epoch") {
+        if !event.is_epoch() {
             self.known.insert(log_place, print);
         }
     }

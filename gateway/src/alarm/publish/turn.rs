@@ -162,7 +162,7 @@ impl Publisher {
                 continue;
             }
             // An epoch that was never told is not told again.
-            if !event.id().ends_with("/sys.epoch") {
+            if !event.is_epoch() {
                 let log_place = (event.position, event.index);
                 self.number(&event.draft(), log_place.0, log_place.1, event.place, now);
             }

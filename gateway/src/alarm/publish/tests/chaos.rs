@@ -61,8 +61,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     proptest::collection::vec(op, 1..60)
 }
 
-fn run(ops: Vec<Op>) {
-    let mut world = World::new();
+fn run(world: &mut World, ops: impl IntoIterator<Item = Op>) {
     let mut backup: Option<Disk> = None;
     for op in ops {
         match op {
@@ -142,7 +141,73 @@ fn run(ops: Vec<Op>) {
             }
         }
     }
-    world.check();
+}
+
+/// A life in which the line loses, doubles and reorders, the disk is slow, and the gateway, the broker and a subscriber go and come.
+fn a_hard_life() -> Vec<Op> {
+    use Op::{
+        Arrives, BrokerForgets, Checkpoint, Commit, Connect, Cut, Durable, Kill, Snapshot,
+        SubscriberComes, SubscriberLeaves, Takes, Tick,
+    };
+    let turns = |count: usize| (0..count).flat_map(|_| [Takes(2), Arrives(2)]);
+    let mut life = vec![Connect(4)];
+    life.extend(turns(12));
+    life.extend([Commit(vec![(Some(0), true), (Some(1), true)]), Durable(255)]);
+    life.extend(turns(2));
+    // Taken and never answered: the next session sends it again.
+    life.extend([
+        Commit(vec![(Some(2), true)]),
+        Durable(255),
+        Takes(1),
+        Cut(2),
+        Connect(3),
+    ]);
+    life.extend(turns(12));
+    // A slow disk: effects leave without it, and the log loses them.
+    life.extend([Commit(vec![(Some(0), false), (None, false)]), Tick(25)]);
+    life.extend(turns(4));
+    life.extend([Kill(0), Connect(4)]);
+    life.extend(turns(16));
+    life.extend([Commit(vec![(Some(3), true)]), Durable(255), Checkpoint]);
+    life.extend(turns(8));
+    life.extend([
+        SubscriberLeaves,
+        Commit(vec![(Some(1), false)]),
+        Durable(255),
+        Cut(0),
+        SubscriberComes,
+        Connect(2),
+    ]);
+    life.extend(turns(16));
+    life.extend([
+        Snapshot,
+        Commit(vec![(Some(4), true)]),
+        Durable(255),
+        BrokerForgets,
+        Connect(4),
+        Tick(20_000),
+    ]);
+    life.extend(turns(20));
+    life
+}
+
+#[test]
+fn a_stop_at_every_step_of_a_hard_life_leaves_the_table_true_and_the_chain_unbroken() {
+    for keep in [0, 64, 128, 192, 255] {
+        let mut n_stops = 0;
+        loop {
+            let mut world = World::new();
+            world.fuse = Some((n_stops, keep));
+            run(&mut world, a_hard_life());
+            let came_to_its_end = world.fuse.is_some();
+            world.check();
+            if came_to_its_end {
+                break;
+            }
+            n_stops += 1;
+        }
+        assert!(n_stops > 100, "{n_stops} steps are no life");
+    }
 }
 
 proptest! {
@@ -150,6 +215,8 @@ proptest! {
 
     #[test]
     fn whatever_breaks_the_table_ends_true_and_the_chain_unbroken(ops in ops()) {
-        run(ops);
+        let mut world = World::new();
+        run(&mut world, ops);
+        world.check();
     }
 }
