@@ -111,8 +111,12 @@ fn play() -> Played {
     ]
     .map(|command| invite(&command));
     let mut watch = invite(&watch);
-    let (before, line) = demo.lines_to("normal", PATIENCE).unwrap();
+    let (before, _) = demo.lines_to("normal", PATIENCE).unwrap();
     let kept = keep_log(folder.path());
+    let (mut story, line) = demo.lines_to("Nobody has answered", PATIENCE).unwrap();
+    story.push_str(&line);
+    // It waits for the gateway's next word; after the demo there would be none.
+    watch.terminate();
     let (code, after) = demo.ending(PATIENCE);
     let heard = subscribers.each_mut().map(|subscriber| {
         subscriber.terminate();
@@ -124,10 +128,9 @@ fn play() -> Played {
                 .collect(),
         )
     });
-    watch.terminate();
     Played {
         code,
-        said: format!("{before}{line}\n{after}"),
+        said: format!("{before}{story}\n{after}"),
         heard,
         watched: watch.ending(PATIENCE),
         log: read_all(kept.path()),

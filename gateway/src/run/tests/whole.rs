@@ -15,6 +15,8 @@ use crate::run::{Gateway, start};
 /// Nothing here takes that long on a machine that works.
 const LIMIT: Duration = Duration::from_secs(30);
 
+const FIRST: PackId = PackId { boot: 7, seq: 1 };
+
 /// A client of the gateway's broker: a node and a regulator in one.
 struct Client {
     session: Session,
@@ -89,10 +91,10 @@ impl Client {
     }
 }
 
-fn online(boot: u64) -> Vec<u8> {
+pub(super) fn online(oldest: PackId, boot: u64) -> Vec<u8> {
     body::encode(&NodeStatus {
         state: NodeState::Online,
-        oldest_held: Some(PackId { boot, seq: 1 }),
+        oldest_held: Some(oldest),
         ..NodeStatus::will("n1", boot)
     })
 }
@@ -107,7 +109,7 @@ async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
     client
         .message("gateway/status", &[r#""alarm_state":"known""#])
         .await;
-    client.send("edge/n1/status", online(7));
+    client.send("edge/n1/status", online(FIRST, 7));
     let now = clock.read().wall;
     client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 21.0)]));
     client
@@ -141,7 +143,7 @@ async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
     client.message("alarm/state/tank/gt-1/high", &words).await;
     // The same pack again is known; the next one is not.
     client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 99.0)]));
-    client.send("edge/n1/status", online(7));
+    client.send("edge/n1/status", online(FIRST, 7));
     let now = clock.read().wall;
     client.send("edge/n1/telemetry", pack(7, 2, "gt-1", &[(now, 1.0)]));
     client
