@@ -74,7 +74,7 @@ pub(super) const BEATS: [Beat; 25] = [
         11_000,
         "GT-101 is past 25 %LEL. Level 1 needs it to hold for 5 s.",
     ),
-    tell(14_000, "GT-102, further down the wind, gets a share of it."),
+    tell(14_000, "GT-102, downwind, gets a share of it."),
     tell(
         19_500,
         "GT-101 is past 50 %LEL. Level 2 needs 2 s, and latches.",

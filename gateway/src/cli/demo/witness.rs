@@ -118,7 +118,9 @@ impl Witness {
             level: event.level.clone(),
             letter: event.letter.clone(),
         });
-        if event.letter == "A" {
+        if event.event == "historical" {
+            // It speaks of the past and touches no state.
+        } else if event.letter == "A" {
             self.standing.remove(&event.id);
         } else {
             self.standing.insert(event.id.clone(), event.clone());
@@ -232,7 +234,10 @@ mod tests {
             assert!(matches!(news, Some(News::Event(_))), "{news:?}");
             assert_eq!(witness.standing.len(), standing);
         }
-        assert_eq!((witness.seen[0].at_ms, witness.seen.len()), (1_500, 3));
+        let past = br#"{"id":"u/a/r","event":"historical","letter":"B","state":"s","unknown":false,"level":"L1"}"#;
+        witness.handle_message(topic, past, 1_500);
+        assert!(witness.standing.is_empty(), "what is past stands again");
+        assert_eq!((witness.seen[0].at_ms, witness.seen.len()), (1_500, 4));
     }
 
     #[test]
