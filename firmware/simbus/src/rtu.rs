@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::io::Errno;
-use rustix::pipe::pipe;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
@@ -33,17 +33,22 @@ pub(crate) struct Line(#[allow(dead_code, reason = "it is held, not used")] Owne
 
 /// Opens a pseudo-terminal and serves it on a thread of its own.
 pub(crate) fn start(control: Control, baud: u32) -> io::Result<(PathBuf, Line, Ended)> {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    // A child of this process that held an end would keep the line up after it was pulled.
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&ours)?;
     unlockpt(&ours)?;
     let name = ptsname(&ours, Vec::new())?.into_bytes();
     let path = PathBuf::from(std::ffi::OsString::from_vec(name));
-    let theirs = open(&path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
+    let theirs = open(
+        &path,
+        OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let mut settings = tcgetattr(&theirs)?;
     settings.make_raw();
     tcsetattr(&theirs, OptionalActions::Now, &settings)?;
     fcntl_setfl(&ours, OFlags::RDWR | OFlags::NONBLOCK)?;
-    let (stop, held) = pipe()?;
+    let (stop, held) = pipe_with(PipeFlags::CLOEXEC)?;
     let wire = Wire::new(control, baud);
     let ended = supervise::thread("simbus-rtu", move || {
         if let Err(error) = serve(wire, &ours, &stop) {

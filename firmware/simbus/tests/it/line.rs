@@ -177,3 +177,21 @@ async fn an_adapter_that_is_replugged_has_the_same_name() {
     bus.shutdown().await;
     assert!(!link.exists());
 }
+
+#[tokio::test]
+async fn a_program_that_was_started_beside_the_line_does_not_keep_it_up() {
+    let mut bus = start(BAUD);
+    let mut port = open(&bus);
+    // It lives until its input ends, and has whatever it was not kept from having.
+    let mut child = std::process::Command::new("cat")
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("cat is everywhere");
+    let pulled = tokio::time::timeout(Duration::from_secs(10), bus.unplug()).await;
+    let mut byte = [0];
+    let read = tokio::time::timeout(Duration::from_secs(10), port.read(&mut byte)).await;
+    drop(child.stdin.take());
+    child.wait().expect("it ends");
+    assert!(matches!(pulled, Ok(Ok(()))), "{pulled:?}");
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+}
