@@ -42,6 +42,7 @@ impl Line {
         let config = SweepConfig {
             groups: plan.groups.iter().map(group).collect(),
             probes: (0..bus.slaves.len()).map(probe).collect(),
+            timeout_ms: bus.timeout_ms,
             lateness_ms: bus.lateness_ms,
             back_off,
         };

@@ -2,6 +2,7 @@
 //!
 //! Groups of requests come due by their period, and the earliest deadline goes first; a slave that stays silent is left
 //! alone for a growing pause; after a time-out the line is kept quiet, so that no late answer is taken for the next one.
+//! That quiet costs the whole bus, so a slave that may fail again is asked when the others have just been read.
 //! Knows no bytes, no values and no points; time is milliseconds since boot.
 
 mod back_off;
@@ -36,6 +37,9 @@ pub(crate) struct SweepConfig {
     pub(crate) groups: Vec<Group>,
     /// For each slave of the bus, the request that asks least; none for a slave without requests.
     pub(crate) probes: Vec<Option<usize>>,
+    /// How long an answer is waited for.
+    pub(crate) timeout_ms: u64,
+    /// How long the line is kept quiet after a request that got no clean answer.
     pub(crate) lateness_ms: u64,
     pub(crate) back_off: BackOffConfig,
 }
@@ -216,12 +220,13 @@ impl Sweep {
             let until = due.map_or(until, |due| due.min(until));
             return Step::Idle { until: Some(until) };
         }
-        let begun = self.passes.iter().position(|pass| pass.next.is_some());
-        let group = begun.or_else(|| self.earliest_deadline(mono));
-        let probe = self.probe_due(mono);
+        let group = self.most_urgent(mono);
         // A probe of a slave that may be dead waits until nothing else does, or until it has waited for a whole pause.
+        let probe = self
+            .probe_due(mono)
+            .filter(|probe| self.may_probe(*probe, mono));
         let (slave, request, group) = match (group, probe) {
-            (Some(_), Some((slave, overdue))) if overdue => self.probe(slave),
+            (Some(_), Some(slave)) if self.has_waited_a_pause(slave, mono) => self.probe(slave),
             (Some(group), _) => {
                 let Group {
                     slave, requests, ..
@@ -229,10 +234,10 @@ impl Sweep {
                 let request = self.passes[group].next.unwrap_or(requests.start);
                 (*slave, request, Some(group))
             }
-            (None, Some((slave, _))) => self.probe(slave),
+            (None, Some(slave)) => self.probe(slave),
             (None, None) => {
                 return Step::Idle {
-                    until: self.next_time(),
+                    until: self.next_time(mono),
                 };
             }
         };
@@ -370,26 +375,63 @@ impl Sweep {
         (mono < until).then_some(until)
     }
 
-    /// Of the groups that are due, the one whose period ends first.
-    fn earliest_deadline(&self, mono: u64) -> Option<usize> {
-        let due = self.config.groups.iter().zip(&self.passes).enumerate();
-        due.filter(|(_, (group, pass))| {
-            pass.due <= mono && !self.slaves[group.slave].back_off.is_open()
+    /// The pass under way, else of the groups that are due the one whose period ends first.
+    /// A slave whose last answer was broken has a period more, and goes behind the others.
+    fn most_urgent(&self, mono: u64) -> Option<usize> {
+        let due = self
+            .live()
+            .filter(|(_, _, pass)| pass.next.is_some() || pass.due <= mono);
+        due.min_by_key(|(_, group, pass)| {
+            let is_doubtful = self.slaves[group.slave].state == SlaveState::Garbled;
+            let periods = if is_doubtful { 2 } else { 1 };
+            let is_under_way = pass.next.is_some() && !is_doubtful;
+            (
+                !is_under_way,
+                pass.due + periods * group.period_ms,
+                is_doubtful,
+            )
         })
-        .min_by_key(|(_, (group, pass))| pass.due + group.period_ms)
-        .map(|(idx, _)| idx)
+        .map(|(idx, ..)| idx)
     }
 
-    /// The slave whose pause ended first, and whether it waited for its probe as long as it was left alone.
-    fn probe_due(&self, mono: u64) -> Option<(usize, bool)> {
+    /// The groups of slaves that are not left alone.
+    fn live(&self) -> impl Iterator<Item = (usize, &Group, &Pass)> {
+        let groups = self.config.groups.iter().zip(&self.passes).enumerate();
+        groups
+            .map(|(idx, (group, pass))| (idx, group, pass))
+            .filter(|(_, group, _)| !self.slaves[group.slave].back_off.is_open())
+    }
+
+    /// The slave whose pause ended first.
+    fn probe_due(&self, mono: u64) -> Option<usize> {
         let open = self.slaves.iter().enumerate().filter(|(idx, slave)| {
             slave.back_off.is_open()
                 && slave.back_off.until() <= mono
                 && self.config.probes[*idx].is_some()
         });
-        let (idx, slave) = open.min_by_key(|(_, slave)| slave.back_off.until())?;
-        let waited = mono - slave.back_off.until();
-        Some((idx, waited >= slave.back_off.pause_ms()))
+        open.min_by_key(|(_, slave)| slave.back_off.until())
+            .map(|(idx, _)| idx)
+    }
+
+    /// Whether a probe that fails would cost nobody a reading, or has waited long enough for such a moment.
+    fn may_probe(&self, slave: usize, mono: u64) -> bool {
+        let end = mono + self.config.timeout_ms + self.config.lateness_ms;
+        // What is read after it takes time too: a quarter of a period.
+        let is_harmless = self
+            .live()
+            .all(|(_, group, pass)| end <= pass.due + group.period_ms * 3 / 4);
+        is_harmless || mono >= self.probe_by(slave)
+    }
+
+    /// When a probe has seen the others being read, and no better moment will come.
+    fn probe_by(&self, slave: usize) -> u64 {
+        let periods = self.live().map(|(_, group, _)| group.period_ms);
+        self.slaves[slave].back_off.until() + periods.min().unwrap_or(0)
+    }
+
+    fn has_waited_a_pause(&self, slave: usize, mono: u64) -> bool {
+        let back_off = &self.slaves[slave].back_off;
+        mono >= back_off.until() + back_off.pause_ms()
     }
 
     fn probe(&self, slave: usize) -> (usize, usize, Option<usize>) {
@@ -397,15 +439,16 @@ impl Sweep {
         (slave, request, None)
     }
 
-    /// When something comes due.
-    fn next_time(&self) -> Option<u64> {
+    /// When something comes due, seen from a time when nothing is.
+    fn next_time(&self, mono: u64) -> Option<u64> {
         let passes = self.passes.iter().map(|pass| pass.due);
-        let probes = self
-            .slaves
-            .iter()
-            .zip(&self.config.probes)
-            .filter(|(slave, probe)| slave.back_off.is_open() && probe.is_some())
-            .map(|(slave, _)| slave.back_off.until());
+        let slaves = self.slaves.iter().zip(&self.config.probes).enumerate();
+        let probes = slaves
+            .filter(|(_, (slave, probe))| slave.back_off.is_open() && probe.is_some())
+            .map(|(idx, (slave, _))| match slave.back_off.until() {
+                until if until > mono => until,
+                _ => self.probe_by(idx),
+            });
         passes.chain(probes).min()
     }
 

@@ -31,9 +31,9 @@ enum Manner {
 /// What happened on the bus.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Passes that were read, for each group.
+    /// How often each request was answered.
     read: Vec<u64>,
-    /// Passes that failed or were missed, for each group.
+    /// How often each request failed or was missed.
     failed: Vec<u64>,
     /// When each slave was asked.
     asked: Vec<(u64, usize)>,
@@ -41,34 +41,46 @@ struct Seen {
     timeouts: Vec<(u64, usize)>,
 }
 
-/// One slave for each (manner, period); a request each, a group each.
-fn sweep(slaves: &[(Manner, u64)]) -> Sweep {
+/// One slave for each (manner, period), with one group of requests.
+fn sweep(each: usize, slaves: &[(Manner, u64)], timeout_ms: u64, lateness_ms: u64) -> Sweep {
     let group = |(idx, (_, period_ms)): (usize, &(Manner, u64))| Group {
         slave: idx,
         period_ms: *period_ms,
-        requests: idx..idx + 1,
+        requests: idx * each..(idx + 1) * each,
     };
     let config = SweepConfig {
         groups: slaves.iter().enumerate().map(group).collect(),
-        probes: (0..slaves.len()).map(Some).collect(),
-        lateness_ms: LATENESS_MS,
+        probes: (0..slaves.len()).map(|idx| Some(idx * each)).collect(),
+        timeout_ms,
+        lateness_ms,
         back_off: BACK_OFF,
     };
     Sweep::new(config, 7, 0)
 }
 
 fn run(slaves: &[(Manner, u64)], until: u64) -> Seen {
-    let mut sweep = sweep(slaves);
+    run_with(1, slaves, until, TIMEOUT_MS, LATENESS_MS)
+}
+
+/// Slaves of `each` requests.
+fn run_with(
+    each: usize,
+    slaves: &[(Manner, u64)],
+    until: u64,
+    timeout_ms: u64,
+    lateness_ms: u64,
+) -> Seen {
+    let mut sweep = sweep(each, slaves, timeout_ms, lateness_ms);
     let mut seen = Seen {
-        read: vec![0; slaves.len()],
-        failed: vec![0; slaves.len()],
+        read: vec![0; each * slaves.len()],
+        failed: vec![0; each * slaves.len()],
         ..Seen::default()
     };
     let mut mono = 0;
     let mut turn = false;
     while mono < until {
         let (token, slave) = match sweep.poll(mono) {
-            Step::Send { token, request } => (token, request),
+            Step::Send { token, request } => (token, request / each),
             Step::Missed { requests } => {
                 for request in requests {
                     seen.failed[request] += 1;
@@ -95,7 +107,7 @@ fn run(slaves: &[(Manner, u64)], until: u64) -> Seen {
             Manner::Flaps if turn => (10, Outcome::Answered),
             Manner::DeadUntil(at) if at <= mono => (10, Outcome::Answered),
             Manner::Garbles => (10, Outcome::Garbled),
-            Manner::Dead | Manner::Flaps | Manner::DeadUntil(_) => (TIMEOUT_MS, Outcome::Silent),
+            Manner::Dead | Manner::Flaps | Manner::DeadUntil(_) => (timeout_ms, Outcome::Silent),
         };
         mono += after;
         if outcome == Outcome::Silent {
@@ -151,6 +163,40 @@ fn a_dead_slave_costs_one_time_out_per_pause_and_the_others_keep_their_rate() {
 }
 
 #[test]
+fn the_first_minute_of_a_faulty_slave_costs_its_neighbours_hardly_a_reading() {
+    // The shipped example's figures: one failure takes longer than a period.
+    let (timeout_ms, lateness_ms) = (300, 1_000);
+    for faulty in [Manner::Dead, Manner::Garbles, Manner::Flaps] {
+        // Three slaves of two requests each: groups of one slave that come due together.
+        let slaves = [
+            (faulty, 1_000),
+            (Manner::Answers(30), 1_000),
+            (Manner::Answers(30), 1_000),
+        ];
+        let seen = run_with(2, &slaves, 60_000, timeout_ms, lateness_ms);
+        for request in 2..6 {
+            assert!(
+                seen.read[request] >= 59,
+                "{faulty:?}: {:?} of 60",
+                seen.read
+            );
+        }
+    }
+}
+
+#[test]
+fn a_probe_that_must_cost_a_reading_does_not_wait_for_ever_for_a_better_moment() {
+    let slaves = [(Manner::DeadUntil(20_000), 200), (Manner::Answers(10), 200)];
+    let seen = run_with(1, &slaves, 60_000, 300, 1_000);
+    let found = seen
+        .asked
+        .iter()
+        .find(|(at, slave)| *slave == 0 && *at >= 20_000);
+    let (found, _) = found.expect("it was asked again");
+    assert!(*found <= 20_000 + 18_000 + 200, "{found}");
+}
+
+#[test]
 fn after_a_time_out_the_line_is_quiet_for_the_stated_lateness() {
     let slaves = [(Manner::Dead, 100), (Manner::Answers(5), 100)];
     let seen = run(&slaves, 60_000);
@@ -195,7 +241,12 @@ fn a_slave_that_comes_back_is_found_by_one_probe_and_read_at_once() {
 
 #[test]
 fn a_line_that_is_gone_makes_every_slave_miss_and_is_tried_within_seconds() {
-    let mut sweep = sweep(&[(Manner::Dead, 1_000), (Manner::Dead, 1_000)]);
+    let mut sweep = sweep(
+        1,
+        &[(Manner::Dead, 1_000), (Manner::Dead, 1_000)],
+        TIMEOUT_MS,
+        LATENESS_MS,
+    );
     let (mut mono, mut tried, mut missed) = (0, Vec::new(), 0);
     while mono < 60_000 {
         match sweep.poll(mono) {
@@ -222,7 +273,7 @@ fn a_line_that_is_gone_makes_every_slave_miss_and_is_tried_within_seconds() {
 
 #[test]
 fn the_answer_to_an_earlier_request_is_no_answer() {
-    let mut sweep = sweep(&[(Manner::Answers(1), 100)]);
+    let mut sweep = sweep(1, &[(Manner::Answers(1), 100)], TIMEOUT_MS, LATENESS_MS);
     let Step::Send { token, .. } = sweep.poll(0) else {
         panic!("due at once");
     };
@@ -249,6 +300,7 @@ fn a_group_is_read_in_order_and_fails_from_the_first_silence_on() {
             requests: 0..3,
         }],
         probes: vec![Some(2)],
+        timeout_ms: TIMEOUT_MS,
         lateness_ms: 0,
         back_off: BACK_OFF,
     };
