@@ -6,6 +6,7 @@ mod chain;
 mod configs;
 mod contract;
 mod demo;
+mod faults;
 mod influx;
 mod kill;
 mod node;
