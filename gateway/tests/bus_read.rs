@@ -143,5 +143,7 @@ async fn a_bus_that_is_not_there_is_exit_code_3() {
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(3));
-    assert!(text(&output.stderr).contains("the line can't be opened"));
+    // The reason is the bus's and is told once, not for each slave.
+    let told = format!("farm: 127.0.0.1:{port}: Connection refused (os error 111)\n");
+    assert_eq!(text(&output.stderr), told);
 }

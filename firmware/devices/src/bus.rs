@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::{Point, Profile, Register};
 
@@ -40,6 +41,16 @@ pub enum Link {
         /// TCP port; 502 unless the file says otherwise.
         port: u16,
     },
+}
+
+/// Where it is, as people name it: the port's path, or host and port.
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rtu { path, .. } => f.write_str(path),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 /// One device on a bus.

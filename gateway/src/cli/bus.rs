@@ -134,6 +134,8 @@ struct Sweep<'a> {
     /// Slaves that answered anything, and slaves that left anything unanswered.
     answered: usize,
     failed: usize,
+    /// Why there is no line, once it was told.
+    why_down: Option<String>,
 }
 
 impl<'a> Sweep<'a> {
@@ -147,6 +149,7 @@ impl<'a> Sweep<'a> {
             readings: Vec::new(),
             answered: 0,
             failed: 0,
+            why_down: None,
         }
     }
 
@@ -163,6 +166,10 @@ impl<'a> Sweep<'a> {
                 let outcome = line.transact(&self.request(idx)).await;
                 let took_ms = clock.mono() - begun;
                 answered &= matches!(outcome, Outcome::Words(_) | Outcome::Bits(_));
+                if matches!(outcome, Outcome::LineDown) {
+                    let why = line.why_down().unwrap_or("no reason given");
+                    self.tell_line_down(why, err)?;
+                }
                 self.take(idx, &outcome, took_ms, err)?;
                 if matches!(outcome, Outcome::Silent | Outcome::Garbled) {
                     // A late answer of the same shape would be taken for the next one.
@@ -230,6 +237,15 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
+    /// Says why the line can't be opened: the reason is the bus's, not a slave's, and is told once.
+    fn tell_line_down(&mut self, why: &str, err: &mut dyn Write) -> io::Result<()> {
+        if self.why_down.as_deref() == Some(why) {
+            return Ok(());
+        }
+        self.why_down = Some(why.to_owned());
+        writeln!(err, "{}: {}: {why}", self.bus.name, self.bus.link)
+    }
+
     fn tell_failure(&self, idx: usize, outcome: &Outcome, err: &mut dyn Write) -> io::Result<()> {
         let request = &self.plan.requests[idx];
         let name = self
@@ -241,8 +257,8 @@ impl<'a> Sweep<'a> {
             Outcome::Exception(code) => format!("refuses with {}", exception(*code)),
             Outcome::Silent => format!("does not answer within {} ms", self.bus.timeout_ms),
             Outcome::Garbled => "sends something that is no answer".to_owned(),
-            Outcome::LineDown => "can't be asked: the line can't be opened".to_owned(),
-            Outcome::Words(_) | Outcome::Bits(_) => return Ok(()),
+            // Told once for the whole bus.
+            Outcome::LineDown | Outcome::Words(_) | Outcome::Bits(_) => return Ok(()),
         };
         writeln!(
             err,

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{Error, Response};
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use wire::Wire;
@@ -64,6 +65,8 @@ pub struct Line {
     /// When the last frame ended, in time since the clock's start.
     quiet_since: Duration,
     reopen_at: Duration,
+    /// Why it could not be opened or was lost; none while it is open.
+    why_down: Option<String>,
 }
 
 impl fmt::Debug for Line {
@@ -85,19 +88,25 @@ impl Line {
             context: None,
             quiet_since: Duration::ZERO,
             reopen_at: Duration::ZERO,
+            why_down: None,
         }
+    }
+
+    /// The system's reason after [`Outcome::LineDown`]; none while the line is open.
+    pub fn why_down(&self) -> Option<&str> {
+        self.why_down.as_deref()
     }
 
     /// Sends a request and waits for its answer, for the request's time-out and the time that the frames take on a serial wire.
     ///
     /// On a serial line it blocks the thread for the gap of 3.5 characters between frames (Modbus over serial line V1.02 §2.5.1.1): a timer of the runtime is too coarse for it.
     pub async fn transact(&mut self, request: &Request) -> Outcome {
-        let Ok(wire) = self.open().await else {
+        let Some(wire) = self.open().await else {
             return Outcome::LineDown;
         };
         // What is there before the question can't be its answer.
-        if wire.discard_arrived().is_err() {
-            return self.lost();
+        if let Err(error) = wire.discard_arrived() {
+            return self.lost(&error);
         }
         self.wait_for_gap();
         let received_before = wire.received();
@@ -119,7 +128,7 @@ impl Line {
             Ok(Err(Error::Transport(error))) if error.kind() == io::ErrorKind::InvalidData => {
                 self.broken(Outcome::Garbled)
             }
-            Ok(Err(Error::Transport(_))) => self.lost(),
+            Ok(Err(Error::Transport(error))) => self.lost(&error),
             Err(_) if wire.received() == received_before => self.broken(Outcome::Silent),
             Err(_) => self.broken(Outcome::Garbled),
         }
@@ -133,37 +142,48 @@ impl Line {
             return;
         };
         let end = self.clock.elapsed() + time;
-        if timeout(time, wire.discard()).await.is_ok() {
+        if let Ok(error) = timeout(time, wire.discard()).await {
             // The line ended while it was drained: the silence counts all the same.
-            self.lost();
+            self.lost(&error);
             let rest = end.saturating_sub(self.clock.elapsed());
             tokio::time::sleep(rest).await;
         }
         self.quiet_since = self.clock.elapsed();
     }
 
-    async fn open(&mut self) -> io::Result<Wire> {
+    async fn open(&mut self) -> Option<Wire> {
         if let Some(wire) = &self.wire {
-            return Ok(wire.clone());
+            return Some(wire.clone());
         }
-        let now = self.clock.elapsed();
-        if now < self.reopen_at {
-            return Err(io::ErrorKind::NotConnected.into());
+        if self.clock.elapsed() < self.reopen_at {
+            return None;
         }
-        let opened = timeout(CONNECT_LIMIT, Wire::open(&self.link)).await;
-        match opened {
+        match timeout(CONNECT_LIMIT, Wire::open(&self.link)).await {
             Ok(Ok(wire)) => {
+                if self.why_down.take().is_some() {
+                    info!(line = %self.link, "the line is there again");
+                }
                 self.wire = Some(wire.clone());
-                Ok(wire)
+                Some(wire)
             }
             Ok(Err(error)) => {
-                self.reopen_at = self.clock.elapsed() + REOPEN_PAUSE;
-                Err(error)
+                self.down(&error);
+                None
             }
             Err(_) => {
-                self.reopen_at = self.clock.elapsed() + REOPEN_PAUSE;
-                Err(io::ErrorKind::TimedOut.into())
+                self.down(&io::ErrorKind::TimedOut.into());
+                None
             }
+        }
+    }
+
+    /// Remembers why there is no line; each new reason is told once.
+    fn down(&mut self, error: &io::Error) {
+        self.reopen_at = self.clock.elapsed() + REOPEN_PAUSE;
+        let why = error.to_string();
+        if self.why_down.as_ref() != Some(&why) {
+            warn!(line = %self.link, "the line is down: {why}");
+            self.why_down = Some(why);
         }
     }
 
@@ -176,10 +196,10 @@ impl Line {
         outcome
     }
 
-    fn lost(&mut self) -> Outcome {
+    fn lost(&mut self, error: &io::Error) -> Outcome {
         self.context = None;
         self.wire = None;
-        self.reopen_at = self.clock.elapsed() + REOPEN_PAUSE;
+        self.down(error);
         Outcome::LineDown
     }
 
