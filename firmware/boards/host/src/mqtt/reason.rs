@@ -23,6 +23,8 @@ pub struct Refusal {
 impl Refusal {
     /// An access list says no.
     pub const NOT_AUTHORIZED: Self = Self { code: 0x87 };
+    /// The broker takes no packet of this size. rumqttc would lose the connection over it, again and again.
+    pub const TOO_LARGE: Self = Self { code: 0x95 };
 }
 
 /// A code's name.
@@ -33,6 +35,7 @@ fn word(code: u8) -> &'static str {
         0x8F => "topic filter invalid",
         0x90 => "topic name invalid",
         0x91 => "packet identifier in use",
+        0x95 => "packet too large",
         0x97 => "quota exceeded",
         0x99 => "payload format invalid",
         0x9E => "shared subscriptions not supported",

@@ -22,6 +22,10 @@ use super::reason::{self, Loss, Refusal};
 const CONNECT_S: u64 = 10;
 /// A connection that lived this long was a good one: the next wait is the shortest again.
 const STABLE: Duration = Duration::from_secs(10);
+/// How many subscriptions may be under way.
+const SUBSCRIPTIONS: u16 = 8;
+/// What a PUBLISH has beside topic, content type and body, at most, in bytes.
+const PUBLISH_OVERHEAD: usize = 32;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -114,6 +118,10 @@ struct Link {
     stable: Option<Pin<Box<Sleep>>>,
     connected: bool,
     window: usize,
+    /// The largest packet that the broker takes.
+    packet_max: usize,
+    /// Publishes that were too large for it, until that is told.
+    too_large: VecDeque<u64>,
     /// Ids in the order in which they were given to rumqttc; packet ids come in the same order.
     publishing: VecDeque<u64>,
     subscribing: VecDeque<u64>,
@@ -158,6 +166,10 @@ impl Session {
                 self.connections += 1;
                 Link::open(&self.options)
             });
+            if let Some(id) = link.too_large.pop_front() {
+                let refused = Some(Refusal::TOO_LARGE);
+                return Event::Acked { id, refused };
+            }
             let (mut event_loop, outcome) = tokio::select! {
                 stepped = &mut link.step => stepped,
                 () = ripe(&mut link.stable) => {
@@ -212,6 +224,11 @@ impl Session {
         if topic.is_empty() || topic.contains(['+', '#']) {
             return Err(NotSent::Topic);
         }
+        let described = topic.len() + content_type.map_or(0, str::len);
+        if described + payload.len() + PUBLISH_OVERHEAD > link.packet_max {
+            link.too_large.push_back(id);
+            return Ok(());
+        }
         let properties = PublishProperties {
             message_expiry_interval: expiry_s,
             content_type: content_type.map(Into::into),
@@ -234,6 +251,9 @@ impl Session {
         filters: impl IntoIterator<Item = String>,
     ) -> Result<(), NotSent> {
         let link = connected(&mut self.link)?;
+        if link.subscribing.len() + link.unanswered.len() >= usize::from(SUBSCRIPTIONS) {
+            return Err(NotSent::Full);
+        }
         let filters = filters
             .into_iter()
             .map(|filter| Filter::new(filter, QoS::AtLeastOnce));
@@ -340,8 +360,8 @@ impl Link {
             .set_clean_start(options.session_expiry_s.is_none())
             .set_connection_timeout(CONNECT_S)
             .set_manual_acks(options.manual_acks)
-            // Packet ids run to this and SUBSCRIBE shares them: twice the window keeps one in use from being given again.
-            .set_outgoing_inflight_upper_limit(window * 2);
+            // Packet ids run to this and SUBSCRIBE shares them unchecked: twice what may be under way keeps one in use from being given again.
+            .set_outgoing_inflight_upper_limit(2 * (window + SUBSCRIPTIONS));
         let mut properties = ConnectProperties::new();
         properties.session_expiry_interval = options.session_expiry_s;
         properties.receive_maximum = Some(options.receive_maximum.max(1));
@@ -377,6 +397,8 @@ impl Link {
             stable: None,
             connected: false,
             window: usize::from(window),
+            packet_max: usize::MAX,
+            too_large: VecDeque::new(),
             publishing: VecDeque::new(),
             subscribing: VecDeque::new(),
             unacked: HashMap::new(),
@@ -419,8 +441,13 @@ impl Link {
     fn incoming(&mut self, packet: Packet, connection: u64, options: &Options) -> Option<Event> {
         match packet {
             Packet::ConnAck(ack) => {
-                let theirs = ack.properties.and_then(|properties| properties.receive_max);
-                let half = usize::from(theirs.unwrap_or(u16::MAX) / 2).max(1);
+                let theirs = ack.properties.as_ref();
+                let receive_max = theirs.and_then(|properties| properties.receive_max);
+                let half = usize::from(receive_max.unwrap_or(u16::MAX) / 2).max(1);
+                let packet_max = theirs.and_then(|properties| properties.max_packet_size);
+                self.packet_max = packet_max
+                    .and_then(|max| usize::try_from(max).ok())
+                    .unwrap_or(usize::MAX);
                 self.window = self.window.min(half);
                 self.connected = true;
                 self.stable = Some(Box::pin(sleep(STABLE)));
