@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod influx;
 mod kill;
+mod mqtt;
 mod node;
 mod peers;
 mod walls;
