@@ -54,6 +54,16 @@ impl InfluxClient {
     /// # Errors
     /// A URL that is none, or https: the library's TLS is outdated.
     pub fn new(url: &str, org: &str, bucket: &str, token: &str) -> Result<Self, ClientError> {
+        Self::with_limit(url, org, bucket, token, ANSWER_LIMIT)
+    }
+
+    fn with_limit(
+        url: &str,
+        org: &str,
+        bucket: &str,
+        token: &str,
+        answer_limit: Duration,
+    ) -> Result<Self, ClientError> {
         let refused = |why: &str| ClientError::Url {
             url: url.to_owned(),
             why: why.to_owned(),
@@ -65,7 +75,7 @@ impl InfluxClient {
         }
         let http = reqwest011::Client::builder()
             .connect_timeout(CONNECT_LIMIT)
-            .timeout(ANSWER_LIMIT)
+            .timeout(answer_limit)
             // A proxy from the environment would see the token.
             .no_proxy();
         let client = ClientBuilder::with_builder(http, url, org, token)
@@ -116,7 +126,136 @@ impl InfluxClient {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    const LINES: &[u8] = b"sample,point=a value=1 1\nsample,point=b value=2 2\n";
+
+    /// A server for one request, and a client of it.
+    async fn pair() -> (TcpListener, InfluxClient) {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let client = InfluxClient::new(&url, "o", "b", "t").unwrap();
+        (server, client)
+    }
+
+    /// The head and body of a request whose body has its length before it.
+    async fn request(stream: &mut TcpStream) -> (String, Vec<u8>) {
+        let mut bytes = Vec::new();
+        loop {
+            let text = String::from_utf8_lossy(&bytes).to_lowercase();
+            if let Some((head, _)) = text.split_once("\r\n\r\n") {
+                let length = head.split("content-length: ").nth(1).expect("a length");
+                let length = length.lines().next().unwrap().parse::<usize>().unwrap();
+                let body = bytes.split_off(head.len() + 4);
+                if body.len() == length {
+                    return (head.to_owned(), body);
+                }
+                bytes.extend(body);
+            }
+            assert!(
+                stream.read_buf(&mut bytes).await.unwrap() > 0,
+                "half a request"
+            );
+        }
+    }
+
+    /// What a write comes to that is answered so.
+    async fn answered(answer: &str) -> (Result<(), WriteError>, String, Vec<u8>) {
+        let (server, client) = pair().await;
+        let serving = async {
+            let (mut stream, _) = server.accept().await.unwrap();
+            let (head, body) = request(&mut stream).await;
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            (head, body)
+        };
+        let (written, (head, body)) = tokio::join!(client.write(LINES.to_vec()), serving);
+        (written, head, body)
+    }
+
+    async fn answered_with(status: u16) -> Result<(), WriteError> {
+        let answer =
+            format!("HTTP/1.1 {status} x\r\nretry-after: 1\r\ncontent-length: 2\r\n\r\n{{}}");
+        answered(&answer).await.0
+    }
+
+    #[tokio::test]
+    async fn a_batch_goes_out_in_one_body_as_it_is_and_in_milliseconds() {
+        let (written, head, body) = answered("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert!(written.is_ok(), "{written:?}");
+        assert_eq!(body, LINES);
+        assert!(head.contains("precision=ms"), "{head}");
+        assert!(!head.contains("chunked"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn any_success_is_one_so_that_nothing_is_written_for_ever() {
+        for status in [200, 201, 204] {
+            let written = answered_with(status).await;
+            assert!(written.is_ok(), "{status}: {written:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_busy_or_broken_server_gets_the_same_batch_again() {
+        for status in [408, 429, 500, 502, 503, 504] {
+            let written = answered_with(status).await;
+            assert!(
+                matches!(written, Err(WriteError::Retry(_))),
+                "{status}: {written:?}"
+            );
+        }
+        let (written, ..) = answered("").await;
+        assert!(
+            matches!(written, Err(WriteError::Retry(_))),
+            "no answer: {written:?}"
+        );
+        let (written, ..) = answered("HTTP/1.1 20").await;
+        assert!(
+            matches!(written, Err(WriteError::Retry(_))),
+            "half an answer: {written:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_not_waited_for_for_ever() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let limit = Duration::from_millis(100);
+        let client = InfluxClient::with_limit(&url, "o", "b", "t", limit).unwrap();
+        let silent = async {
+            let (mut stream, _) = server.accept().await.unwrap();
+            request(&mut stream).await;
+            // It ends when the client hangs up.
+            let hung_up = stream.read(&mut [0]).await.unwrap();
+            assert_eq!(hung_up, 0);
+        };
+        let both = async { tokio::join!(client.write(LINES.to_vec()), silent) };
+        let (written, ()) = tokio::time::timeout(Duration::from_secs(60), both)
+            .await
+            .expect("it gives up");
+        assert!(matches!(written, Err(WriteError::Retry(_))), "{written:?}");
+    }
+
+    #[tokio::test]
+    async fn only_what_the_server_calls_wrong_in_the_batch_is_looked_for_in_it() {
+        for status in [400, 413, 422] {
+            let written = answered_with(status).await;
+            assert!(
+                matches!(written, Err(WriteError::Reject(_))),
+                "{status}: {written:?}"
+            );
+        }
+        for status in [401, 403, 404] {
+            let written = answered_with(status).await;
+            assert!(
+                matches!(written, Err(WriteError::Refused(_))),
+                "{status}: {written:?}"
+            );
+        }
+    }
 
     #[test]
     fn an_address_that_the_library_would_panic_on_is_an_error() {
