@@ -25,8 +25,8 @@ fn gateway() -> (Config, String) {
 }
 
 fn node_from(path: &Path) -> NodeConfig {
-    let problems = Problems::default();
-    let config = host::config::load(path, &env, &problems);
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    let config = host::config::load(path, &env, &problems, &warnings);
     assert_eq!(problems.to_string(), "");
     config.unwrap()
 }

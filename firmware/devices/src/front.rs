@@ -91,16 +91,15 @@ pub fn load_bus_file(path: &Path, problems: &Problems) -> Option<Bus> {
 
 /// Reads a file; a file that can't be read is a problem of it.
 pub fn read_file(path: &Path, problems: &Problems) -> Option<Source> {
-    let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Some(Source::new(file, text)),
-        Err(error) => {
+    match Source::open(path) {
+        Ok(source) => Some(source),
+        Err(why) => {
             let place = Place {
-                file,
+                file: path.display().to_string(),
                 line: 1,
                 col: 1,
             };
-            problems.add(place, "", format!("cannot be read: {error}"));
+            problems.add(place, "", why);
             None
         }
     }
@@ -116,9 +115,7 @@ pub fn find_profile(bus_file: &Path, name: &str) -> Result<Source, String> {
             .parent()
             .unwrap_or_else(|| Path::new(""))
             .join(name);
-        return std::fs::read_to_string(&path)
-            .map(|text| Source::new(path.display().to_string(), text))
-            .map_err(|error| format!("`{name}` cannot be read: {error}"));
+        return Source::open(&path).map_err(|why| format!("`{name}` {why}"));
     }
     shipped(name).ok_or_else(|| {
         let hint = nearest(name, shipped_names()).map_or_else(

@@ -1,7 +1,9 @@
 //! A file's text, and the places in it.
 
 use std::fmt;
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::DeTable;
@@ -38,6 +40,27 @@ impl Source {
         Self {
             file: file.into(),
             text: text.into(),
+        }
+    }
+
+    /// Reads a file; messages call it by its path. A byte order mark, as editors on Windows write it, is no part of the text.
+    ///
+    /// # Errors
+    /// Why it cannot be read, for people; the file is not named in it.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let cannot = |why: String| format!("cannot be read: {why}");
+        let bytes = fs::read(path).map_err(|error| cannot(error.to_string()))?;
+        let file = path.display().to_string();
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self::new(file, text.trim_start_matches('\u{feff}'))),
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+                let Place { line, col, .. } = Self::new(file, before).place(valid);
+                Err(cannot(format!(
+                    "no UTF-8 at line {line}, column {col}, expected a text in UTF-8"
+                )))
+            }
         }
     }
 

@@ -113,6 +113,13 @@ impl<'a> Table<'a> {
         self.problems.add(self.place(), self.path.clone(), what);
     }
 
+    /// Reports that something is missing in the table; not where the file has syntax errors, since it may be what could not be read.
+    pub fn lacks(&self, what: impl Into<String>) {
+        if !self.torn {
+            self.problem(what);
+        }
+    }
+
     /// Where the table begins.
     pub fn place(&self) -> Place {
         self.source.place(self.start)

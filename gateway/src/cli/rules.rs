@@ -1,6 +1,5 @@
 //! `fengsui rules check` and `fengsui rules test`: rules without a gateway.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -118,7 +117,8 @@ pub(super) fn test(args: &TestArgs, out: &mut dyn Write) -> io::Result<Exit> {
             continue;
         };
         let folder = Path::new(name).parent().unwrap_or_else(|| Path::new(""));
-        let beside = |file: &str| read(&folder.join(file));
+        let beside =
+            |file: &str| Source::open(&folder.join(file)).map_err(|why| format!("`{file}` {why}"));
         reports.extend(case::run(&source, &beside, &problems));
     }
     let exit = match (problems.is_empty(), reports.iter().all(Report::passed)) {
@@ -158,7 +158,7 @@ fn source(
     if let Some(shipped) = shipped() {
         return Some(shipped);
     }
-    match read(Path::new(name)) {
+    match Source::open(Path::new(name)) {
         Ok(source) => Some(source),
         Err(what) => {
             let place = Place {
@@ -169,14 +169,6 @@ fn source(
             problems.add(place, "", what);
             None
         }
-    }
-}
-
-fn read(path: &Path) -> Result<Source, String> {
-    let name = path.display().to_string();
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Source::new(name, text)),
-        Err(error) => Err(format!("`{name}` cannot be read: {error}")),
     }
 }
 
@@ -209,6 +201,8 @@ fn cases(reports: &[Report]) -> Vec<Case<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn tested(tests: &[&str], json: bool) -> (Exit, String) {

@@ -26,7 +26,7 @@ pub(super) fn read(table: &Table<'_>, files: &Files<'_>) -> Option<Broker> {
             for key in REMOTE_KEYS {
                 table.opt(key);
             }
-            table.problem("neither `url` nor `embedded`, expected one of them");
+            table.lacks("neither `url` nor `embedded`, expected one of them");
             None
         }
         (Some(_), Some(item)) => {

@@ -2,10 +2,9 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use front::Source;
+use front::{Item, Problems, Source};
 use host::config::Beside;
 use sha2::{Digest, Sha256};
 
@@ -14,6 +13,7 @@ use crate::log::FileImage;
 /// The files of one configuration.
 pub(super) struct Files<'a> {
     origin: Origin<'a>,
+    warnings: &'a Problems,
     read: RefCell<Vec<FileImage>>,
 }
 
@@ -28,34 +28,35 @@ enum Origin<'a> {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn disk(folder: PathBuf, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn disk(
+        folder: PathBuf,
+        env: &'a dyn Fn(&str) -> Option<String>,
+        warnings: &'a Problems,
+    ) -> Self {
         Self {
             origin: Origin::Disk { folder, env },
+            warnings,
             read: RefCell::default(),
         }
     }
 
-    pub(super) fn image(files: &'a [FileImage]) -> Self {
+    pub(super) fn image(files: &'a [FileImage], warnings: &'a Problems) -> Self {
         Self {
             origin: Origin::Image(files),
+            warnings,
             read: RefCell::default(),
         }
     }
 
-    /// The text of a file by its path as written; messages call it by the path from here.
+    /// The text of a file by its path as written; messages call it by the path from here. An error says why there is none, and not of which file.
     pub(super) fn source(&self, name: &str) -> Result<Source, String> {
         let source = match &self.origin {
-            Origin::Disk { .. } => {
-                let path = self.path(name);
-                let text = fs::read_to_string(&path)
-                    .map_err(|error| format!("`{name}` cannot be read: {error}"))?;
-                Source::new(path.display().to_string(), text)
-            }
+            Origin::Disk { .. } => Source::open(&self.path(name))?,
             Origin::Image(files) => {
                 let file = files
                     .iter()
                     .find(|file| file.path == name)
-                    .ok_or_else(|| format!("`{name}` is not in the log's copy"))?;
+                    .ok_or("is not in the log's copy")?;
                 Source::new(name, String::from_utf8_lossy(&file.bytes))
             }
         };
@@ -104,6 +105,10 @@ impl Beside for Files<'_> {
             Origin::Disk { folder, .. } => folder.join(name),
             Origin::Image(_) => PathBuf::from(name),
         }
+    }
+
+    fn warn(&self, item: &Item<'_>, what: String) {
+        self.warnings.add(item.place(), item.path(), what);
     }
 
     fn env(&self, name: &str) -> Option<String> {

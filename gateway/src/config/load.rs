@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use front::{Place, Problems, Source, Table};
 use host::config::{Beside as _, secret};
+use rules::compile::compile;
 use rules::point::PointInfo;
 
 use super::files::{Files, folder_of, hash_of};
@@ -26,22 +27,18 @@ pub fn load(
     problems: &Problems,
     warnings: &Problems,
 ) -> Option<Config> {
-    let files = Files::disk(folder_of(path), env);
+    let files = Files::disk(folder_of(path), env, warnings);
     let name = path.file_name().unwrap_or(path.as_os_str());
     let name = name.to_string_lossy();
     match files.source(&name) {
         Ok(source) => read(&source, files, problems, warnings),
-        Err(_) => {
-            let error = std::fs::read_to_string(path).map_or_else(
-                |error| error.to_string(),
-                |_| "it is there only now".to_owned(),
-            );
+        Err(why) => {
             let place = Place {
                 file: path.display().to_string(),
                 line: 1,
                 col: 1,
             };
-            problems.add(place, "", format!("cannot be read: {error}"));
+            problems.add(place, "", why);
             None
         }
     }
@@ -52,7 +49,7 @@ pub fn load(
 /// The first file is the configuration's own. `None` after problems were reported, as when a newer program refuses what an older one took.
 pub fn load_image(image: &[FileImage], problems: &Problems) -> Option<Config> {
     let warnings = Problems::default();
-    let files = Files::image(image);
+    let files = Files::image(image, &warnings);
     let name = &image.first()?.path;
     let source = files.source(name).ok()?;
     read(&source, files, problems, &warnings)
@@ -93,6 +90,7 @@ fn read(
     );
 
     let gateway = site.as_ref().map(|site| site.gateway.clone());
+    let before_points = problems.len();
     let mut reading = Reading::new(&files, problems, gateway);
     let tables = |key: &str| root.opt(key).map_or_else(Vec::new, |item| item.tables());
     let (buses, remote) = (tables("bus"), tables("node"));
@@ -101,9 +99,10 @@ fn read(
         reading.remote(entry);
     }
     if buses.is_empty() && remote.is_empty() {
-        root.problem("neither [[bus]] nor [[node]], expected at least one bus to read or one node that reads it");
+        root.lacks("neither [[bus]] nor [[node]], expected at least one bus to read or one node that reads it");
     }
     let (nodes, points) = reading.finish();
+    let are_points_known = problems.len() == before_points;
     let rules_table = root.req("rules").and_then(|item| item.table());
     let sources = rules_table.map_or_else(Vec::new, |table| {
         let sources = rule::sources(&table, &files);
@@ -112,14 +111,18 @@ fn read(
     });
     root.finish();
     // A rule that misses a point of a broken bus is no problem of its own.
-    let whole = problems.len() == before;
-    if !whole {
-        rule::read_only(&sources, problems);
+    let program = if are_points_known {
+        let gateway = site.as_ref().map_or("gateway", |site| &site.gateway);
+        let system = site::system(gateway, &nodes);
+        compile(&sources, &infos(&points), &system, problems, warnings)
+    } else {
+        rules::compile::check(&sources, problems);
+        None
+    };
+    if problems.len() > before {
         return None;
     }
-    let (site, infos) = (site?, infos(&points));
-    let system = site::system(&site.gateway, &nodes);
-    let program = rule::program(&sources, &infos, &system, problems, warnings)?;
+    let (site, program) = (site?, program?);
     let files = files.into_read();
     Some(Config {
         site,
@@ -148,6 +151,7 @@ fn names(table: &Table<'_>) -> (Option<Site>, Option<String>) {
         let node = segment(&item)?;
         if gateway.as_ref() == Some(&node) {
             item.problem(format!("`{node}` is the gateway, expected another name"));
+            return None;
         }
         Some(node)
     });

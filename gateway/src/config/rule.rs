@@ -1,11 +1,7 @@
-//! The `[rules]` table: packs that come with the program and files of the site, compiled for its points.
+//! The `[rules]` table: packs that come with the program and files of the site.
 
-use front::{Problems, Source, Table, nearest};
-use rules::compile::{System, compile};
-use rules::file::RuleFile;
+use front::{Source, Table, nearest};
 use rules::pack::PACKS;
-use rules::point::PointInfo;
-use rules::program::Program;
 
 use super::files::{Files, hash_of};
 use crate::log::FileImage;
@@ -19,7 +15,7 @@ pub(super) fn sources(table: &Table<'_>, files: &Files<'_>) -> Vec<Source> {
     {
         let Some(name) = item.str() else { continue };
         let source = if name.ends_with(".toml") {
-            files.source(name)
+            files.source(name).map_err(|why| format!("`{name}` {why}"))
         } else {
             shipped(name).map(|source| files.shipped(&format!("pack:{name}"), source))
         };
@@ -52,25 +48,6 @@ fn shipped(name: &str) -> Result<Source, String> {
             let name: String = name.chars().take(80).collect();
             format!("no pack `{name}` comes with the program, {hint}")
         })
-}
-
-/// Compiles the packs for the site's points.
-pub(super) fn program(
-    sources: &[Source],
-    points: &[PointInfo],
-    system: &System,
-    problems: &Problems,
-    warnings: &Problems,
-) -> Option<Program> {
-    compile(sources, points, system, problems, warnings)
-}
-
-/// Reads the packs only for what is wrong with them whatever the points are: for when the points are not known.
-pub(super) fn read_only(sources: &[Source], problems: &Problems) {
-    for source in sources {
-        let document = source.parse(problems);
-        RuleFile::read(&document.root());
-    }
 }
 
 /// SHA-256 of the rule files, in hex.

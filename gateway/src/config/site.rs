@@ -101,8 +101,8 @@ impl<'a> Reading<'a> {
         }
         let source = match self.files.source(file) {
             Ok(source) => source,
-            Err(error) => {
-                item.problem(error);
+            Err(why) => {
+                item.problem(format!("`{file}` {why}"));
                 return;
             }
         };
@@ -126,7 +126,8 @@ impl<'a> Reading<'a> {
                 Some((folder, _)) => format!("{folder}/{name}"),
                 None => name.to_owned(),
             };
-            return self.files.source(&beside);
+            let source = self.files.source(&beside);
+            return source.map_err(|why| format!("`{name}` {why}"));
         }
         let shipped = devices::find_profile(bus_file.as_ref(), name)?;
         Ok(self.files.shipped(&format!("device:{name}"), shipped))

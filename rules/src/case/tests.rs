@@ -56,7 +56,8 @@ fn a_wrong_test_file_is_told_everything_at_once() {
     assert!(report.is_none());
     assert_eq!(
         problems,
-        "ours.toml:1:1: version: missing, expected a value\n\
+        "ours.toml:1:1: no [[rule]], no [[limits]] and no [[override]], expected at least one\n\
+         ours.toml:1:1: version: missing, expected a value\n\
          t.toml:1:10: packs[0]: no pack `gsa`, expected one of `gas`, `dust`, `tailings`, `welding`, or a file beside this one as `ours.toml`\n\
          t.toml:1:30: packs[2]: `theirs.toml` can't be read: no such file\n\
          t.toml:3:8: points.tg: `tg` is no point, expected `unit/point`\n\

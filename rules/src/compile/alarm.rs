@@ -186,10 +186,8 @@ impl<'c, 'a> Adding<'c, 'a> {
         if let Some((_, entry)) = overrides.iter().rev().find(|(_, entry)| entry.off) {
             return self.switched_off(entry, here).map(|()| None);
         }
-        let only_while = match &rule.only_while {
-            None => None,
-            Some(gate) => Some(condition(gate, here)?),
-        };
+        // A gate that is wrong does not hide what is wrong with the limits.
+        let only_while = rule.only_while.as_ref().map(|gate| condition(gate, here));
         let (value, eu, levels) = match &rule.condition {
             Condition::Limits { value, high, low } => {
                 let number = self.value(rule, value.as_ref(), here)?;
@@ -210,6 +208,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 self.counts(rule, over, levels, here, &overrides),
             ),
         };
+        let only_while = only_while.transpose()?;
         if levels.is_empty() {
             self.warn(
                 &rule.name.item,

@@ -72,7 +72,7 @@ impl<'a> Level<'a> {
             .req("level")
             .and_then(|item| Some(Placed::new(level_name(&item)?, item)));
         let colour = table.req("colour").and_then(|item| colour(&item));
-        let severity = table.opt("severity").map(|item| {
+        let severity = table.opt("severity").and_then(|item| {
             let (floor, ceiling) =
                 colour.map_or((1, 1_000), |colour| (colour.floor(), colour.ceiling()));
             item.int(i64::from(floor)..=i64::from(ceiling))
@@ -80,18 +80,16 @@ impl<'a> Level<'a> {
         });
         let on_delay_ms = delay(table, "on_delay");
         let off_delay_ms = delay(table, "off_delay");
-        let latch = table.opt("latch").map_or(Some(false), |item| item.bool());
+        let latch = table.opt("latch").and_then(|item| item.bool());
         let colour = colour?;
+        // What is wrong was reported; the rest is still held against the points.
         Some(Self {
             name: level?,
             colour,
-            severity: match severity {
-                Some(severity) => severity?,
-                None => severity_of(colour),
-            },
-            on_delay_ms: on_delay_ms?,
-            off_delay_ms: off_delay_ms?,
-            latch: latch?,
+            severity: severity.unwrap_or_else(|| severity_of(colour)),
+            on_delay_ms: on_delay_ms.unwrap_or_default(),
+            off_delay_ms: off_delay_ms.unwrap_or_default(),
+            latch: latch.unwrap_or_default(),
         })
     }
 }
@@ -100,24 +98,16 @@ impl<'a> LimitLevel<'a> {
     pub(super) fn read(table: &Table<'a>) -> Option<Self> {
         let level = Level::read(table);
         let at = table.req("at").and_then(expr);
-        let otherwise = match table.opt("otherwise") {
-            None => Some(None),
-            Some(item) => expr(item).map(Some),
-        };
-        let optional = table
-            .opt("optional")
-            .map_or(Some(false), |item| item.bool());
-        let deadband = match table.opt("deadband") {
-            None => Some(None),
-            Some(item) => expr(item).map(Some),
-        };
+        let otherwise = table.opt("otherwise").and_then(expr);
+        let optional = table.opt("optional").and_then(|item| item.bool());
+        let deadband = table.opt("deadband").and_then(expr);
         table.finish();
         Some(Self {
             level: level?,
             at: at?,
-            otherwise: otherwise?,
-            optional: optional?,
-            deadband: deadband?,
+            otherwise,
+            optional: optional.unwrap_or_default(),
+            deadband,
         })
     }
 }

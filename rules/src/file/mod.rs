@@ -84,6 +84,11 @@ impl<'a> RuleFile<'a> {
             None
         };
         let site = Self::read_site(root);
+        // Who names an empty file believes that there are rules in it.
+        let tables = ["rule", "limits", "override"];
+        if tables.iter().all(|key| root.opt(key).is_none()) {
+            root.lacks("no [[rule]], no [[limits]] and no [[override]], expected at least one");
+        }
         root.finish();
         Self {
             head,

@@ -104,14 +104,12 @@ impl<'a> Rule<'a> {
         let name = table
             .req("name")
             .and_then(|item| Some(Placed::new(rule_name(&item)?, item)));
-        let clause = table.opt("clause").map(|item| item.str());
+        let clause = table.opt("clause").and_then(|item| item.str());
+        let clause = clause.map(ToString::to_string);
         let basis = read_basis(table);
         let scope = table.req("for").and_then(|item| read_scope(&item));
         let condition = read_condition(table);
-        let only_while = match table.opt("only_while") {
-            None => Some(None),
-            Some(item) => expr(item).map(Some),
-        };
+        let only_while = table.opt("only_while").and_then(expr);
         let words: &[&str] = match condition {
             Some(Condition::When { .. } | Condition::Counts { .. }) => {
                 &WORDS[..N_WORDS_WITHOUT_NUMBER]
@@ -119,28 +117,25 @@ impl<'a> Rule<'a> {
             _ => &WORDS,
         };
         let text = table.req("text").and_then(|item| text(&item, words));
-        let degrade = match table.opt("degrade") {
-            None => Some(Degrade::Hold),
-            Some(item) => degrade_word(&item),
-        };
+        let degrade = table.opt("degrade").and_then(|item| degrade_word(&item));
+        let degrade = degrade.unwrap_or(Degrade::Hold);
         let unknown_after_ms = match table.opt("unknown_after") {
-            None => Some(UNKNOWN_AFTER_MS),
+            None => None,
             Some(_) => delay(table, "unknown_after"),
         };
+        let unknown_after_ms = unknown_after_ms.unwrap_or(UNKNOWN_AFTER_MS);
         table.finish();
+        // What is wrong was reported; the rest is still held against the points, so that all comes at once.
         Some(Self {
             name: name?,
-            clause: match clause {
-                None => None,
-                Some(clause) => Some(clause?.to_string()),
-            },
-            basis: basis?,
+            clause,
+            basis: basis.unwrap_or(Basis::Unverified(String::new())),
             scope: scope?,
             condition: condition?,
-            only_while: only_while?,
-            text: text?,
-            degrade: degrade?,
-            unknown_after_ms: unknown_after_ms?,
+            only_while,
+            text: text.unwrap_or_default(),
+            degrade,
+            unknown_after_ms,
         })
     }
 
@@ -174,7 +169,7 @@ fn read_basis(table: &Table<'_>) -> Option<Basis> {
             None
         }
         (None, None) => {
-            table.problem(
+            table.lacks(
                 "neither `verified` nor `unverified`, expected one, with a note of what the rule's numbers rest on",
             );
             None

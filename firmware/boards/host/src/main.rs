@@ -10,7 +10,7 @@ use host::config::NodeConfig;
 use host::mqtt::{Options, Session};
 use host::{Clock, FileStore, next_boot, start, uplink};
 use node::{BackOffConfig, Config, Node, PackConfig, UplinkConfig};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Reads the sensors of its buses over Modbus and publishes what they say, keeping it until the gateway has it.
 ///
@@ -38,12 +38,15 @@ fn main() -> ExitCode {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttc=error")),
         )
         .init();
-    let problems = Problems::default();
+    let (problems, warnings) = (Problems::default(), Problems::default());
     let env = |name: &str| std::env::var(name).ok();
-    let Some(config) = host::config::load(&arguments.config, &env, &problems) else {
+    let Some(config) = host::config::load(&arguments.config, &env, &problems, &warnings) else {
         say(&problems);
         return ExitCode::from(BAD_INPUT);
     };
+    for line in warnings.to_string().lines() {
+        warn!("{line}");
+    }
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

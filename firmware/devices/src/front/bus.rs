@@ -103,7 +103,7 @@ fn link(root: &Table<'_>) -> Option<Link> {
         (Some(rtu), None) => rtu.table().and_then(|table| rtu_link(&table)),
         (None, Some(tcp)) => tcp.table().and_then(|table| tcp_link(&table)),
         (None, None) => {
-            root.problem("neither [rtu] nor [tcp], expected the wire as one of them");
+            root.lacks("neither [rtu] nor [tcp], expected the wire as one of them");
             None
         }
         (Some(_), Some(tcp)) => {

@@ -6,7 +6,7 @@ use front::{Item, Table};
 use thiserror::Error;
 
 use super::Beside;
-use super::secret::secret;
+use super::secret::{secret, warn_if_open};
 use crate::mqtt::{Login, Tls};
 
 /// The keys beside `url`.
@@ -150,6 +150,12 @@ fn tls(table: &Table<'_>, encrypted: Option<bool>, files: &dyn Beside) -> Option
             None
         }
     };
+    if files.is_live()
+        && let Some(item) = &key
+        && let Some(name) = item.str()
+    {
+        warn_if_open(item, name, files);
+    }
     if encrypted == Some(true) && ca.is_none() {
         table.problem(
             "no `ca`, expected the PEM file with the authority to trust: no system store is asked",

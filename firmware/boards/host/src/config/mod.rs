@@ -6,6 +6,8 @@ mod secret;
 
 use std::path::PathBuf;
 
+use front::Item;
+
 pub use broker::{Place, PlaceError, REMOTE_KEYS, Remote, remote};
 pub use node::{NodeConfig, load};
 pub use secret::{Secret, secret};
@@ -16,6 +18,8 @@ pub trait Beside {
     fn is_live(&self) -> bool;
     /// A path as the file says it, seen from here.
     fn path(&self, name: &str) -> PathBuf;
+    /// Takes a warning of what is odd with a value and stops nobody.
+    fn warn(&self, item: &Item<'_>, what: String);
     /// An environment variable.
     fn env(&self, name: &str) -> Option<String>;
 }

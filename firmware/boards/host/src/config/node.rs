@@ -34,6 +34,7 @@ pub struct NodeConfig {
 struct Folder<'a> {
     folder: PathBuf,
     env: &'a dyn Fn(&str) -> Option<String>,
+    warnings: &'a Problems,
 }
 
 impl Beside for Folder<'_> {
@@ -45,6 +46,10 @@ impl Beside for Folder<'_> {
         self.folder.join(name)
     }
 
+    fn warn(&self, item: &Item<'_>, what: String) {
+        self.warnings.add(item.place(), item.path(), what);
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         (self.env)(name)
     }
@@ -52,11 +57,12 @@ impl Beside for Folder<'_> {
 
 /// Reads a node's file and every bus that it names; `None` after all problems were reported.
 ///
-/// Paths in it are from its own folder. `env` gives environment variables, for secrets.
+/// Paths in it are from its own folder. `env` gives environment variables, for secrets; `warnings` gets what is odd and harmless.
 pub fn load(
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
     problems: &Problems,
+    warnings: &Problems,
 ) -> Option<NodeConfig> {
     let source = devices::read_file(path, problems)?;
     let document = source.parse(problems);
@@ -64,6 +70,7 @@ pub fn load(
     let files = Folder {
         folder: path.parent().unwrap_or_else(|| Path::new("")).to_owned(),
         env,
+        warnings,
     };
     let name = |key: &str| root.req(key).and_then(|item| segment(&item));
     let (park, enterprise, node) = (name("park"), name("enterprise"), name("node"));

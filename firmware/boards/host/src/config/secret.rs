@@ -1,6 +1,8 @@
 //! Secrets: from a file or the environment, never in a configuration, never shown.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use front::{Item, Table};
 
@@ -68,12 +70,28 @@ fn out_of_file(item: &Item<'_>, files: &dyn Beside) -> Option<String> {
     if !files.is_live() {
         return None;
     }
-    match std::fs::read_to_string(files.path(name)) {
-        Ok(text) => Some(text),
+    match fs::read_to_string(files.path(name)) {
+        Ok(text) => {
+            warn_if_open(item, name, files);
+            Some(text)
+        }
         Err(error) => {
             item.problem(format!("`{name}` cannot be read: {error}"));
             None
         }
+    }
+}
+
+/// Warns of a file with a secret that everybody on this computer may read or change.
+pub(super) fn warn_if_open(item: &Item<'_>, name: &str, files: &dyn Beside) {
+    let Ok(metadata) = fs::metadata(files.path(name)) else {
+        return;
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        files.warn(item, format!(
+            "everybody on this computer can use the secret in `{name}` (mode {mode:04o}), expected 0600, or 0640 with a group of its own"
+        ));
     }
 }
 
