@@ -24,7 +24,9 @@ impl Site {
             Err(why) => return self.malformed(desk, "event", why, now),
         };
         let (epoch, seq) = (event.alarm.epoch.clone(), event.alarm.seq);
-        if !self.is_current(&format!("event {seq}"), &epoch, false, desk, now) {
+        if self.is_told_again(&event, desk, now)
+            || !self.is_current(&format!("event {seq}"), &epoch, false, desk, now)
+        {
             return;
         }
         self.enter(&epoch, seq - 1, desk, now);
@@ -63,6 +65,21 @@ impl Site {
             }
         }
         self.take(event, false, desk, now);
+    }
+
+    /// True for an event of the epoch before that was heard in its time: a gateway that does not know whether it was, tells it again.
+    fn is_told_again(&self, event: &Event, desk: &mut Desk, now: UtcMs) -> bool {
+        let seq = event.alarm.seq;
+        let before = self.previous.as_ref();
+        let before = before.filter(|before| before.epoch == event.alarm.epoch);
+        let Some(known) = before.and_then(|before| before.events.get(&seq)) else {
+            return false;
+        };
+        desk.counts.repeats += 1;
+        if known.hash != event.hash {
+            self.problem(desk, ProblemKind::RepeatDiffers { seq }, now);
+        }
+        true
     }
 
     pub(super) fn came_again(&self, event: &Event, desk: &mut Desk, now: UtcMs) {
