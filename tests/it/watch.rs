@@ -1,15 +1,14 @@
 //! `fengsui watch --check` as a process, over the real gateway and real brokers: clean over everything that the contract allows, and not over anything else.
 
 mod middle;
-mod plant;
 
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use support::{Cable, Mosquitto, Process, Watch, free_port, program};
 
+use crate::plant::{PATIENCE, Plant, hot};
 use middle::{Does, Middle, Said};
-use plant::{PATIENCE, Plant, hot};
 
 #[test]
 fn a_check_is_clean_through_cuts_of_its_own_and_a_broker_that_forgot_everything() {

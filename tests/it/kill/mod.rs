@@ -1,5 +1,6 @@
 //! What is killed loses nothing: broker, gateway, node and database, in the middle of 100,000 readings, and with a torn log.
 
+mod disk;
 mod model;
 mod proof;
 mod record;

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use gateway::log::{Bookmark, LogOffset};
 use host::FileStore;
 use node::Store;
-use support::{Counters, Gateway, Influxd, Mosquitto, Process, Regulator, Report, Watch, program};
-use telemetry::body::PackId;
+use support::{
+    Counters, Gateway, Influxd, Mosquitto, Process, Regulator, Report, Subscriber, Watch, program,
+};
+use telemetry::body::{Ack, PackId};
 
 use super::record::Told;
 
@@ -134,6 +136,32 @@ impl Site {
             std::fs::write(last, bytes).unwrap();
         }
         torn.len()
+    }
+
+    /// Leaves the gateway no room in any file, as a full disk does.
+    pub(super) fn fill_disk(&self) {
+        self.limit_files("1:");
+    }
+
+    /// Makes room again.
+    pub(super) fn empty_disk(&self) {
+        self.limit_files("unlimited:");
+    }
+
+    /// Sets the soft limit alone: it can be taken back.
+    fn limit_files(&self, bytes: &str) {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg("--pid").arg(self.gateway.id().to_string());
+        let status = prlimit.arg(format!("--fsize={bytes}")).status();
+        assert!(status.unwrap().success(), "prlimit is util-linux's");
+    }
+
+    /// What the gateway told the node that it need not keep any more, as the broker retains it.
+    pub(super) fn acked(&self) -> Ack {
+        let topic = "fengsui/v1/binhe/huaxin/edge/n1/ack";
+        let subscriber = Subscriber::start(self.broker.port(), "5", &[topic], &[]);
+        let ack = subscriber.message(PATIENCE, |message| message.retain);
+        serde_json::from_str(&ack.payload).unwrap()
     }
 
     /// Starts the gateway again.

@@ -1,6 +1,8 @@
 //! A plant that raises, changes and clears alarms: three probes on a Modbus line, and the real gateway that polls them.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use support::{Gateway, Slaves, program};
@@ -96,8 +98,35 @@ token_env = "FENGSUI_TOKEN"
         plant
     }
 
-    fn start_gateway(&mut self) {
-        let config = self.folder.path().join("gateway.toml");
+    /// A file or folder beside the gateway's file.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Makes a file of another one, with some words replaced.
+    pub(super) fn rewrite(&self, from: &str, to: &str, changes: &[(&str, &str)]) {
+        let mut text = fs::read_to_string(self.path(from)).unwrap();
+        for (before, after) in changes {
+            assert!(text.contains(before), "{before}");
+            text = text.replace(before, after);
+        }
+        fs::write(self.path(to), text).unwrap();
+    }
+
+    /// Copies a folder with all that is in it.
+    pub(super) fn copy_folder(&self, from: &str, to: &str) {
+        let mut copy = Command::new("cp");
+        let copied = copy.arg("-a").args([self.path(from), self.path(to)]);
+        assert!(copied.status().unwrap().success());
+    }
+
+    pub(super) fn remove_folder(&self, name: &str) {
+        fs::remove_dir_all(self.path(name)).unwrap();
+    }
+
+    /// Starts the gateway after [`Self::stop_gateway`].
+    pub(super) fn start_gateway(&mut self) {
+        let config = self.path("gateway.toml");
         self.gateway = Some(Gateway::start(&config, &[("FENGSUI_TOKEN", TOKEN)]));
     }
 
@@ -105,10 +134,15 @@ token_env = "FENGSUI_TOKEN"
         self.gateway.as_ref().expect("it runs")
     }
 
-    /// Stops the gateway as a service manager does, and starts it again.
-    pub(super) fn restart_gateway(&mut self) {
+    /// Stops the gateway as a service manager does.
+    pub(super) fn stop_gateway(&mut self) {
         let code = self.gateway.take().expect("it runs").stop();
         assert_eq!(code, Some(0));
+    }
+
+    /// Stops the gateway, and starts it again.
+    pub(super) fn restart_gateway(&mut self) {
+        self.stop_gateway();
         self.start_gateway();
     }
 
