@@ -150,6 +150,7 @@ impl Publisher {
         let Some((mut next, upto)) = self.at.reissue else {
             return;
         };
+        let after = self.at.unsent.map_or(u64::MAX, |(after, _)| after);
         let nothing = events.is_empty();
         for event in events {
             if !(next..=upto).contains(&event.place) {
@@ -161,8 +162,10 @@ impl Publisher {
             if self.at.orphans.iter().any(inside) {
                 continue;
             }
-            // An epoch that was never told is not told again.
-            if !event.is_epoch() {
+            // An epoch that was never told is not told again; nor is what an earlier turn, which was never told either,
+            // told again: the event itself is among these.
+            let is_copy = event.origin > after;
+            if !is_copy && !event.is_epoch() {
                 let log_place = (event.position, event.index);
                 self.number(&event.draft(), log_place.0, log_place.1, event.place, now);
             }

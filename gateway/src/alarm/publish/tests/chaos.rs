@@ -84,8 +84,8 @@ fn run(world: &mut World, ops: impl IntoIterator<Item = Op>) {
             }
             Op::Connect(window) => world.connect(window),
             Op::Cut(taken) => world.cut(taken),
-            Op::Refuse(part) => world.broker.refuses = vec![part],
-            Op::Allow => world.broker.refuses.clear(),
+            Op::Refuse(part) => world.broker_refuses(vec![part]),
+            Op::Allow => world.broker_refuses(Vec::new()),
             // What only the broker still shows is not lost at the same time as the disk.
             Op::BrokerForgets => {
                 let told_beyond = world.disk.log_durable < world.disk.log_end();
@@ -219,4 +219,38 @@ proptest! {
         run(&mut world, ops);
         world.check();
     }
+}
+
+#[test]
+fn an_epoch_that_fails_before_it_is_told_and_begins_once_more_tells_each_event_once() {
+    let mut world = World::new();
+    let ops = vec![
+        Op::Backup,
+        Op::Restore,
+        Op::Connect(2),
+        Op::Commit(vec![(Some(0), false)]),
+        Op::Commit(vec![(Some(0), false)]),
+        Op::Refuse("alarm/"),
+        Op::Takes(3),
+        Op::Fuse(6, 0),
+        Op::Durable(128),
+        Op::Arrives(5),
+    ];
+    run(&mut world, ops);
+    world.check();
+}
+
+#[test]
+fn an_epoch_that_ended_on_disk_while_the_next_did_not_begin_there_is_followed_by_one() {
+    let mut world = World::new();
+    let ops = vec![
+        Op::NewFolder,
+        Op::Refuse("alarm/"),
+        Op::Connect(2),
+        Op::Takes(3),
+        Op::Fuse(4, 255),
+        Op::Arrives(5),
+    ];
+    run(&mut world, ops);
+    world.check();
 }

@@ -263,6 +263,16 @@ impl World {
         }
     }
 
+    /// The broker's access list changes.
+    ///
+    /// Of two events under way it may then refuse the first and take the second: that hole is not the gateway's, and a replay fills it.
+    pub(super) fn broker_refuses(&mut self, parts: Vec<&'static str>) {
+        if self.broker.refuses != parts && !self.line_is_empty() {
+            self.subscriber.was_always_there = false;
+        }
+        self.broker.refuses = parts;
+    }
+
     /// The broker takes one thing from the line.
     pub(super) fn broker_takes(&mut self) -> bool {
         match self.up.pop_front() {
@@ -352,7 +362,7 @@ impl World {
     /// Everything works until nothing moves any more.
     pub(super) fn settle(&mut self) {
         self.fuse = None;
-        self.broker.refuses.clear();
+        self.broker_refuses(Vec::new());
         self.connect(8);
         for _ in 0..20_000 {
             self.durable(u64::MAX);
