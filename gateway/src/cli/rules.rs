@@ -271,7 +271,7 @@ mod tests {
         let (exit, told) = tested(&["nowhere.toml"], false);
         assert_eq!(exit, Exit::BadInput);
         assert!(
-            told.starts_with("nowhere.toml:1:1: `nowhere.toml` cannot be read: "),
+            told.starts_with("nowhere.toml:1:1: cannot be read: "),
             "{told}"
         );
         let (exit, told) = checked(&["gsa"], true);
