@@ -132,6 +132,37 @@ fn on_a_good_line_each_pack_is_sent_once_and_live() {
 }
 
 #[test]
+fn a_live_pack_expires_on_the_broker_when_it_would_not_be_live_any_more_and_history_never() {
+    let mut world = World::new(Setup {
+        period_ms: 1_100,
+        ..Setup::default()
+    });
+    world.run(10_000);
+    world.broker_up = false;
+    world.cut();
+    world.run(60_000);
+    world.broker_up = true;
+    world.run(10_000);
+    let of = |wanted: Lane| {
+        let sent = world
+            .expiries
+            .iter()
+            .filter(move |(lane, _)| *lane == wanted);
+        sent.map(|(_, expiry_s)| *expiry_s).collect::<Vec<_>>()
+    };
+    let (live, history) = (of(Lane::Live), of(Lane::History));
+    // Three periods are 3.3 s.
+    assert!(
+        live.len() > 10 && live.iter().all(|it| *it == Some(4)),
+        "{live:?}"
+    );
+    assert!(
+        history.len() > 10 && history.iter().all(Option::is_none),
+        "{history:?}"
+    );
+}
+
+#[test]
 fn after_an_outage_what_is_new_does_not_wait_for_what_is_old() {
     let uplink = node::UplinkConfig {
         window: 8,

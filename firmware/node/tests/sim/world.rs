@@ -192,6 +192,8 @@ pub(crate) struct World {
     /// Holes that the gateway accepted, because the node gave them up.
     pub(crate) gaps: BTreeSet<PackId>,
     pub(crate) sent: Vec<(u64, Lane, PackId)>,
+    /// After how many seconds the broker drops each of these.
+    pub(crate) expiries: Vec<(Lane, Option<u32>)>,
     pub(crate) boot_behind: Option<u64>,
 }
 
@@ -228,6 +230,7 @@ impl World {
             },
             gaps: BTreeSet::new(),
             sent: Vec::new(),
+            expiries: Vec::new(),
             boot_behind: None,
         };
         world.start();
@@ -413,6 +416,7 @@ impl World {
                     if publish.lane != Lane::Control {
                         let id = pack_id(&publish.payload);
                         self.sent.push((self.at, publish.lane, id));
+                        self.expiries.push((publish.lane, publish.expiry_s));
                         assert_eq!(
                             Some(&publish.payload),
                             self.disk.borrow().formed.get(&id),
