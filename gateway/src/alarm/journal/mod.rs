@@ -4,6 +4,8 @@
 //! A disk that takes nothing stops no alarm: entries wait in memory and are written when it does again.
 
 mod segment;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -61,8 +63,8 @@ pub struct Journal {
     pending: Vec<u8>,
     /// The place of the next event.
     next_place: u64,
-    /// Where the last segment's checkpoint ends, in bytes; none while it is not complete.
-    checkpoint_end: Option<u64>,
+    /// Where the last segment's checkpoint ends, in bytes; 0 while it is not complete, or where a segment begins without one.
+    checkpoint_end: u64,
 }
 
 impl Journal {
@@ -88,15 +90,14 @@ impl Journal {
                 written,
                 pending: Vec::new(),
                 next_place: 1,
-                // There was nothing before that it could need.
-                checkpoint_end: Some(0),
+                checkpoint_end: 0,
             };
             return Ok((journal, Recovered::default()));
         };
         let file = segment::cut_torn_end(&mut last)?;
         let written = last.len;
         let mut images = VecDeque::new();
-        let mut checkpoint_end = None;
+        let mut checkpoint_end = 0;
         let newest_first = std::iter::once(&last).chain(segments.iter().rev());
         for (age, segment) in newest_first.enumerate() {
             let bytes = segment.read_all()?;
@@ -108,7 +109,7 @@ impl Journal {
                 });
             }
             if age == 0 {
-                checkpoint_end = end.map(|end| end as u64);
+                checkpoint_end = end.map_or(0, |end| end as u64);
             }
             images.push_front(bytes);
             if end.is_some() {
@@ -150,7 +151,7 @@ impl Journal {
                 self.next_place = event.place + 1;
             }
             Entry::End => {
-                self.checkpoint_end = Some(self.written + self.pending.len() as u64);
+                self.checkpoint_end = self.written + self.pending.len() as u64;
             }
             _ => {}
         }
@@ -200,13 +201,11 @@ impl Journal {
         self.last.events(from, READ_LEN, &self.pending)
     }
 
-    /// True when a new segment should begin: call [`begin_segment`](Self::begin_segment), then `Publisher::checkpoint`.
+    /// True when a new segment should begin, unless a checkpoint is being written: call [`begin_segment`](Self::begin_segment), then `Publisher::checkpoint`.
     pub fn wants_segment(&self, now: UtcMs) -> bool {
-        let Some(checkpoint) = self.checkpoint_end else {
-            return false;
-        };
         let len = self.written + self.pending.len() as u64;
-        len >= SEGMENT_LEN.max(checkpoint * 2) || now.since_ms(self.last.created) >= SEGMENT_MS
+        len >= SEGMENT_LEN.max(self.checkpoint_end * 2)
+            || now.since_ms(self.last.created) >= SEGMENT_MS
     }
 
     /// Ends the last segment and begins another; removes what is older than 30 days.
@@ -222,7 +221,7 @@ impl Journal {
         self.older
             .push_back(std::mem::replace(&mut self.last, segment));
         self.file = file;
-        self.checkpoint_end = None;
+        self.checkpoint_end = 0;
         self.prune(now)
     }
 
