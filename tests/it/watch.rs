@@ -408,6 +408,21 @@ fn without_json_and_a_terminal_there_is_a_line_each_and_a_verdict() {
 }
 
 #[test]
+fn who_interrupts_a_check_while_the_broker_is_gone_gets_its_verdict_at_once() {
+    let mut broker = Mosquitto::start();
+    let plant = Plant::start(&broker.url());
+    let mut lines = Process::start(&mut watch(&[&broker.url(), "--park", "east", "--check"]));
+    lines.line_with(" east/plant-1 gateway gw-1: known", PATIENCE);
+    broker.kill();
+    lines.line_with(" not connected: ", PATIENCE);
+    assert_eq!(lines.terminate(), Some(0));
+    lines.line_with("the contract was kept", PATIENCE);
+    let said = lines.said();
+    assert!(!said.contains("waiting for what is on its way"), "{said}");
+    drop(plant);
+}
+
+#[test]
 fn a_check_of_a_park_where_nobody_speaks_is_no_clean_one() {
     let broker = Mosquitto::start();
     let url = broker.url();

@@ -323,6 +323,10 @@ pub(super) fn status(site: &str, payload: &[u8]) -> Result<Status, String> {
     let known = either("alarm_state", "known", "unknown")?;
     let gateway = fields.text("gateway")?;
     check_segment(gateway).map_err(|why| format!("`gateway`: {why}"))?;
+    if body.contains_key("instance") {
+        // A gateway of an older version names none.
+        epoch(fields.text("instance")?).map_err(|why| format!("`instance`: {why}"))?;
+    }
     if !online {
         if known {
             return Err("`alarm_state`: `known` while offline".to_owned());

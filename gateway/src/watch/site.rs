@@ -67,6 +67,8 @@ struct Live {
     fresh: bool,
     /// True when a new epoch began on it: what the epoch takes over is told again.
     turned: bool,
+    /// True once an event of the epoch in force came on it: those of the epoch before come earlier.
+    begun: bool,
     /// The greatest number that was told on this connection.
     high: u64,
     /// The last state of each alarm on this connection.
@@ -87,6 +89,7 @@ impl Live {
             connected,
             fresh: true,
             turned: false,
+            begun: false,
             high: 0,
             states: BTreeMap::new(),
             owed: BTreeMap::new(),
@@ -313,6 +316,7 @@ impl Site {
             Some(before) => {
                 self.previous = Some(before);
                 self.live.turned |= !self.live.fresh;
+                self.live.begun = false;
                 self.live.high = 0;
                 self.live.states.clear();
                 self.live.shown.clear();
@@ -457,7 +461,9 @@ impl Site {
     }
 
     pub(super) fn finish(&mut self, desk: &mut Desk, now: UtcMs) {
-        let holes = self.history.iter().flat_map(|history| &history.holes);
+        // Without a connection nobody can be asked.
+        let holes = self.history.iter().filter(|_| self.live.connected);
+        let holes = holes.flat_map(|history| &history.holes);
         let mut wrong: Vec<ProblemKind> = holes
             .filter(|(_, hole)| hole.ask_at.is_some() && !hole.old)
             .map(|(from, hole)| ProblemKind::NotRepaired {

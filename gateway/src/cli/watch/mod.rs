@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// The park whose gateways are watched.
     #[arg(long, value_name = "PARK")]
     park: String,
-    /// Exit with 1 when the contract was broken, or nobody was there to keep it. At its end it waits for each gateway's next status, at most 65 s, so that nothing can be left out unseen; a second interruption ends it at once.
+    /// Exit with 1 when the contract was broken, or nobody was there to keep it. At its end it waits for each gateway's next status, at most 65 s, so that nothing can be left out unseen; a second interruption ends it at once, and so does the first while there is no connection.
     #[arg(long)]
     check: bool,
     /// Watch for so long after the first connection, as `250ms`, `5s`, `10min` or `24h` [default: until it is interrupted].
@@ -248,7 +248,9 @@ impl<'a> Subscriber<'a> {
         if let End::Reached = end {
             let until = for_ms.map(|ms| self.now().plus_ms(ms));
             end = self.go_on(Goal::Time, until).await?;
-            if self.is_check && !matches!(end, End::Refused(_)) {
+            // Who interrupts it while there is no connection has nothing to wait for.
+            let may_rest = self.watch.is_connected() || matches!(end, End::TimeOver);
+            if self.is_check && may_rest && !matches!(end, End::Refused(_)) {
                 self.remark("waiting for what is on its way; an interruption ends it at once")?;
                 let until = self.now().plus_ms(REST_MS);
                 let rest = Goal::Rest(self.now());

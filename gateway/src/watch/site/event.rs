@@ -1,10 +1,12 @@
 //! Events, one after the other: order, chain, life cycle, and epochs that follow on each other.
 
+use std::cmp::Ordering;
+
 use telemetry::UtcMs;
 
 use super::{SHORT_MS, Site};
 use crate::watch::body::{self, Event};
-use crate::watch::history::{Seen, judge};
+use crate::watch::history::{History, Seen, judge};
 use crate::watch::{Desk, ProblemKind, Told};
 
 impl Site {
@@ -24,12 +26,13 @@ impl Site {
             Err(why) => return self.malformed(desk, "event", why, now),
         };
         let (epoch, seq) = (event.alarm.epoch.clone(), event.alarm.seq);
-        if self.is_told_again(&event, desk, now)
+        if self.ends_the_epoch_before(&event, desk, now)
             || !self.is_current(&format!("event {seq}"), &epoch, false, desk, now)
         {
             return;
         }
         self.enter(&epoch, seq - 1, desk, now);
+        self.live.begun = true;
         self.live.high = self.live.high.max(seq);
         let away = std::mem::replace(&mut self.live.fresh, false);
         let old = std::mem::replace(&mut self.is_new, false);
@@ -67,19 +70,81 @@ impl Site {
         self.take(event, false, desk, now);
     }
 
-    /// True for an event of the epoch before that was heard in its time: a gateway that does not know whether it was, tells it again.
-    fn is_told_again(&self, event: &Event, desk: &mut Desk, now: UtcMs) -> bool {
-        let seq = event.alarm.seq;
-        let before = self.previous.as_ref();
-        let before = before.filter(|before| before.epoch == event.alarm.epoch);
-        let Some(known) = before.and_then(|before| before.events.get(&seq)) else {
+    /// Takes an event of the epoch before; true when that is what it is.
+    ///
+    /// A new epoch's states come before the events that the gateway does not know to have arrived, and those end the epoch before:
+    /// what was heard in its time comes again, what was not comes now. Once the new epoch's own events have begun, only repeats come.
+    fn ends_the_epoch_before(&mut self, event: &Event, desk: &mut Desk, now: UtcMs) -> bool {
+        let (epoch, seq) = (&event.alarm.epoch, event.alarm.seq);
+        if self.order(epoch) != Ordering::Less {
             return false;
+        }
+        let before = self.previous.as_ref();
+        let before = before.filter(|before| before.epoch >= *epoch);
+        if before.is_some_and(|before| before.epoch > *epoch) {
+            return false;
+        }
+        let known = before.and_then(|before| before.events.get(&seq));
+        if let Some(known) = known {
+            desk.counts.repeats += 1;
+            if known.hash != event.hash {
+                self.problem(desk, ProblemKind::RepeatDiffers { seq }, now);
+            }
+            return true;
+        }
+        if self.live.begun {
+            return false;
+        }
+        let heard_all = self.live.turned && before.is_some();
+        let mut before = match self.previous.take() {
+            Some(before) if before.epoch == *epoch => before,
+            _ => History::new(epoch.clone(), seq),
         };
-        desk.counts.repeats += 1;
-        if known.hash != event.hash {
-            self.problem(desk, ProblemKind::RepeatDiffers { seq }, now);
+        let mut wrong = Vec::new();
+        match before.hole(seq) {
+            Some((_, hole)) if !hole.away => wrong.push(ProblemKind::Reordered { seq }),
+            None if seq > before.top + 1 => {
+                if heard_all {
+                    let (from, to) = (before.top + 1, seq - 1);
+                    wrong.push(ProblemKind::LeftOut { from, to });
+                }
+                before.dig(seq - 1, true, true, now);
+            }
+            _ => {}
+        }
+        if seq < before.floor {
+            desk.counts.repeats += 1;
+        } else {
+            let seen = Seen::of(event);
+            let (broken, claims) = before.take(seq, seen.clone());
+            let broken = broken
+                .into_iter()
+                .map(|seq| ProblemKind::ChainBroken { seq });
+            wrong.extend(broken);
+            for claim in claims {
+                self.judged(seq, &claim, judge(&seen, &claim), desk, now);
+            }
+            desk.counts.events += 1;
+            self.tell_event(event, false, desk);
+        }
+        self.previous = Some(before);
+        for kind in wrong {
+            self.problem(desk, kind, now);
         }
         true
+    }
+
+    fn tell_event(&self, event: &Event, replayed: bool, desk: &mut Desk) {
+        let told = Told::Event {
+            seq: event.alarm.seq,
+            id: event.alarm.id.to_string(),
+            event: event.kind.clone(),
+            by: event.by.clone(),
+            changed_at: event.alarm.view.changed_at,
+            view: Box::new(event.alarm.view.clone()),
+            replayed,
+        };
+        desk.tell(&self.name, told);
     }
 
     pub(super) fn came_again(&self, event: &Event, desk: &mut Desk, now: UtcMs) {
@@ -104,16 +169,7 @@ impl Site {
         } else if event.has_state() {
             self.life_cycle(&event, desk, now);
         }
-        let told = Told::Event {
-            seq,
-            id: event.alarm.id.to_string(),
-            event: event.kind.clone(),
-            by: event.by.clone(),
-            changed_at: event.alarm.view.changed_at,
-            view: Box::new(event.alarm.view.clone()),
-            replayed,
-        };
-        desk.tell(&self.name, told);
+        self.tell_event(&event, replayed, desk);
         let Some(history) = &mut self.history else {
             return;
         };

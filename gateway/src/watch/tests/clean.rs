@@ -67,6 +67,22 @@ fn a_new_epoch_takes_the_states_over_and_empties_what_never_was() {
     );
 }
 
+#[test]
+fn the_end_of_an_epoch_that_is_told_after_the_states_of_the_next_is_no_problem() {
+    for again in [0, 2] {
+        clean(
+            &[
+                Act::Alarm(3, 0),
+                Act::TurnLate(3, again),
+                Act::Alarm(0, 0),
+                Act::Away(20_000, false),
+                Act::TurnLate(0, again),
+            ],
+            100,
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

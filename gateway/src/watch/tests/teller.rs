@@ -45,6 +45,8 @@ pub(super) enum Act {
     GatewayAway(u64, u64),
     /// The gateway comes back with its last few events gone.
     Turn(usize),
+    /// Two things happen while the gateway has no connection; it comes back under a new epoch, and tells those, and the last few events before them, after the states.
+    TurnLate(usize, usize),
     /// The subscriber is away for a while; with a short queue the broker drops half of the states.
     Away(u64, bool),
     /// Everybody is away, and the broker forgets what it retains.
@@ -72,6 +74,8 @@ pub(super) struct Teller {
     events: Vec<Told>,
     /// Events that the log lost, and when.
     lost: Vec<(UtcMs, Told)>,
+    /// Events of the epoch before that are told after the states of the next.
+    late: Vec<usize>,
     retained: BTreeMap<String, Vec<u8>>,
     gateway: bool,
     subscriber: bool,
@@ -119,6 +123,7 @@ impl Teller {
             alarms: BTreeMap::new(),
             events: Vec::new(),
             lost: Vec::new(),
+            late: Vec::new(),
             retained: BTreeMap::new(),
             gateway: true,
             subscriber: false,
@@ -205,6 +210,20 @@ impl Teller {
                 self.head = hash(&last.bytes);
                 self.advance(2_000);
                 self.begin_epoch("log-behind");
+                self.gateway_connects(0);
+            }
+            Act::TurnLate(alarm, again) => {
+                self.gateway_goes();
+                let told = self.events.len();
+                for more in 0..2 {
+                    self.happens(alarm + more, 0);
+                }
+                let since = told.saturating_sub(again);
+                self.late = (since..self.events.len())
+                    .filter(|index| self.events[*index].epoch == self.epoch())
+                    .collect();
+                self.advance(2_000);
+                self.begin_epoch("broker-ahead-of-log");
                 self.gateway_connects(0);
             }
             Act::Away(ms, short) => {
@@ -499,6 +518,9 @@ impl Teller {
         self.advance(100);
         self.snapshot();
         self.status("known");
+        for index in std::mem::take(&mut self.late) {
+            self.event_out(index);
+        }
         let told = self.steps.iter().rev().find_map(|(_, step)| match step {
             Step::Message { topic, payload, .. } if topic.ends_with("alarm/event") => {
                 let event: Value = serde_json::from_slice(payload).expect("an event");
@@ -650,6 +672,7 @@ pub(super) fn outage() -> impl Strategy<Value = Act> {
     prop_oneof![
         (0_u64..200_000, 0_u64..4).prop_map(|(ms, again)| Act::GatewayAway(ms, again)),
         (0_usize..4).prop_map(Act::Turn),
+        (0..ALARMS, 0_usize..4).prop_map(|(alarm, again)| Act::TurnLate(alarm, again)),
         (0_u64..200_000, any::<bool>()).prop_map(|(ms, short)| Act::Away(ms, short)),
         (0_u64..100_000).prop_map(Act::Broker),
     ]
