@@ -68,9 +68,18 @@ pub struct Status {
 }
 
 impl Status {
-    /// True while what the broker holds is what is true.
-    pub fn ready(&self) -> bool {
-        self.connected && self.alarm_state == "known"
+    /// Why it does not do all that others count on, if it doesn't: regulators on what the broker holds, nodes on the disk.
+    ///
+    /// A database that is away is no reason: what it lacks is in the log, and follows.
+    pub fn not_ready(&self) -> Option<String> {
+        if !self.connected {
+            return Some("no connection to the broker".to_owned());
+        }
+        if self.alarm_state != "known" {
+            return Some("the broker does not hold every alarm yet".to_owned());
+        }
+        let disk = (!self.disk.is_empty()).then_some(&self.disk);
+        disk.map(|why| format!("the disk takes nothing, samples wait at the edge: {why}"))
     }
 }
 

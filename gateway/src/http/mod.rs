@@ -94,13 +94,17 @@ async fn healthz(State(api): State<Api>) -> Result<&'static str, Dead> {
     ask(&api, Ask::Status).await.map(|_| "ok\n")
 }
 
-/// 200 while the state of the alarms is known to the broker.
-async fn readyz(State(api): State<Api>) -> Result<(StatusCode, &'static str), Dead> {
+/// 200 while the gateway does all that others count on: the broker holds every alarm, and what nodes send gets to the disk and is acknowledged. Else 503 and the reason.
+///
+/// Not ready is no reason to restart it: alarms go on without a disk and without a database. That is what `/healthz` is for.
+async fn readyz(State(api): State<Api>) -> Result<(StatusCode, String), Dead> {
     let status = ask(&api, Ask::Status).await?;
-    Ok(if status.ready() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    Ok(match status.not_ready() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(why) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {why}\n"),
+        ),
     })
 }
 
@@ -238,10 +242,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn healthy_is_a_core_that_answers_and_ready_is_a_broker_that_knows() {
+    async fn healthy_is_a_core_that_answers() {
         let (address, _server) = start().await;
         assert_eq!(get_text(format!("{address}/healthz")).await.0, 200);
-        assert_eq!(get_text(format!("{address}/readyz")).await.0, 503);
+        let (code, why) = get_text(format!("{address}/readyz")).await;
+        assert_eq!(code, 503);
+        assert_eq!(why, "not ready: the broker does not hold every alarm yet\n");
         assert_eq!(
             get_text(format!("{address}/metrics")).await.1,
             "fengsui_up 1\n"
@@ -250,6 +256,45 @@ mod tests {
             get_text(format!("{address}/api/v1/alarms")).await.1,
             "[{\"id\":\"a\"}]\n"
         );
+    }
+
+    #[test]
+    fn ready_is_a_broker_that_knows_and_a_disk_that_takes_what_comes() {
+        let ready = Status {
+            connected: true,
+            alarm_state: "known".into(),
+            ..Status::default()
+        };
+        assert_eq!(ready.not_ready(), None);
+        for (status, why) in [
+            (
+                Status {
+                    connected: false,
+                    ..ready.clone()
+                },
+                "broker",
+            ),
+            (
+                Status {
+                    alarm_state: "unknown".into(),
+                    ..ready.clone()
+                },
+                "alarm",
+            ),
+            (
+                Status {
+                    disk: "No space left on device".into(),
+                    ..ready.clone()
+                },
+                "No space left on device",
+            ),
+        ] {
+            let told = status.not_ready();
+            assert!(
+                told.as_ref().is_some_and(|told| told.contains(why)),
+                "{told:?}"
+            );
+        }
     }
 
     #[tokio::test]
