@@ -259,9 +259,17 @@ pub fn report(report: &Report) {
             gateway,
             "another gateway says it serves this site: watching it"
         ),
-        Report::OtherGateway { gateway, fatal } => {
-            error!(gateway, fatal, "another gateway serves this site")
-        }
+        Report::OtherGateway {
+            gateway,
+            fatal: true,
+        } => error!(gateway, "another gateway serves this site: this one ends"),
+        Report::OtherGateway {
+            gateway,
+            fatal: false,
+        } => error!(
+            gateway,
+            "another gateway serves this site, and came later: it has to end"
+        ),
         Report::Diverged { position, index } => {
             counter!("gateway_replay_diverged_total").increment(1);
             error!(

@@ -164,6 +164,7 @@ fn statuses_that_break_the_contract_are_refused() {
         (0, "/epoch", Value::Null),
         (0, "/seq", json!(0)),
         (0, "/head", json!("0F")),
+        (0, "/instance", json!("gw-1")),
         (0, "/version", Value::Null),
         (1, "/gateway", Value::Null),
         (1, "/alarm_state", json!("known")),

@@ -282,14 +282,20 @@ fn fengsui_watch_finds_nothing_that_breaks_the_contract() {
 
 #[test]
 fn a_story_that_is_broken_off_did_not_come_true_and_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut demo = Process::start(
-        program("fengsui")
-            .args(["demo", "--once", "--listen", "127.0.0.1:0"])
-            .env("TMPDIR", folder.path()),
-    );
-    demo.line_with("normal", PATIENCE);
-    assert_eq!(demo.terminate(), Some(1));
-    demo.line_with("the story was broken off", PATIENCE);
-    assert_eq!(files(folder.path()), [] as [PathBuf; 0]);
+    // A terminal that is closed hangs up.
+    for signal in ["-TERM", "-HUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut demo = Process::start(
+            program("fengsui")
+                .args(["demo", "--once", "--listen", "127.0.0.1:0"])
+                .env("TMPDIR", folder.path()),
+        );
+        demo.line_with("normal", PATIENCE);
+        let mut kill = Command::new("kill");
+        let sent = kill.args([signal, &demo.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        assert_eq!(demo.wait(), Some(1), "{signal}");
+        demo.line_with("the story was broken off", PATIENCE);
+        assert_eq!(files(folder.path()), [] as [PathBuf; 0], "{signal}");
+    }
 }

@@ -140,6 +140,11 @@ token_env = "FENGSUI_TOKEN"
         assert_eq!(code, Some(0));
     }
 
+    /// Ends the gateway as SIGKILL does.
+    pub(super) fn kill_gateway(&mut self) {
+        self.gateway.take().expect("it runs").kill();
+    }
+
     /// Stops the gateway, and starts it again.
     pub(super) fn restart_gateway(&mut self) {
         self.stop_gateway();

@@ -21,10 +21,14 @@ fn run(plant: &Plant, config: &str) -> Command {
 /// Starts a second gateway beside a plant, which ends by itself; what it says.
 fn second(plant: &Plant, config: &str) -> Process {
     let mut second = Process::start(&mut run(plant, config));
-    second.line_with("another gateway serves this site", SILENCE);
+    is_refused(&mut second);
+    second
+}
+
+fn is_refused(second: &mut Process) {
+    second.line_with("another gateway serves this site: this one ends", SILENCE);
     let ended = second.child().wait().unwrap();
     assert_eq!(ended.code(), Some(1));
-    second
 }
 
 #[test]
@@ -46,6 +50,75 @@ fn a_second_gateway_on_a_site_refuses_to_start_and_the_first_one_goes_on() {
     assert_eq!(plant.gateway().status()["epoch"], epoch);
     let (code, summary) = regulator.end();
     assert_eq!((code, &summary["problems"]), (0, &json!([])), "{summary:#}");
+}
+
+#[test]
+fn a_clone_of_a_gateway_is_refused_on_another_folder_and_on_a_copy_and_the_first_one_goes_on() {
+    let broker = Mosquitto::start();
+    let mut plant = Plant::start(&broker.url());
+    let regulator = Watch::start(&broker.url(), "east");
+    regulator.hears_known();
+    plant.set(1, 65);
+    regulator.hears_event(&hot(1), "raised");
+    let epoch = plant.gateway().status()["epoch"].clone();
+
+    plant.copy_folder("data", "copy");
+    for folder in ["\"other\"", "\"copy\""] {
+        plant.rewrite("gateway.toml", "clone.toml", &[("\"data\"", folder)]);
+        drop(second(&plant, "clone.toml"));
+    }
+    plant.set(2, 65);
+    regulator.hears_event(&hot(2), "raised");
+    assert_eq!(plant.gateway().status()["epoch"], epoch);
+    assert!(!plant.gateway().said().contains("no connection"));
+    let (code, summary) = regulator.end();
+    assert_eq!((code, &summary["problems"]), (0, &json!([])), "{summary:#}");
+}
+
+#[test]
+fn of_three_that_came_while_the_broker_was_away_the_first_one_stays() {
+    let mut broker = Mosquitto::start();
+    let mut plant = Plant::start(&broker.url());
+    plant.stop_gateway();
+    broker.kill();
+    plant.start_gateway();
+    plant.rewrite("gateway.toml", "clone.toml", &[("\"data\"", "\"other\"")]);
+    let changes = [("gw-1", "gw-2"), ("\"data\"", "\"third\"")];
+    plant.rewrite("gateway.toml", "third.toml", &changes);
+    let mut later = ["clone.toml", "third.toml"].map(|config| {
+        let process = Process::start(&mut run(&plant, config));
+        process.line_with(" running ", PATIENCE);
+        process
+    });
+    broker.restart();
+    for process in &mut later {
+        is_refused(process);
+    }
+    plant.gateway().wait_for("the broker", PATIENCE, |status| {
+        status["connected"] == true && status["alarm_state"] == "known"
+    });
+    let regulator = Watch::start(&broker.url(), "east");
+    regulator.hears_known();
+    plant.set(1, 65);
+    regulator.hears_event(&hot(1), "raised");
+    let (code, summary) = regulator.end();
+    assert_eq!((code, &summary["problems"]), (0, &json!([])), "{summary:#}");
+}
+
+#[test]
+fn a_gateway_that_was_killed_does_not_wait_for_what_it_was() {
+    let broker = Mosquitto::start();
+    let mut plant = Plant::start(&broker.url());
+    let known = |plant: &Plant| {
+        plant.gateway().wait_for("the broker", PATIENCE, |status| {
+            status["alarm_state"] == "known"
+        });
+    };
+    known(&plant);
+    plant.kill_gateway();
+    plant.start_gateway();
+    known(&plant);
+    assert!(!plant.gateway().said().contains("watching it"));
 }
 
 #[test]

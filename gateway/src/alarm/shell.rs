@@ -154,7 +154,7 @@ impl Outlet {
                 self.connection = connection;
                 self.publisher.connected(window, now);
             }
-            News::Lost(loss) => self.publisher.disconnected(loss == Loss::TakenOver, now),
+            News::Lost(_) => self.publisher.disconnected(now),
             News::Acked { id, refused } => self.publisher.acked(id, refused, now),
             News::Subscribed { id, refused } => self.publisher.subscribed(id, refused, now),
             News::Message(message) => self.publisher.message(&message, now),

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::core::Core;
 use super::letters::Letters;
 use super::path::Path;
+use crate::alarm::Epoch;
 use crate::alarm::journal::JournalError;
 use crate::alarm::message::Site;
 use crate::alarm::publish::Settings;
@@ -80,6 +81,7 @@ pub(super) fn begin(
     folder: &Folder,
     journal: &FilePath,
     client_id: String,
+    instance: String,
     letters: Letters,
     now: Reading,
 ) -> Result<Begun, BeginError> {
@@ -89,7 +91,7 @@ pub(super) fn begin(
     let last_t = opened.has_history.then_some(appender.last_t());
     let mut time = LogTime::start(last_t, now);
     let (t, _) = time.advance(now);
-    let settings = settings(config, client_id);
+    let settings = settings(config, client_id, instance);
     let (mut outlet, orders) = Outlet::open(journal, appender.end().0, settings, t)?;
     let snapshot = Snapshot::load(folder.path())?.filter(|snapshot| snapshot.at <= appender.end());
     let mut replay = Replay::new(config);
@@ -131,24 +133,35 @@ pub(super) fn begin(
     Ok(Begun { core, orders })
 }
 
-fn settings(config: &Config, client_id: String) -> Settings {
-    let program = &config.program;
+/// 128 random bits.
+fn chance() -> u128 {
     // Seeds of hash maps are the standard library's only randomness.
     let random = |salt: u8| u128::from(RandomState::new().hash_one(salt));
+    random(0) << 64 | random(1)
+}
+
+/// What this process is called: a ULID.
+pub(super) fn instance(now: UtcMs) -> String {
+    Epoch::after(None, chance(), now).to_string()
+}
+
+fn settings(config: &Config, client_id: String, instance: String) -> Settings {
+    let program = &config.program;
     Settings {
         site: site_of(config),
+        instance,
         client_id,
         rules_hash: config.rules_hash.clone(),
         alarms: program
             .alarm_idxs()
             .map(|alarm| program.id_of(alarm).to_string())
             .collect(),
-        chance: random(0) << 64 | random(1),
+        chance: chance(),
     }
 }
 
 /// Ingest for a configuration, knowing nothing yet.
-pub(super) fn ingest_of(config: &Config) -> Ingest {
+pub fn ingest_of(config: &Config) -> Ingest {
     let points: Vec<PointInfo> = config
         .points
         .iter()

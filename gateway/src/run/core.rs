@@ -53,6 +53,8 @@ pub(super) struct Core {
     pub(super) site: String,
     /// The gateway's own conditions, by rule: the reason while they stand.
     pub(super) own: BTreeMap<&'static str, Option<String>>,
+    /// True while packs can come and acks can go.
+    pub(super) is_linked: bool,
     pub(super) away_since: Option<UtcMs>,
     pub(super) disk_fault: Option<String>,
     replies: VecDeque<Reply>,
@@ -86,6 +88,7 @@ impl Core {
             own: own.into(),
             gateway,
             site,
+            is_linked: false,
             away_since: None,
             disk_fault: None,
             replies: VecDeque::new(),
@@ -126,9 +129,16 @@ impl Core {
     /// The session that packs come by has a connection, or has none.
     pub(super) fn handle_link(&mut self, connected: bool, now: Reading) {
         let t = self.advance(now);
+        self.is_linked = connected;
+        if connected {
+            self.ingest.handle_connected(t);
+        }
+        self.reaches_broker(connected, t);
+    }
+
+    fn reaches_broker(&mut self, connected: bool, t: UtcMs) {
         if connected {
             self.away_since = None;
-            self.ingest.handle_connected(t);
             self.condition(BROKER, None);
         } else if self.away_since.is_none() {
             self.away_since = Some(t);
@@ -137,6 +147,14 @@ impl Core {
 
     pub(super) fn handle_news(&mut self, news: News, now: Reading) {
         let t = self.advance(now);
+        // Until this gateway serves the site there is no session for packs that says how the broker is.
+        if !self.path.outlet.publisher().serves() {
+            match news {
+                News::Connected { .. } => self.reaches_broker(true, t),
+                News::Lost(_) => self.reaches_broker(false, t),
+                _ => {}
+            }
+        }
         self.path.outlet.news(news, t);
         self.tell_reports();
     }
@@ -207,7 +225,7 @@ impl Core {
             config_hash: appender.config().hash.clone(),
             epoch,
             seq,
-            connected: self.away_since.is_none() && publisher.is_connected(),
+            connected: self.is_linked && publisher.is_connected(),
             alarm_state: if publisher.is_known() {
                 "known"
             } else {

@@ -41,7 +41,7 @@ use crate::sink::influx::client::{ClientError, InfluxClient};
 use crate::sink::influx::writer::{self, Happened};
 use crate::source::{Pack, bus, mqtt};
 use crate::supervise::{Tasks, thread, thread_for};
-pub use begin::BeginError;
+pub use begin::{BeginError, ingest_of};
 use core::Core;
 use letters::{Letter, Letters};
 
@@ -120,6 +120,8 @@ struct Queues {
 /// Where the core's outputs go.
 struct Exits {
     commit: CommitQueue,
+    /// True once this gateway alone serves the site: nobody else's packs are taken, or acknowledged.
+    opens: watch::Sender<bool>,
     posts: mpsc::Sender<Publish>,
     /// Acks of the nodes in this process, by name.
     local_acks: HashMap<String, mpsc::Sender<Vec<u8>>>,
@@ -178,16 +180,27 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
         local_acks.insert(node.name.clone(), acks);
         local.push((node, acks_out));
     }
+    let (opens, opened) = watch::channel(false);
+    let instance = begin::instance(clock.read().wall);
+    // Each start has a client id of its own: two gateways of one name must hear each other, not take the session from each other.
+    let alarm_session = format!("alarm.{instance}");
     let core = {
         let (config, folder, letters) = (config.clone(), folder.clone(), letters.clone());
-        let client_id = reach.client_id("alarm");
+        let client_id = reach.client_id(&alarm_session);
         let posts = posts.clone();
         let ending = tasks.ending("core");
         thread_for("core", move || async move {
             let _ending = ending;
             let journal = config.data.folder.join("journal");
-            let started =
-                begin::begin(&config, &folder, &journal, client_id, letters, clock.read());
+            let started = begin::begin(
+                &config,
+                &folder,
+                &journal,
+                client_id,
+                instance,
+                letters,
+                clock.read(),
+            );
             let begin::Begun { mut core, orders } = match started {
                 Ok(started) => started,
                 Err(error) => return drop(begun.send(Err(error))),
@@ -215,6 +228,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
             };
             let exits = Exits {
                 commit,
+                opens,
                 posts,
                 local_acks,
                 snapshots,
@@ -246,12 +260,14 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
         let news = from_nodes.clone();
         let ends = mqtt::Ends { packs, news, posts };
         let (park, enterprise) = site.clone();
-        tasks.start(
-            lane.word(),
-            mqtt::run(lane, options, park, enterprise, ends),
-        );
+        let mut opened = opened.clone();
+        tasks.start(lane.word(), async move {
+            if opened.wait_for(|is_open| *is_open).await.is_ok() {
+                mqtt::run(lane, options, park, enterprise, ends).await;
+            }
+        });
     }
-    let mut options = reach.options("alarm")?;
+    let mut options = reach.options(&alarm_session)?;
     options.will = Some(will);
     options.window = ALARM_WINDOW;
     let ending = tasks.ending("alarm");
@@ -584,6 +600,9 @@ impl Exits {
     /// Carries out what the core wants done.
     fn flush(&mut self, core: &mut Core) {
         core.submit(&self.commit);
+        if core.path.outlet.publisher().serves() && !*self.opens.borrow() {
+            self.opens.send_replace(true);
+        }
         // An ack that has no way out now is polled again when there is one.
         while let Ok(permit) = self.posts.try_reserve()
             && let Some((node, ack)) = core.poll_ack()

@@ -1,5 +1,6 @@
 //! The gateway as a whole: with a broker and sessions, and its core alone under every stop.
 
+mod long;
 mod steps;
 mod whole;
 
@@ -61,9 +62,13 @@ text = { zh = "{tag}", en = "{tag}" }
 
 /// A configuration whose files are in `folder`.
 fn config(folder: &FilePath, rules: &str) -> Config {
+    config_of(folder, BUS, rules)
+}
+
+fn config_of(folder: &FilePath, bus: &str, rules: &str) -> Config {
     for (name, text) in [
         ("gateway.toml", GATEWAY),
-        ("bus.toml", BUS),
+        ("bus.toml", bus),
         ("rules.toml", rules),
     ] {
         fs::write(folder.join(name), text).unwrap();

@@ -1,16 +1,16 @@
-//! The demo's log, replayed: however it is cut, it gives the events that the regulators had, to the byte.
+//! The demo's log, replayed: however it is cut, it gives the events that the regulators had, and the same state, to the byte.
 
 use std::fs;
-use std::sync::Arc;
 
 use front::Problems;
 use gateway::alarm::message::Site;
 use gateway::alarm::publish::{Output, Settings};
 use gateway::alarm::{Draft, Publisher, Recovered, entry};
-use gateway::config::load_image;
+use gateway::config::{Config, load_image};
 use gateway::engine::Host;
+use gateway::ingest::Ingest;
 use gateway::log::{Entry, LogOffset, Reader, Record};
-use rules::program::Program;
+use gateway::run::ingest_of;
 use tempfile::TempDir;
 
 use super::{EVENTS, PLAYED};
@@ -42,8 +42,8 @@ impl Log {
     }
 }
 
-/// The engine as the log's first record has it: its configuration.
-fn begin(log: &mut Log) -> (Host, Arc<Program>, Site) {
+/// Engine and ingest as the log's first record has them: its configuration.
+fn begin(log: &mut Log) -> (Host, Config, Site) {
     let entry = log.read().expect("a log");
     let Record::Config(image) = &entry.record else {
         panic!("a log begins with its configuration");
@@ -51,25 +51,23 @@ fn begin(log: &mut Log) -> (Host, Arc<Program>, Site) {
     let problems = Problems::default();
     let config = load_image(&image.files, &problems).unwrap_or_else(|| panic!("{problems}"));
     let site = Site {
-        park: config.site.park,
-        enterprise: config.site.enterprise,
-        gateway: config.site.gateway,
+        park: config.site.park.clone(),
+        enterprise: config.site.enterprise.clone(),
+        gateway: config.site.gateway.clone(),
         version: image.version.clone(),
     };
-    let program = config.program;
-    (
-        Host::new(program.clone(), site.clone(), entry.t),
-        program,
-        site,
-    )
+    let host = Host::new(config.program.clone(), site.clone(), entry.t);
+    (host, config, site)
 }
 
 /// What leaves the publisher when the log comes to it in batches: the bytes of every event.
 fn events(batch: usize) -> Vec<String> {
     let mut log = Log::open();
-    let (mut host, program, site) = begin(&mut log);
+    let (mut host, config, site) = begin(&mut log);
+    let program = &config.program;
     let settings = Settings {
         site,
+        instance: "replay".to_owned(),
         client_id: "replay".to_owned(),
         rules_hash: String::new(),
         alarms: program
@@ -133,14 +131,24 @@ fn the_log_in_batches_of_1_and_of_4096_gives_every_event_that_was_sent_to_the_by
     assert_eq!(sent, again);
 }
 
+/// Ingest's snapshot behind a record, by an ingest that was restored from the one before it.
+fn takes_in(config: &Config, before: &[u8], entry: &Entry<'_>) -> Vec<u8> {
+    let mut restarted: Ingest = ingest_of(config);
+    restarted.restore(before).unwrap();
+    restarted.replay(&entry.record, entry.t, &Some).unwrap();
+    restarted.snapshot()
+}
+
 #[test]
 fn a_snapshot_and_a_restart_at_every_record_change_no_byte() {
     let mut log = Log::open();
-    let (mut uninterrupted, program, site) = begin(&mut log);
-    let mut snapshot = uninterrupted.snapshot();
+    let (mut uninterrupted, config, site) = begin(&mut log);
+    let (program, mut ingest) = (&config.program, ingest_of(&config));
+    let (mut snapshot, mut taken) = (uninterrupted.snapshot(), ingest.snapshot());
+    let nothing_taken = taken.clone();
     let (mut n_records, mut n_events) = (0, 0);
     while let Some(entry) = log.read() {
-        let (mut restarted, told) = Host::restore(&program, site.clone(), &snapshot).unwrap();
+        let (mut restarted, told) = Host::restore(program, site.clone(), &snapshot).unwrap();
         assert_eq!(told, [] as [Draft; 0], "a restart is no event");
         let drafts = uninterrupted.apply(&entry.record, entry.t).unwrap().drafts;
         let again = restarted.apply(&entry.record, entry.t).unwrap().drafts;
@@ -151,9 +159,17 @@ fn a_snapshot_and_a_restart_at_every_record_change_no_byte() {
             "the state behind {} is another",
             entry.end
         );
+        taken = takes_in(&config, &taken, &entry);
+        ingest.replay(&entry.record, entry.t, &Some).unwrap();
+        assert!(
+            taken == ingest.snapshot(),
+            "what was taken in up to {} is another",
+            entry.end
+        );
         n_records += 1;
         n_events += drafts.len();
     }
+    assert_ne!(taken, nothing_taken);
     // That this was the whole log: all but the beginning of the epoch was sent because of it.
     assert_eq!(n_events + 1, events(4_096).len());
     assert!(n_records > 100, "{n_records}");

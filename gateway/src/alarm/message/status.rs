@@ -21,6 +21,7 @@ struct Body<'a> {
     schema: &'static str,
     site: String,
     gateway: &'a str,
+    instance: &'a str,
     state: &'static str,
     alarm_state: AlarmWord,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +43,8 @@ pub struct Status<'a> {
     pub head: Option<(Epoch, u64, &'a Hash)>,
     /// The hash of the rules in force.
     pub rules_hash: &'a str,
+    /// The process that speaks.
+    pub instance: &'a str,
 }
 
 impl Status<'_> {
@@ -54,6 +57,7 @@ impl Status<'_> {
             schema: "fengsui.gateway.status/1",
             site: site.name(),
             gateway: &site.gateway,
+            instance: self.instance,
             state: if self.head.is_some() {
                 "online"
             } else {

@@ -8,13 +8,12 @@ use telemetry::UtcMs;
 
 use super::read_back::Reading;
 use super::replay::Replays;
-use super::{Output, Publisher, Report, STATUS_MS};
+use super::rivals::Rival;
+use super::{Output, Publisher, STATUS_MS};
 use crate::alarm::Epoch;
 use crate::alarm::event::Event;
 use crate::alarm::table;
 
-/// How long another gateway's `online` is watched for a sign of life, in milliseconds: the contract's silence.
-pub(super) const CONTEST_MS: u64 = 60_000;
 /// How long a refused event or state waits for the next try, in milliseconds, at first and at most.
 const REFUSED_MS: (u64, u64) = (5_000, 60_000);
 
@@ -23,7 +22,7 @@ const REFUSED_MS: (u64, u64) = (5_000, 60_000);
 pub(super) enum Stage {
     /// What the broker retains of ours is read back.
     Reading,
-    /// Another gateway says it is online; until then nothing leaves.
+    /// The broker retains that another gateway is online; until then nothing leaves but a question.
     Contested(UtcMs),
     /// It is decided whether the epoch goes on.
     Settling,
@@ -33,8 +32,6 @@ pub(super) enum Stage {
     Snapshot,
     /// The broker has everything; events leave.
     Known,
-    /// Another gateway serves the site: nothing leaves any more.
-    Refused,
 }
 
 /// A kind of message; what is refused is told once for each.
@@ -53,6 +50,8 @@ pub(super) enum Sent {
     Status,
     Goodbye,
     Marker,
+    /// Whether another gateway is there.
+    Question,
     State {
         id: Arc<str>,
         number: (Epoch, u64),
@@ -75,7 +74,7 @@ impl Sent {
             Self::State { .. } | Self::Empty { .. } => Kind::State,
             Self::Event { .. } => Kind::Event,
             Self::Part => Kind::Snapshot,
-            Self::Marker | Self::Chunk => Kind::Replay,
+            Self::Marker | Self::Question | Self::Chunk => Kind::Replay,
         }
     }
 }
@@ -84,15 +83,19 @@ impl Sent {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) stage: Stage,
-    window: usize,
+    pub(super) window: usize,
     pub(super) under_way: BTreeMap<u64, (Sent, String)>,
     pub(super) reading: Reading,
     /// When what could not be read is tried again.
     pub(super) read_again: Option<UtcMs>,
     /// The greatest number that the broker retains of ours.
     pub(super) seen: Option<(Epoch, u64)>,
-    /// Another gateway's name that the broker retains as online.
-    pub(super) contest: Option<String>,
+    /// The other gateway that the broker retains as online.
+    pub(super) rival: Option<Rival>,
+    /// True when another gateway spoke while we read.
+    pub(super) doubted: bool,
+    /// True once a status has left.
+    pub(super) has_spoken: bool,
     /// When this connection was made.
     pub(super) since: UtcMs,
 
@@ -128,16 +131,17 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn new(window: usize, acked: u64, now: UtcMs) -> Self {
+    pub(super) fn new(window: usize, acked: u64, now: UtcMs) -> Self {
         Self {
             stage: Stage::Reading,
-            // One is kept for goodbye.
-            window: window.saturating_sub(1).max(1),
+            window,
             under_way: BTreeMap::new(),
             reading: Reading::default(),
             read_again: None,
             seen: None,
-            contest: None,
+            rival: None,
+            doubted: false,
+            has_spoken: false,
             since: now,
             status_due: None,
             states: VecDeque::new(),
@@ -165,7 +169,8 @@ impl Line {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.under_way.len() < self.window
+        // One is kept for goodbye.
+        self.under_way.len() < self.window.saturating_sub(1).max(1)
     }
 
     /// Puts a state into the queue, once.
@@ -217,10 +222,7 @@ impl Line {
         out: &mut VecDeque<Output>,
     ) {
         // Who never said anything has nothing to take back.
-        if matches!(
-            self.stage,
-            Stage::Reading | Stage::Contested(_) | Stage::Settling | Stage::Refused
-        ) {
+        if !self.has_spoken {
             out.push_back(Output::Farewell);
             return;
         }
@@ -237,12 +239,13 @@ impl Line {
 impl Publisher {
     /// The session is connected, with room for this many messages under way. [`start`](Self::start) comes before.
     pub fn connected(&mut self, window: usize, now: UtcMs) {
-        self.first_connected.get_or_insert(now);
-        let mut line = Line::new(window, self.at.acked, now);
-        if self.is_settled() {
-            // Nothing here is in doubt: say `unknown` at once, and let what happens now leave at once.
-            line.status_due = Some(now);
-        }
+        self.begin(Line::new(window, self.at.acked, now), now);
+    }
+
+    /// Begins with reading back.
+    pub(super) fn begin(&mut self, mut line: Line, now: UtcMs) {
+        // Who serves says at once that it is there, and that it knows nothing yet.
+        line.status_due = self.serves.then_some(now);
         for entry in self.table.iter_mut() {
             entry.held = false;
             entry.queued = false;
@@ -253,21 +256,10 @@ impl Publisher {
     }
 
     /// The session lost its connection. Whatever was not acknowledged is sent again, each with the same bytes.
-    ///
-    /// `taken_over` when another client came with the same id: soon after a start, that is another gateway of the same name.
-    pub fn disconnected(&mut self, taken_over: bool, now: UtcMs) {
+    pub fn disconnected(&mut self, now: UtcMs) {
         self.line = None;
         if self.stopping {
             self.out.push_back(Output::Farewell);
-        }
-        let young = self
-            .first_connected
-            .is_some_and(|first| now.since_ms(first) < CONTEST_MS);
-        if taken_over {
-            self.report(Report::OtherGateway {
-                gateway: self.settings.site.gateway.clone(),
-                fatal: young,
-            });
         }
         self.tell_acked(now);
     }
@@ -286,10 +278,7 @@ impl Publisher {
     pub(super) fn line_tick(&mut self, now: UtcMs) {
         let Some(line) = &mut self.line else { return };
         match line.stage {
-            Stage::Contested(until) if until <= now => {
-                line.stage = Stage::Settling;
-                self.settle(now);
-            }
+            Stage::Contested(until) if until <= now => self.uncontested(now),
             _ if line.reading.deadline().is_some_and(|due| due <= now) => {
                 self.not_readable(None, now);
             }

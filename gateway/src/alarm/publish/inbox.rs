@@ -12,15 +12,6 @@ use super::{Output, Publisher, Purpose, Report};
 use crate::alarm::entry;
 use crate::alarm::event::Event;
 
-/// What matters of anybody's gateway status.
-#[derive(Deserialize)]
-struct OtherStatus {
-    #[serde(default)]
-    gateway: String,
-    #[serde(default)]
-    state: String,
-}
-
 /// What matters of a snapshot part.
 #[derive(Deserialize)]
 struct PartHead {
@@ -58,7 +49,7 @@ impl Publisher {
         }
         if let Some(topic) = self.refused.remove(&kind) {
             self.report(Report::Accepted { topic });
-            if let Some(line) = &mut self.line {
+            if let Some(line) = self.line.as_mut().filter(|_| self.serves) {
                 // This may have been all that kept it unknown.
                 line.status_due = Some(now);
             }
@@ -103,7 +94,7 @@ impl Publisher {
             Sent::Goodbye => self.out.push_back(Output::Farewell),
             Sent::Chunk => line.replays.chunk_taken(),
             Sent::Marker => self.marker_taken(id, now),
-            Sent::Status | Sent::Part => {}
+            Sent::Status | Sent::Part | Sent::Question => {}
         }
     }
 
@@ -129,6 +120,7 @@ impl Publisher {
             Sent::Goodbye => self.out.push_back(Output::Farewell),
             Sent::Chunk => line.replays.clear(),
             Sent::Marker => self.not_readable(Some(refusal), now),
+            Sent::Question => self.question_refused(),
             // These come again by themselves.
             Sent::Status | Sent::Part | Sent::Empty { .. } => {}
         }
@@ -184,11 +176,18 @@ impl Publisher {
         let payload = &message.payload;
         match topic.topic {
             Topic::ReplayEvents { client }
-                if client == self.settings.client_id && payload.is_empty() && !message.retained =>
+                if client == self.settings.client_id && !message.retained =>
             {
-                self.slice_read(now);
+                if payload.is_empty() {
+                    self.slice_read(now);
+                } else {
+                    self.question_answered(now);
+                }
             }
-            Topic::ReplayRequest { client } if !message.retained => {
+            // Our own question is for others.
+            Topic::ReplayRequest { client }
+                if client != self.settings.client_id && !message.retained =>
+            {
                 self.replay_requested(client, payload, now);
             }
             Topic::GatewayStatus => self.status_came(payload, message.retained, now),
@@ -208,37 +207,6 @@ impl Publisher {
             _ => {}
         }
         self.pump(now);
-    }
-
-    fn status_came(&mut self, payload: &[u8], retained: bool, now: UtcMs) {
-        if retained {
-            self.note_number(payload);
-        }
-        let Ok(status) = serde_json::from_slice::<OtherStatus>(payload) else {
-            return;
-        };
-        let settled = self.is_settled();
-        let Some(line) = &mut self.line else { return };
-        if status.gateway == self.settings.site.gateway {
-            return;
-        }
-        let gateway = status.gateway;
-        match (status.state == "online", retained) {
-            (true, true) => line.contest = Some(gateway),
-            (true, false) => {
-                if !settled {
-                    line.stage = Stage::Refused;
-                    self.out.push_back(Output::Farewell);
-                }
-                self.report(Report::OtherGateway {
-                    gateway,
-                    fatal: !settled,
-                });
-            }
-            // The other one leaves; its last word stands where ours should.
-            (false, false) if settled => line.status_due = Some(now),
-            (false, _) => {}
-        }
     }
 
     /// Events that were read from the journal, in the order of their places.

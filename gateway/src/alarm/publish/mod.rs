@@ -6,7 +6,8 @@
 //! What holds at every moment:
 //! - An event leaves when the log has its record on disk; or 20 ms after the record was appended, once a state that shows its number, or a later one, has left on the same connection. So a crash that loses the record is seen at the next start, on the broker.
 //! - Events leave in the order of their places, each with the bytes that the journal has.
-//! - Nothing but a marker on its own replay topic leaves before the epoch is settled: what the broker retains is read back first.
+//! - Nothing but a marker and a question on its own replay topics leaves before this process serves the site: what the broker retains is read back first, and nobody else may be there.
+//! - No event and no state leaves before the epoch is settled.
 
 mod connect;
 mod inbox;
@@ -14,6 +15,7 @@ mod pump;
 mod read_back;
 mod release;
 mod replay;
+mod rivals;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -51,6 +53,8 @@ const RECENT_MAX: usize = if cfg!(test) { 5 } else { 4_096 };
 pub struct Settings {
     /// Who speaks.
     pub site: Site,
+    /// This process, as no other is called: a ULID of its start.
+    pub instance: String,
     /// The MQTT client id of the alarm session; one level of a topic.
     pub client_id: String,
     /// The hash of the rules in force.
@@ -148,11 +152,11 @@ pub enum Report {
         /// Its name.
         gateway: String,
     },
-    /// Another gateway serves this site now. At a start: this one must stop.
+    /// Another gateway serves this site now.
     OtherGateway {
         /// Its name.
         gateway: String,
-        /// True when this one must not go on.
+        /// True when this one goes; else the other one does.
         fatal: bool,
     },
     /// The log's replay gives another event than the one that was sent; the one that was sent stands.
@@ -243,8 +247,8 @@ pub struct Publisher {
     line: Option<Line>,
     /// What the broker retains of ours could not be read.
     unread: bool,
-    /// When the session was first connected.
-    first_connected: Option<UtcMs>,
+    /// True once this process has found that it alone serves the site.
+    serves: bool,
     /// The kinds of message that the broker refuses now, with the topic that was told.
     refused: BTreeMap<Kind, String>,
     next_id: u64,
@@ -282,7 +286,7 @@ impl Publisher {
             recent: VecDeque::new(),
             line: None,
             unread: false,
-            first_connected: None,
+            serves: false,
             refused: BTreeMap::new(),
             next_id: 0,
             next_ticket: 0,
@@ -315,7 +319,7 @@ impl Publisher {
     pub fn set_rules(&mut self, rules_hash: String, alarms: Vec<String>, now: UtcMs) {
         self.settings.rules_hash = rules_hash;
         self.settings.alarms = alarms;
-        if let Some(line) = &mut self.line {
+        if let Some(line) = self.line.as_mut().filter(|_| self.serves) {
             line.status_due = Some(now);
         }
         self.pump(now);
@@ -327,6 +331,7 @@ impl Publisher {
             alarms: AlarmWord::Unknown,
             head: None,
             rules_hash: &self.settings.rules_hash,
+            instance: &self.settings.instance,
         };
         Publish {
             retain: true,
@@ -345,6 +350,11 @@ impl Publisher {
     /// How many events the broker has not acknowledged.
     pub fn backlog(&self) -> u64 {
         self.at.place.saturating_sub(self.at.acked)
+    }
+
+    /// True once this process has found that it alone serves the site: what nodes send is for it.
+    pub fn serves(&self) -> bool {
+        self.serves
     }
 
     /// True while there is a session with the broker.

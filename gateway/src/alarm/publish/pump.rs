@@ -33,7 +33,6 @@ impl Publisher {
     pub(super) fn pump(&mut self, now: UtcMs) {
         self.write_checkpoint();
         while !self.stopping
-            && self.is_settled()
             && self.line.as_ref().is_some_and(Line::has_room)
             && self.send_next(now)
         {}
@@ -44,6 +43,9 @@ impl Publisher {
         let Some(line) = &self.line else { return false };
         if line.status_due.is_some_and(|due| due <= now) {
             return self.send_status(now);
+        }
+        if !self.is_settled() {
+            return false;
         }
         // What left without the disk shows its number in a state first.
         let undurable = self.durable_place < self.at.place;
@@ -74,6 +76,7 @@ impl Publisher {
             },
             head: head.map(|(epoch, seq)| (epoch, seq, &hash)),
             rules_hash: &self.settings.rules_hash,
+            instance: &self.settings.instance,
         };
         let publish = Publish {
             retain: true,
@@ -83,6 +86,7 @@ impl Publisher {
             )
         };
         if let Some(line) = &mut self.line {
+            line.has_spoken = true;
             line.status_due = Some(Self::next_status(now));
         }
         self.send(Sent::Status, publish);

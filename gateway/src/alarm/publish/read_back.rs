@@ -12,7 +12,7 @@ use serde::Deserialize;
 use telemetry::UtcMs;
 use telemetry::topic::{Filter, SiteFilter, Topic};
 
-use super::connect::{CONTEST_MS, Sent, Stage};
+use super::connect::{Sent, Stage};
 use super::{Output, Publisher, Report, message};
 use crate::alarm::Epoch;
 
@@ -38,6 +38,11 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn deadline(&self) -> Option<UtcMs> {
         self.deadline
+    }
+
+    /// True until all slices are read.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.current.is_some()
     }
 }
 
@@ -205,8 +210,12 @@ impl Publisher {
     }
 
     fn read_over(&mut self, now: UtcMs) {
-        let settled = self.is_settled();
+        // Another gateway spoke while we were away, or while we read.
+        let is_forked = self.is_settled() && self.fork(self.at.place).is_some();
         let Some(line) = &mut self.line else { return };
+        if std::mem::take(&mut line.doubted) || is_forked {
+            return self.doubt(now);
+        }
         if line.stage != Stage::Reading {
             // It was read again, later: what differs leaves.
             for entry in self.table.iter_mut().filter(|entry| !entry.held) {
@@ -215,15 +224,9 @@ impl Publisher {
             }
             return;
         }
-        match line.contest.take().filter(|_| !settled) {
-            Some(gateway) => {
-                line.stage = Stage::Contested(line.since.plus_ms(CONTEST_MS));
-                self.report(Report::Contested { gateway });
-            }
-            None => {
-                line.stage = Stage::Settling;
-                self.settle(now);
-            }
+        match line.rival.clone().filter(|_| !self.serves) {
+            Some(rival) => self.contest(&rival),
+            None => self.uncontested(now),
         }
         self.line_tick(now);
     }

@@ -18,8 +18,9 @@ impl Publisher {
         let (keep, head) = (self.at.place, self.at.head);
         let orphans = std::mem::take(&mut self.orphans);
         if orphans > 0 {
-            // What is behind `keep` is an epoch that nobody was told of yet.
-            self.at.unsent.get_or_insert((keep, head));
+            // What is behind `keep` is an epoch that nobody was told of yet; and what is not in the log continues nothing.
+            let unsent = self.at.unsent.filter(|(after, _)| *after <= keep);
+            self.at.unsent = unsent.or(Some((keep, head)));
             let previous = self.at.spans.current().map(|span| span.epoch);
             self.turn(keep, orphans, TurnReason::LogBehind, previous, now);
             self.at.orphans.push((keep + 1, orphans));
@@ -72,11 +73,12 @@ impl Publisher {
             self.at.orphans.clear();
             self.journal(Entry::Told, true);
         }
+        self.serves = true;
         self.send_everything(now);
     }
 
     /// Why the history can't go on, and the epoch that the broker holds.
-    fn fork(&self, after: u64) -> Option<(TurnReason, Epoch)> {
+    pub(super) fn fork(&self, after: u64) -> Option<(TurnReason, Epoch)> {
         let (epoch, seq) = self.line.as_ref()?.seen?;
         let current = self.at.spans.current()?.epoch;
         let span = self.at.spans.of(epoch);

@@ -100,9 +100,11 @@ impl<W: Write> Stage<W> {
     ) -> io::Result<()> {
         let mut beats = BEATS.iter().peekable();
         let mut next_readings = READINGS_MS;
-        let (mut interrupted, mut terminated) = (
+        // A terminal that is closed hangs up.
+        let (mut interrupted, mut terminated, mut hung_up) = (
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
         );
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -131,6 +133,7 @@ impl<W: Write> Stage<W> {
                 event = self.session.next() => self.handle(event, at_ms)?,
                 _ = interrupted.recv() => return Ok(()),
                 _ = terminated.recv() => return Ok(()),
+                _ = hung_up.recv() => return Ok(()),
                 _ = tick.tick() => {}
             }
         }

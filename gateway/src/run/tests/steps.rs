@@ -136,6 +136,7 @@ impl World {
             &folder,
             &journal,
             "gw.alarm".to_owned(),
+            "01KAR5Z9NZXW8Q4R7T2V5Y6B9C".to_owned(),
             letters,
             self.now,
         )

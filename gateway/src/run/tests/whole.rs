@@ -85,6 +85,7 @@ impl Client {
         let publish = Publish {
             topic: format!("fengsui/v1/east/plant/{topic}"),
             payload,
+            retain: topic.ends_with("/status"),
             ..Publish::default()
         };
         self.session.publish(self.n_sent, publish).unwrap();
@@ -99,6 +100,55 @@ pub(super) fn online(oldest: PackId, boot: u64) -> Vec<u8> {
     })
 }
 
+/// A person acts on the alarm.
+async fn act(gateway: &Gateway, verb: &str) {
+    let (reply, answer) = oneshot::channel();
+    let act = Act {
+        verb: verb.into(),
+        alarm: "tank/gt-1/high".into(),
+        occurrence: Some(1),
+        by: "li.wei".into(),
+        comment: String::new(),
+    };
+    gateway.asks().send(Ask::Act(act, reply)).await.unwrap();
+    assert_eq!(answer.await.unwrap(), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_whose_rule_was_taken_out_stays_over_restarts_until_a_person_has_answered_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = start(&config(dir.path(), RULES)).await.unwrap();
+    let mut client = Client::connect(&gateway).await;
+    client.send("edge/n1/status", online(FIRST, 7));
+    client
+        .message("edge/n1/ack", &[r#""boot":7,"seq":0"#])
+        .await;
+    let now = SystemClock::start().read().wall;
+    client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 21.0)]));
+    let topic = "alarm/state/tank/gt-1/high";
+    client.message(topic, &[r#""letter":"B""#]).await;
+    gateway.stop().await;
+
+    let without = RULES.replace("name = \"high\"", "name = \"other\"");
+    let config = config(dir.path(), &without);
+    for _ in 0..2 {
+        let gateway = start(&config).await.unwrap();
+        let mut client = Client::connect(&gateway).await;
+        client.message(topic, &[r#""letter":"E""#]).await;
+        gateway.stop().await;
+    }
+    let gateway = start(&config).await.unwrap();
+    let mut client = Client::connect(&gateway).await;
+    act(&gateway, "ack").await;
+    client.message(topic, &[r#""letter":"F""#]).await;
+    act(&gateway, "reset").await;
+    client.message(topic, &[r#""letter":"A""#]).await;
+    client
+        .message("alarm/event", &[r#""event":"retired""#])
+        .await;
+    gateway.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
     let dir = tempfile::tempdir().unwrap();
@@ -109,7 +159,11 @@ async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
     client
         .message("gateway/status", &[r#""alarm_state":"known""#])
         .await;
+    // Whoever answers the status hears packs too.
     client.send("edge/n1/status", online(FIRST, 7));
+    client
+        .message("edge/n1/ack", &[r#""boot":7,"seq":0"#])
+        .await;
     let now = clock.read().wall;
     client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 21.0)]));
     client
@@ -122,16 +176,7 @@ async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
         .message("edge/n1/ack", &[r#""boot":7,"seq":1,"missing":[]"#])
         .await;
 
-    let (reply, answer) = oneshot::channel();
-    let act = Act {
-        verb: "ack".into(),
-        alarm: "tank/gt-1/high".into(),
-        occurrence: Some(1),
-        by: "li.wei".into(),
-        comment: String::new(),
-    };
-    gateway.asks().send(Ask::Act(act, reply)).await.unwrap();
-    assert_eq!(answer.await.unwrap(), Ok(()));
+    act(&gateway, "ack").await;
     client
         .message("alarm/state/tank/gt-1/high", &[r#""letter":"C""#])
         .await;
@@ -142,8 +187,11 @@ async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
     let words = [r#""letter":"C""#, r#""acked_by":"li.wei""#, r#""seq":"#];
     client.message("alarm/state/tank/gt-1/high", &words).await;
     // The same pack again is known; the next one is not.
-    client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 99.0)]));
     client.send("edge/n1/status", online(FIRST, 7));
+    client
+        .message("edge/n1/ack", &[r#""boot":7,"seq":1"#])
+        .await;
+    client.send("edge/n1/telemetry", pack(7, 1, "gt-1", &[(now, 99.0)]));
     let now = clock.read().wall;
     client.send("edge/n1/telemetry", pack(7, 2, "gt-1", &[(now, 1.0)]));
     client

@@ -6,4 +6,5 @@ mod broker;
 mod cases;
 mod chaos;
 mod subscriber;
+mod twins;
 mod world;

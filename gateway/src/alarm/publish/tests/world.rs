@@ -8,6 +8,7 @@ use telemetry::UtcMs;
 use super::super::{Output, Publisher, Report, Settings};
 use super::broker::Broker;
 use super::subscriber::Subscriber;
+use crate::alarm::Epoch;
 use crate::alarm::entry::Entry;
 use crate::alarm::event::Draft;
 use crate::alarm::message::Site;
@@ -85,6 +86,7 @@ pub(super) fn settings(chance: u128) -> Settings {
             gateway: "gw-1".into(),
             version: "0.1.0".into(),
         },
+        instance: Epoch(chance).to_string(),
         client_id: "gw-1-out".into(),
         rules_hash: "5b0c".into(),
         alarms: ALARMS.map(String::from).to_vec(),
@@ -258,7 +260,7 @@ impl World {
         self.broker.filters.clear();
         if self.connected {
             self.connected = false;
-            self.publisher.disconnected(false, self.now);
+            self.publisher.disconnected(self.now);
             self.obey();
         }
     }
