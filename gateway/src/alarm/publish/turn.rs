@@ -63,6 +63,10 @@ impl Publisher {
                 let ours = self.at.spans.number(after).map(|(epoch, _)| epoch);
                 self.latest_epoch = self.latest_epoch.max(Some(previous));
                 self.turn(after, upto, reason, ours.or(Some(previous)), now);
+                if let Some(line) = &mut self.line {
+                    // That is the answer to it.
+                    line.seen = None;
+                }
                 self.at.reissue = Some((after + 1, upto)).filter(|_| upto > after);
                 if self.at.reissue.is_some() {
                     self.fetch_reissue();
@@ -82,6 +86,13 @@ impl Publisher {
         let (epoch, seq) = self.line.as_ref()?.seen?;
         let current = self.at.spans.current()?.epoch;
         let span = self.at.spans.of(epoch);
+        // An epoch that is none of ours and came after the last that we told: begun since, ours may be later and hides nothing.
+        let told = self
+            .at
+            .spans
+            .number(after)
+            .map_or(current, |(told, _)| told);
+        let ahead = span.is_none() && epoch > told;
         // A number that we have not told, under an epoch of ours: another life of this folder did, before a restore.
         let beyond = span.is_some_and(|span| {
             let told = (after + 1).saturating_sub(span.first);
@@ -90,7 +101,7 @@ impl Publisher {
         // Nothing of this folder was ever told: its epoch names the one it follows.
         let nothing_told = self.at.spans.number(after).is_none();
         let unnamed = nothing_told && span.is_none() && self.previous != Some(epoch);
-        match (epoch > current || beyond, unnamed) {
+        match (ahead || beyond, unnamed) {
             (true, _) => Some((TurnReason::BrokerAhead, epoch)),
             (_, true) => Some((TurnReason::NewFolder, epoch)),
             _ => None,

@@ -254,3 +254,23 @@ fn an_epoch_that_ended_on_disk_while_the_next_did_not_begin_there_is_followed_by
     run(&mut world, ops);
     world.check();
 }
+
+#[test]
+fn a_restored_folder_whose_log_then_ends_before_its_journal_still_sees_what_was_told_after_the_backup()
+ {
+    let mut world = World::new();
+    let event = || Op::Commit(vec![(Some(0), false)]);
+    let ops = vec![
+        Op::Restore,
+        Op::Backup,
+        event(),
+        Op::Restore,
+        Op::Restore,
+        event(),
+        event(),
+        Op::Tick(20_000),
+        Op::Kill(128),
+    ];
+    run(&mut world, ops);
+    world.check();
+}
