@@ -1,5 +1,9 @@
 //! The packs that come with the program.
 
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
 use front::Source;
 
 /// A pack: its name, and its file and its tests as they are in the repository.
@@ -34,6 +38,23 @@ pub const PACKS: [Pack; 4] = [
 /// The pack with this name.
 pub fn pack(name: &str) -> Option<&'static Pack> {
     PACKS.iter().find(|pack| pack.name == name)
+}
+
+/// Says that no pack has this name, for people.
+pub fn unknown(name: &str) -> String {
+    let names = || PACKS.iter().map(|pack| pack.name);
+    let hint = front::nearest(name, names()).map_or_else(
+        || {
+            let names: Vec<&str> = names().collect();
+            format!(
+                "expected one of `{}` or a path that ends in `.toml`",
+                names.join("`, `")
+            )
+        },
+        |near| format!("did you mean `{near}`?"),
+    );
+    let name: String = name.chars().take(80).collect();
+    format!("no pack `{name}` comes with the program, {hint}")
 }
 
 impl Pack {

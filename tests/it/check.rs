@@ -143,7 +143,7 @@ fn a_right_site_is_all_right_whatever_an_editor_on_windows_does_to_its_files() {
     let expected = "east/plant-1, gateway gw-1, broker mqtt://127.0.0.1:1883\n\
         node   bus   line               slaves  points  requests  sweep  load\n\
         local  hall  tcp 127.0.0.1:502  1       1       1         10 ms  1 %\n\
-        1 points, 9 rules, 10 alarms: all right\n";
+        1 point, 9 rules, 10 alarms: all right\n";
     let right = |papers: &Papers| {
         let told = papers.told(&["check", "gateway.toml"]);
         assert_eq!((told.out.as_str(), told.code), (expected, Some(0)));
@@ -231,7 +231,7 @@ fn all_problems_of_gateway_buses_devices_and_rules_come_in_one_run() {
         "gateway.toml:20:7: influx.org: empty, expected a name",
         "gateway.toml:21:10: influx.bucket: a number, expected a string",
         "gateway.toml:22:13: influx.token_env: the environment has no `NOBODY`",
-        "gateway.toml:24:23: rules.packs[1]: no pack `gsa` comes with the program, expected one of `gas`, `dust`, `tailings`, `welding` or a path that ends in `.toml`",
+        "gateway.toml:24:23: rules.packs[1]: no pack `gsa` comes with the program, did you mean `gas`?",
         "gateway.toml:26:10: http.listen: `localhost` is no address with a port, expected one as `127.0.0.1:9460`",
         "gateway.toml:27:9: http.token: a secret in a file that is copied and logged, expected `token_file` with the file that holds it, or `token_env` with the name of an environment variable",
         "hall.toml:6:11: slave[0].unit_id: 256, expected a whole number from 0 to 255",
@@ -240,7 +240,7 @@ fn all_problems_of_gateway_buses_devices_and_rules_come_in_one_run() {
         "heat.toml:7:27: rule[0].high[0].on_dely: unknown key, did you mean `on_delay`?",
         "heat.toml:7:52: rule[0].high[0].at: `°CC` is no unit, did you mean `°C`?",
         "heat.toml:7:67: rule[0].high[0].colour: `jellow` is not known, expected one of `blue`, `yellow`, `orange`, `red`, did you mean `yellow`?",
-        "heat.toml:8:30: rule[0].text.en: `{tga}` is no word of this text, expected one of `{tag}`, `{unit}`, `{point}`, `{level}`, `{value}`, `{eu}`, `{limit}`",
+        "heat.toml:8:30: rule[0].text.en: `{tga}` is no word of this text, did you mean `{tag}`?",
         "site.toml:2:9: limits[0].point: no point, expected `unit/point`",
         "site.toml:3:12: limits[0].baseline: a number, expected a string",
         "site.toml:4:1: override[0].reason: missing, expected a value",
@@ -308,11 +308,121 @@ text = { zh = "{tag}", en = "{tga}" }
         "heat.toml:8:33: rule[0].high[0].at: `60 mg/m³` is in mg/m³, but hall/t-1 is in °C",
         "heat.toml:8:74: rule[0].high[0].on_delay: `5` is no duration, expected a whole number and a unit, as `250ms`, `5s`, `10min` or `24h`",
         "more.toml:4:8: rule[0].name: a second rule `hot`, the first is at heat.toml:4:8",
+        "more.toml:7:9: rule[0].when: no point hall/nobody in this site",
         "more.toml:11:1: rule[1]: neither `verified` nor `unverified`, expected one, with a note of what the rule's numbers rest on",
         "more.toml:14:9: rule[1].when: no point hall/t-2 in this site, did you mean `'hall/t-1'`?",
-        "more.toml:17:30: rule[1].text.en: `{tga}` is no word of this text, expected one of `{tag}`, `{unit}`, `{point}`, `{level}`",
-        "8 problems",
+        "more.toml:17:30: rule[1].text.en: `{tga}` is no word of this text, did you mean `{tag}`?",
+        "9 problems",
     ]);
+}
+
+#[test]
+fn rules_meet_the_points_that_could_be_read_and_miss_none_of_the_others() {
+    let gateway = with(
+        GATEWAY,
+        &[
+            (
+                "[rules]",
+                "[[bus]]\nfile = \"yard.toml\"\n[[bus]]\nfile = \"none.toml\"\n[rules]",
+            ),
+            ("[\"heat.toml\"]", "[\"heat.toml\", \"more.toml\"]"),
+        ],
+    );
+    // The second slave of the yard is wrong; the first is right.
+    let yard = with(BUS, &[("\"hall\"", "\"yard\""), ("\"hall\"", "\"yard\"")])
+        + "[[slave]]\nname = \"t-2\"\nunit_id = 2\nprofile = \"./probe.toml\"\nunit = \"shed\"\nperiod = \"1m\"\n";
+    let heat = with(HEAT, &[("60 °C", "60 Pa")]);
+    let rule = |name: &str, rest: &str| {
+        format!(
+            "[[rule]]\nname = \"{name}\"\nunverified = \"a test\"\ntext = {{ zh = \"z\", en = \"e\" }}\n{rest}\n"
+        )
+    };
+    let when = |name: &str, scope: &str, when: &str| {
+        rule(
+            name,
+            &format!("for = {scope}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\""),
+        )
+    };
+    let each = "{ unit_with = [\"temperature\"] }";
+    let more = [
+        "pack = \"more\"\nversion = \"1\"\n".to_owned(),
+        // All of these may be about what could not be read.
+        when("a", "\"site\"", "'shed/t-2' > 5 °C and 'pit/level' > 3 m"),
+        when("b", each, "unit.pressure > 5 Pa"),
+        when("c", each, "at_least(3, each(unit.temperature) > 5 °C)"),
+        when("d", each, "any(each(unit.pressure) > 5 Pa)"),
+        when(
+            "e",
+            "{ kind = \"temperature\", unit = \"shed\" }",
+            "self > 5 °C",
+        ),
+        // And this is wrong whatever they hold: a device is on one bus.
+        when(
+            "f",
+            "{ kind = \"temperature\", unit = \"hall\" }",
+            "device.pressure > 5 Pa",
+        ),
+    ]
+    .concat();
+    Papers::with(&[
+        ("gateway.toml", &gateway),
+        ("yard.toml", &yard),
+        ("heat.toml", &heat),
+        ("more.toml", &more),
+    ])
+    .is_refused(&[
+        "gateway.toml:16:8: bus[2].file: `none.toml` cannot be read: No such file or directory (os error 2)",
+        "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but hall/t-1 is in °C",
+        "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but yard/t-1 is in °C",
+        "more.toml:48:9: rule[5].when: device hall/t-1 has no point of kind pressure",
+        "yard.toml:15:10: slave[1].period: `1m` is no duration, expected a whole number and a unit, as `250ms`, `5s`, `10min` or `24h`",
+        "5 problems",
+    ]);
+}
+
+#[test]
+fn a_rule_file_that_could_not_be_read_makes_no_problems_in_the_others() {
+    let site = "[[override]]\nrule = \"hot\"\nreason = \"a test\"\non_delay = \"5s\"\n";
+    let limit = with(HEAT, &[("60 °C", "limit.hot")]);
+    for (packs, torn, told) in [
+        (
+            "[\"none.toml\", \"site.toml\"]",
+            HEAT,
+            "gateway.toml:14:10: rules.packs[0]: `none.toml` cannot be read: No such file or directory (os error 2)",
+        ),
+        // The rule is there, and too wrong to be read.
+        (
+            "[\"heat.toml\", \"site.toml\"]",
+            &with(HEAT, &[("high", "hihg")]),
+            "heat.toml:3:1: rule[0]: expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`\n\
+             heat.toml:7:1: rule[0].hihg: unknown key, did you mean `high`?",
+        ),
+        (
+            "[\"heat.toml\", \"site.toml\"]",
+            &with(HEAT, &[("version = \"1\"", "version = \"1")]),
+            "heat.toml:2:13: invalid basic string, expected `\"`",
+        ),
+        // The limit may be in the file that is not there.
+        (
+            "[\"heat.toml\", \"none.toml\"]",
+            &limit,
+            "gateway.toml:14:23: rules.packs[1]: `none.toml` cannot be read: No such file or directory (os error 2)",
+        ),
+    ] {
+        let gateway = with(GATEWAY, &[("[\"heat.toml\"]", packs)]);
+        let mut lines: Vec<&str> = told.lines().collect();
+        let count = match lines.len() {
+            1 => "1 problem".to_owned(),
+            n => format!("{n} problems"),
+        };
+        lines.push(&count);
+        Papers::with(&[
+            ("gateway.toml", &gateway),
+            ("heat.toml", torn),
+            ("site.toml", site),
+        ])
+        .is_refused(&lines);
+    }
 }
 
 #[test]
@@ -392,10 +502,11 @@ fn what_is_there_twice_over_several_files_is_told_with_where_the_first_is() {
     .is_refused(&[
         "gateway.toml:14:8: bus[1].file: the point `hall/t-1` is on bus `hall` of node `local` too, expected each point once",
         "gateway.toml:16:8: bus[2].file: a second bus `hall` on node `local`, expected each name once on a node",
+        "gateway.toml:16:8: bus[2].file: the point `hall/t-1` is on bus `yard` of node `local` too, expected each point once",
         "gateway.toml:18:8: bus[3].file: `hall.toml` is polled by `local` already, expected each bus once",
         "gateway.toml:20:36: rules.packs[2]: `heat.toml` is there twice",
         "more.toml:4:8: rule[0].name: a second rule `hot`, the first is at heat.toml:4:8",
-        "5 problems",
+        "6 problems",
     ]);
 }
 

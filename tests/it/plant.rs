@@ -16,7 +16,8 @@ pub(super) fn hot(probe: u8) -> String {
     format!("hall/t-{probe}/hot")
 }
 
-const TOKEN: &str = "let me in";
+/// The token of its local API.
+pub(super) const TOKEN: &str = "let me in";
 
 const PROBE: &str = r#"name = "probe"
 title = "A probe"

@@ -80,7 +80,18 @@ pub fn load_bus(
     find_profile: &dyn Fn(&str) -> Result<Source, String>,
     problems: &Problems,
 ) -> Option<Bus> {
-    bus::load(source, find_profile, problems)
+    let before = problems.len();
+    let bus = read_bus(source, find_profile, problems);
+    (problems.len() == before).then_some(bus)
+}
+
+/// Reads what can be read of a bus: when problems were reported, it holds the points that none of them is about, for other files to be checked against.
+pub fn read_bus(
+    source: &Source,
+    find_profile: &dyn Fn(&str) -> Result<Source, String>,
+    problems: &Problems,
+) -> Bus {
+    bus::read(source, find_profile, problems)
 }
 
 /// Reads a bus file with the profiles that it names: those that come with the program by name, others by their path beside the bus file, as `./our-panel.toml`.

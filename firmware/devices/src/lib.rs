@@ -21,7 +21,8 @@ pub mod sweep;
 pub use bus::{Bus, Link, Parity, Slave};
 #[cfg(feature = "std")]
 pub use front::{
-    find_profile, load_bus, load_bus_file, load_profile, read_file, shipped, shipped_names,
+    find_profile, load_bus, load_bus_file, load_profile, read_bus, read_file, shipped,
+    shipped_names,
 };
 pub use plan::{Group, Image, Plan, Reply, Request};
 pub use point::{Point, Position};

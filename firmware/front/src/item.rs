@@ -132,8 +132,26 @@ impl<'a> Item<'a> {
                 entries,
                 self.torn,
             )),
+            DeValue::Array(items)
+                if items
+                    .iter()
+                    .all(|it| matches!(it.get_ref(), DeValue::Table(_))) =>
+            {
+                self.report(format!(
+                    "a list of tables, expected one, begun with `[{}]`",
+                    self.header()
+                ))
+            }
             _ => self.expected("a table"),
         }
+    }
+
+    /// The path as a table's header has it: without the numbers.
+    fn header(&self) -> String {
+        let parts = self.path.split('[');
+        parts
+            .map(|part| part.split_once(']').map_or(part, |(_, rest)| rest))
+            .collect()
     }
 
     /// An array's items; anything else is reported and gives none.
@@ -153,6 +171,13 @@ impl<'a> Item<'a> {
 
     /// An array of tables; items that are something else are reported and left out.
     pub fn tables(&self) -> Vec<Table<'a>> {
+        if self.is_table() {
+            self.problem(format!(
+                "one table, expected a list of them, each begun with `[[{}]]`",
+                self.header()
+            ));
+            return Vec::new();
+        }
         self.items().iter().filter_map(Self::table).collect()
     }
 

@@ -89,6 +89,23 @@ mod tests {
     }
 
     #[test]
+    fn brackets_too_many_or_too_few_are_told_as_they_should_be() {
+        let told = problems_of(
+            "[slave]\nname = \"a\"\n[slave.points]\n[[wire]]\nbaud = 9600\n",
+            |root| {
+                let slaves = root.req("slave").map(|item| item.tables());
+                assert_eq!(slaves.map(|slaves| slaves.len()), Some(0));
+                assert!(root.req("wire").and_then(|item| item.table()).is_none());
+            },
+        );
+        assert_eq!(
+            told,
+            "f.toml:1:1: slave: one table, expected a list of them, each begun with `[[slave]]`\n\
+             f.toml:4:1: wire: a list of tables, expected one, begun with `[wire]`"
+        );
+    }
+
+    #[test]
     fn not_a_number_is_no_limit() {
         let told = problems_of("at = nan\n", |root| {
             assert_eq!(root.req("at").and_then(|item| item.f64()), None);

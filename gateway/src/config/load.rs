@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use front::{Place, Problems, Source, Table};
 use host::config::{Beside as _, secret};
-use rules::compile::compile;
+use rules::compile::{Unread, check_against, compile};
 use rules::point::PointInfo;
 
 use super::files::{Files, folder_of, hash_of};
@@ -63,6 +63,7 @@ fn read(
 ) -> Option<Config> {
     let before = problems.len();
     let document = source.parse(problems);
+    let is_torn = problems.len() > before;
     let root = document.root();
     let table = |key: &str| root.opt(key).and_then(|item| item.table());
 
@@ -98,25 +99,31 @@ fn read(
     for entry in &remote {
         reading.remote(entry);
     }
-    if buses.is_empty() && remote.is_empty() {
+    if buses.is_empty() && remote.is_empty() && problems.len() == before_points {
         root.lacks("neither [[bus]] nor [[node]], expected at least one bus to read or one node that reads it");
     }
     let (nodes, points) = reading.finish();
-    let are_points_known = problems.len() == before_points;
+    let before_rules = problems.len();
     let rules_table = root.req("rules").and_then(|item| item.table());
     let sources = rules_table.map_or_else(Vec::new, |table| {
         let sources = rule::sources(&table, &files);
         table.finish();
         sources
     });
+    let are_rules_torn = is_torn || problems.len() > before_rules;
+    let unread = Unread {
+        points: is_torn || before_rules > before_points,
+        rules: are_rules_torn,
+        site: are_rules_torn,
+    };
     root.finish();
-    // A rule that misses a point of a broken bus is no problem of its own.
-    let program = if are_points_known {
+    let program = if unread == Unread::default() {
         let gateway = site.as_ref().map_or("gateway", |site| &site.gateway);
         let system = site::system(gateway, &nodes);
         compile(&sources, &infos(&points), &system, problems, warnings)
     } else {
-        rules::compile::check(&sources, problems);
+        // A rule that misses a point of a broken bus is no problem of its own.
+        check_against(&sources, &infos(&points), unread, problems);
         None
     };
     if problems.len() > before {

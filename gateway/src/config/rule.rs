@@ -1,7 +1,6 @@
 //! The `[rules]` table: packs that come with the program and files of the site.
 
-use front::{Source, Table, nearest};
-use rules::pack::PACKS;
+use front::{Source, Table};
 
 use super::files::{Files, hash_of};
 use crate::log::FileImage;
@@ -31,23 +30,8 @@ pub(super) fn sources(table: &Table<'_>, files: &Files<'_>) -> Vec<Source> {
 }
 
 fn shipped(name: &str) -> Result<Source, String> {
-    let names = || PACKS.iter().map(|pack| pack.name);
-    rules::pack::pack(name)
-        .map(rules::pack::Pack::source)
-        .ok_or_else(|| {
-            let hint = nearest(name, names()).map_or_else(
-                || {
-                    let list: Vec<String> = names().map(|name| format!("`{name}`")).collect();
-                    format!(
-                        "expected one of {} or a path that ends in `.toml`",
-                        list.join(", ")
-                    )
-                },
-                |near| format!("did you mean `{near}`?"),
-            );
-            let name: String = name.chars().take(80).collect();
-            format!("no pack `{name}` comes with the program, {hint}")
-        })
+    let pack = rules::pack::pack(name).ok_or_else(|| rules::pack::unknown(name))?;
+    Ok(pack.source())
 }
 
 /// SHA-256 of the rule files, in hex.

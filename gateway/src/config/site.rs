@@ -82,9 +82,7 @@ impl<'a> Reading<'a> {
             self.add_bus(&mut node, &item);
         }
         entry.finish();
-        if name.is_some() {
-            self.nodes.push(node);
-        }
+        self.nodes.push(node);
     }
 
     fn add_bus(&mut self, node: &mut Node, item: &Item<'_>) {
@@ -106,15 +104,15 @@ impl<'a> Reading<'a> {
                 return;
             }
         };
-        let bus = devices::load_bus(&source, &|name| self.profile(file, name), self.problems);
-        let Some(bus) = bus else { return };
-        if node.buses.iter().any(|known| known.name == bus.name) {
+        let bus = devices::read_bus(&source, &|name| self.profile(file, name), self.problems);
+        let has_name = !bus.name.is_empty();
+        if has_name && node.buses.iter().any(|known| known.name == bus.name) {
             item.problem(format!(
                 "a second bus `{}` on node `{}`, expected each name once on a node",
                 bus.name, node.name
             ));
-            return;
         }
+        // What is wrong with it was told; its points are looked at all the same.
         self.check_points(node, &bus, item);
         node.buses.push(bus);
     }
@@ -147,7 +145,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The nodes, and all their points sorted by (unit, point).
+    /// The nodes, and all their points sorted by (unit, point). After problems, those that none of them is about, each once.
     pub(super) fn finish(self) -> (Vec<Node>, Vec<Point>) {
         let mut points = Vec::new();
         for (node_idx, node) in self.nodes.iter().enumerate() {
@@ -161,6 +159,7 @@ impl<'a> Reading<'a> {
             }
         }
         points.sort_by(|a, b| (&a.info.unit, &a.info.point).cmp(&(&b.info.unit, &b.info.point)));
+        points.dedup_by(|a, b| (&a.info.unit, &a.info.point) == (&b.info.unit, &b.info.point));
         (self.nodes, points)
     }
 }

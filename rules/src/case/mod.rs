@@ -38,7 +38,7 @@ use front::{Item, Problems, Source};
 pub use self::report::{CaseReport, Report};
 
 use self::file::Case;
-use crate::compile::{System, compile_files};
+use crate::compile::{System, Unread, compile_files};
 use crate::file::RuleFile;
 use crate::pack;
 
@@ -54,13 +54,17 @@ pub fn run(
     let n_before = problems.len();
     let document = source.parse(problems);
     let root = document.root();
+    let n_before_packs = problems.len();
     let packs = root.req("packs").map(|item| item.items());
     let packs: Vec<Source> = packs
         .unwrap_or_default()
         .iter()
         .filter_map(|item| rules_of(item, beside))
         .collect();
+    let mut are_torn = problems.len() > n_before_packs;
+    let n_before_points = problems.len();
     let points = file::points(&root);
+    let are_points_torn = problems.len() > n_before_points;
     let site = RuleFile::read_site(&root);
     let cases = root.req("case").map(|item| item.tables());
     let cases: Vec<Case<'_>> = cases
@@ -69,20 +73,28 @@ pub fn run(
         .filter_map(|table| Case::read(table, &points, problems))
         .collect();
     root.finish();
+    let n_before_rules = problems.len();
     let documents: Vec<_> = packs.iter().map(|pack| pack.parse(problems)).collect();
+    are_torn |= problems.len() > n_before_rules;
     let mut files: Vec<RuleFile<'_>> = documents
         .iter()
         .map(|document| RuleFile::read(&document.root()))
         .collect();
     files.push(site);
+    let unread = Unread {
+        points: are_points_torn,
+        ..Unread::default()
+    };
+    let unread = unread.and(&files, are_torn);
     let system = System {
         gateway: "gateway".to_string(),
         nodes: Vec::new(),
     };
     let warnings = Problems::default();
-    let program = compile_files(&files, &points, &system, problems, &warnings);
+    let program = compile_files(&files, &points, Some(&system), unread, problems, &warnings);
+    let is_known = unread == Unread::default();
     for step in cases.iter().flat_map(|case| &case.steps) {
-        if program.find_alarm(&step.alarm.value).is_none() {
+        if is_known && program.find_alarm(&step.alarm.value).is_none() {
             let ids: Vec<_> = program
                 .alarm_idxs()
                 .map(|alarm| program.id_of(alarm).to_string())
@@ -124,11 +136,7 @@ fn rules_of(
             }
         };
     }
-    let names: Vec<&str> = pack::PACKS.iter().map(|pack| pack.name).collect();
-    item.problem(format!(
-        "no pack `{name}`, expected one of `{}`, or a file beside this one as `ours.toml`",
-        names.join("`, `")
-    ));
+    item.problem(pack::unknown(name));
     None
 }
 

@@ -58,14 +58,14 @@ fn a_wrong_test_file_is_told_everything_at_once() {
         problems,
         "ours.toml:1:1: no [[rule]], no [[limits]] and no [[override]], expected at least one\n\
          ours.toml:1:1: version: missing, expected a value\n\
-         t.toml:1:10: packs[0]: no pack `gsa`, expected one of `gas`, `dust`, `tailings`, `welding`, or a file beside this one as `ours.toml`\n\
+         t.toml:1:10: packs[0]: no pack `gsa` comes with the program, did you mean `gas`?\n\
          t.toml:1:30: packs[2]: `theirs.toml` can't be read: no such file\n\
          t.toml:3:8: points.tg: `tg` is no point, expected `unit/point`\n\
          t.toml:7:20: case[0].series.t/h: `t/h` is not in `[points]`, did you mean `t/g`?\n\
          t.toml:7:36: case[0].series.t/g: `2x` is no reading, expected a number\n\
          t.toml:8:10: case[0].steps[0]: no alarm, expected `alarm = \"unit/point/rule\"` here or for the case\n\
-         t.toml:8:32: case[0].steps[0].letter: `J` is not known, expected one of `A`, `B`, `C`, `D`, `E`, `F`, `G`, `H`, `I`, did you mean `A`?\n\
-         t.toml:8:74: case[0].steps[1].do: `akc` is not known, expected one of `ack`, `reset`, `comment`, `on`, `off`, `unknown`\n\
+         t.toml:8:32: case[0].steps[0].letter: `J` is not known, expected one of `A`, `B`, `C`, `D`, `E`, `F`, `G`, `H`, `I`\n\
+         t.toml:8:74: case[0].steps[1].do: `akc` is not known, expected one of `ack`, `reset`, `comment`, `on`, `off`, `unknown`, did you mean `ack`?\n\
          t.toml:8:83: case[0].steps[2]: nothing to do and nothing expected: `do`, `letter`, `level`, `unknown` or `event`"
     );
 }

@@ -18,7 +18,7 @@ use crate::effect::AlarmIdx;
 use crate::expr::{Cond, Formula};
 use crate::file::{Condition, CountLevel, LimitLevel, Override, Placed, Rule, Scope};
 use crate::point::PointIdx;
-use crate::program::{self, AlarmSpec, LevelSpec, ProgramBuilder, RuleIdx, Side, Test};
+use crate::program::{self, AlarmSpec, BuildError, LevelSpec, ProgramBuilder, RuleIdx, Side, Test};
 use crate::syntax::Expr;
 
 /// After so many points of a rule that failed, the rest is not tried: it says the same of each.
@@ -36,6 +36,8 @@ pub(super) struct Adding<'c, 'a> {
     site: &'c Site<'a>,
     pub builder: ProgramBuilder,
     warnings: &'c Problems,
+    /// The names of the rules so far.
+    names: BTreeSet<String>,
     /// The alarms of each rule so far, with their unit.
     made: BTreeMap<String, Vec<(Option<String>, AlarmIdx)>>,
     /// The overrides that met a point or a unit.
@@ -54,6 +56,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             site,
             builder,
             warnings,
+            names: BTreeSet::new(),
             made: BTreeMap::new(),
             met: RefCell::default(),
         }
@@ -62,6 +65,7 @@ impl<'c, 'a> Adding<'c, 'a> {
     /// Adds the alarms of a rule, for every scope that it has in this site.
     pub(super) fn rule(&mut self, rule: &Rule<'a>, idx: RuleIdx) {
         check_levels(rule);
+        let is_second = !self.names.insert(rule.name.value.clone());
         let mut n_failures = 0;
         for (own, unit) in self.scopes(rule) {
             if n_failures == FAILURES_MAX {
@@ -85,6 +89,8 @@ impl<'c, 'a> Adding<'c, 'a> {
                     .entry(rule.name.value.clone())
                     .or_default()
                     .push((unit, alarm)),
+                // That there are two rules of this name was told.
+                Err(BuildError::DuplicateAlarm(_)) if is_second => {}
                 Err(error) => {
                     rule.name
                         .item
@@ -121,6 +127,9 @@ impl<'c, 'a> Adding<'c, 'a> {
         if let Some(unit) = units
             && !self.points.has_unit(&unit.value)
         {
+            if !self.points.are_all {
+                return Vec::new();
+            }
             let hint = front::nearest(&unit.value, self.points.units())
                 .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
             unit.item
@@ -331,7 +340,9 @@ impl<'c, 'a> Adding<'c, 'a> {
         if failed || !in_order(&found, &value.measure, here) {
             return Err(Reported);
         }
-        if let (Some(own), Formula::Point(_)) = (here.own, &value.formula) {
+        // A limit that is laxer than its clause may have its override where it could not be read.
+        if let (Some(own), Formula::Point(_), true) = (here.own, &value.formula, self.site.is_whole)
+        {
             let judged = Judged {
                 point: &self.points.name(own),
                 kind: &self.points.info(own).kind,
@@ -367,7 +378,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         let at = at.unwrap_or(&level.at);
         let (at, number) = match lower::constant(&at.value, here) {
             Ok(number) => (at, number),
-            Err(error) if error.missing_limit => match &level.otherwise {
+            Err(error) if error.missing_limit && !error.excused => match &level.otherwise {
                 Some(otherwise) => {
                     let number = lower::constant(&otherwise.value, here)
                         .map_err(|error| report(&otherwise.item, &error))?;
@@ -463,6 +474,6 @@ fn condition(placed: &Placed<'_, Expr>, here: &Here<'_>) -> Result<Cond> {
 }
 
 fn report(item: &Item<'_>, error: &LowerError) -> Reported {
-    item.problem_inside(error.at, error.what.clone());
+    error.tell(item);
     Reported
 }

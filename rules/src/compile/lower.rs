@@ -7,6 +7,8 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
+use front::Item;
+
 use super::number::{Measure, Number, combine, literal, same_measure};
 use super::points::Points;
 use super::site::Site;
@@ -33,6 +35,17 @@ pub(super) struct LowerError {
     pub what: String,
     /// Nothing is wrong but that the site gives no such limit.
     pub missing_limit: bool,
+    /// It may be nothing: what is missing may be where it could not be read.
+    pub excused: bool,
+}
+
+impl LowerError {
+    /// Reports it in the expression of an item.
+    pub(super) fn tell(&self, item: &Item<'_>) {
+        if !self.excused {
+            item.problem_inside(self.at, self.what.clone());
+        }
+    }
 }
 
 pub(super) type Result<T> = std::result::Result<T, LowerError>;
@@ -42,6 +55,7 @@ pub(super) fn fail<T>(at: usize, what: impl Into<String>) -> Result<T> {
         at,
         what: what.into(),
         missing_limit: false,
+        excused: false,
     })
 }
 
@@ -174,6 +188,7 @@ impl Lowering<'_> {
                     at,
                     what: "a limit of the site as a whole, expected a number".into(),
                     missing_limit: true,
+                    excused: false,
                 });
             }
         };
@@ -183,6 +198,17 @@ impl Lowering<'_> {
                 "no limit `{word}` is given for {whose}, expected a table of the site: `[[limits]]`, `{selector}`, `{word} = \"…\"`"
             ),
             missing_limit: true,
+            excused: !here.site.is_whole,
+        })
+    }
+
+    /// Says that a point is missing, unless it may be one of those that could not be read.
+    fn no_point<T>(&self, at: usize, what: String) -> Result<T> {
+        Err(LowerError {
+            at,
+            what,
+            missing_limit: false,
+            excused: !self.here.points.are_all,
         })
     }
 
@@ -204,7 +230,7 @@ impl Lowering<'_> {
                     let wanted = format!("{unit}/{point}");
                     let hint = front::nearest(&wanted, names.iter().map(String::as_str))
                         .map_or_else(String::new, |near| format!(", did you mean `'{near}'`?"));
-                    fail(at, format!("no point {wanted} in this site{hint}"))
+                    self.no_point(at, format!("no point {wanted} in this site{hint}"))
                 },
                 Ok,
             ),
@@ -240,7 +266,14 @@ impl Lowering<'_> {
     ) -> Result<PointIdx> {
         match found {
             [point] => Ok(*point),
-            [] => self.no_such_kind(place, kind, at),
+            [] => {
+                let missing = self.no_such_kind(place, kind, at);
+                // A device is on one bus: who has one of its points has them all.
+                missing.map_err(|error| LowerError {
+                    excused: error.excused && word == "unit",
+                    ..error
+                })
+            }
             several => {
                 let names: Vec<String> = several
                     .iter()
@@ -278,7 +311,7 @@ impl Lowering<'_> {
         let hint = near
             .filter(|near| *near != kind)
             .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-        fail(at, format!("{place} has no point of kind {kind}{hint}"))
+        self.no_point(at, format!("{place} has no point of kind {kind}{hint}"))
     }
 
     fn compare(&self, compare: syntax::Compare, left: &Expr, right: &Expr) -> Result<Cond> {
@@ -425,7 +458,7 @@ impl Lowering<'_> {
             u32::try_from(*whole).is_ok_and(|k| f64::from(k).total_cmp(&value).is_eq())
         });
         let Some(k) = count_of.and_then(|k| u32::try_from(k).ok()) else {
-            return fail(
+            return self.no_point(
                 count.at,
                 format!(
                     "at least {value} of {}, expected a whole number from 1 to that",

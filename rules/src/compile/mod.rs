@@ -30,6 +30,28 @@ pub use system::{
     slave_rule,
 };
 
+/// What could not be read, and may be what seems to be missing in the rest.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Unread {
+    /// Some of the site's points.
+    pub points: bool,
+    /// Some of its rules.
+    pub rules: bool,
+    /// Some of its limits and overrides.
+    pub site: bool,
+}
+
+impl Unread {
+    /// This, and what could not be read of rule files either.
+    pub(crate) fn and(self, files: &[RuleFile<'_>], are_torn: bool) -> Self {
+        Self {
+            points: self.points,
+            rules: self.rules || are_torn || files.iter().any(|file| !file.are_rules_whole),
+            site: self.site || are_torn || files.iter().any(|file| !file.is_site_whole),
+        }
+    }
+}
+
 /// Compiles rule files for a site.
 ///
 /// `points` keep their order: a point's index in the program is its index here.
@@ -43,45 +65,68 @@ pub fn compile(
     warnings: &Problems,
 ) -> Option<Program> {
     let n_before = problems.len();
-    let documents: Vec<_> = sources
-        .iter()
-        .map(|source| source.parse(problems))
-        .collect();
-    let files: Vec<RuleFile<'_>> = documents
-        .iter()
-        .map(|document| RuleFile::read(&document.root()))
-        .collect();
-    let program = compile_files(&files, points, system, problems, warnings);
+    let program = with_files(sources, problems, |files, are_torn| {
+        let unread = Unread::default().and(files, are_torn);
+        compile_files(files, points, Some(system), unread, problems, warnings)
+    });
     (problems.len() == n_before).then_some(program)
+}
+
+/// Holds rule files against what is known of a site while something of it could not be read: that is never taken for missing.
+pub fn check_against(
+    sources: &[Source],
+    points: &[PointInfo],
+    unread: Unread,
+    problems: &Problems,
+) {
+    with_files(sources, problems, |files, are_torn| {
+        let unread = unread.and(files, are_torn);
+        compile_files(files, points, None, unread, problems, &Problems::default())
+    });
 }
 
 /// Checks what can be known of rule files without a site: their form, their levels and how they refer to each other.
 ///
 /// Gives the number of rules.
 pub fn check(sources: &[Source], problems: &Problems) -> usize {
+    with_files(sources, problems, |files, are_torn| {
+        let unread = Unread::default().and(files, are_torn);
+        let rules = rules_in_order(files, unread.rules);
+        for (_, rule) in &rules {
+            level::check_levels(rule);
+        }
+        for file in files {
+            check_overrides(&file.overrides, &rules, true);
+        }
+        rules.len()
+    })
+}
+
+/// Reads files for as long as `work` takes, which is also told whether one of them is no TOML.
+fn with_files<T>(
+    sources: &[Source],
+    problems: &Problems,
+    work: impl FnOnce(&[RuleFile<'_>], bool) -> T,
+) -> T {
+    let n_before = problems.len();
     let documents: Vec<_> = sources
         .iter()
         .map(|source| source.parse(problems))
         .collect();
+    let are_torn = problems.len() > n_before;
     let files: Vec<RuleFile<'_>> = documents
         .iter()
         .map(|document| RuleFile::read(&document.root()))
         .collect();
-    let rules = rules_in_order(&files);
-    for (_, rule) in &rules {
-        level::check_levels(rule);
-    }
-    for file in &files {
-        check_overrides(&file.overrides, &rules, true);
-    }
-    rules.len()
+    work(&files, are_torn)
 }
 
 /// Compiles files that were read. What comes out is of use only when no problem was added.
 pub(crate) fn compile_files(
     files: &[RuleFile<'_>],
     points: &[PointInfo],
-    system: &System,
+    system: Option<&System>,
+    unread: Unread,
     problems: &Problems,
     warnings: &Problems,
 ) -> Program {
@@ -91,13 +136,15 @@ pub(crate) fn compile_files(
             problems.add(elsewhere("points"), "", error.to_string());
         }
     }
-    system::add(&mut builder, points, system, &mut |error| {
-        problems.add(elsewhere("system"), "", error.to_string());
-    });
-    let points = Points::new(points);
-    let site = Site::read(files, &points);
-    let rules = rules_in_order(files);
-    check_overrides(&site.overrides, &rules, false);
+    if let Some(system) = system {
+        system::add(&mut builder, points, system, &mut |error| {
+            problems.add(elsewhere("system"), "", error.to_string());
+        });
+    }
+    let points = Points::new(points, !unread.points);
+    let site = Site::read(files, &points, !unread.site);
+    let rules = rules_in_order(files, unread.rules);
+    check_overrides(&site.overrides, &rules, unread.rules);
     let mut adding = alarm::Adding::new(&points, &site, builder, warnings);
     for (head, rule) in &rules {
         let info = rule_info(head, rule, &site);
@@ -106,8 +153,11 @@ pub(crate) fn compile_files(
             Err(error) => rule.name.item.problem(error.to_string()),
         }
     }
-    adding.warn_of_unused();
-    site.warn_of_unused(warnings);
+    // What seems to be of no use may be for what could not be read.
+    if unread == Unread::default() {
+        adding.warn_of_unused();
+        site.warn_of_unused(warnings);
+    }
     adding.builder.build()
 }
 
@@ -121,13 +171,19 @@ fn elsewhere(what: &str) -> Place {
 }
 
 /// All rules of all packs: those that count others after the ones they count.
-fn rules_in_order<'f, 'a>(files: &'f [RuleFile<'a>]) -> Vec<(&'f Head, &'f Rule<'a>)> {
+///
+/// `unread`: a rule that is not here may be one that could not be read.
+fn rules_in_order<'f, 'a>(
+    files: &'f [RuleFile<'a>],
+    unread: bool,
+) -> Vec<(&'f Head, &'f Rule<'a>)> {
     let mut by_name: BTreeMap<&str, &Rule<'a>> = BTreeMap::new();
     let mut waiting = Vec::new();
     for file in files {
         let Some(head) = &file.head else { continue };
         for rule in &file.rules {
             match by_name.get(rule.name.value.as_str()) {
+                // Its name is wrong; what else is wrong with it is told all the same.
                 Some(first) => rule.name.item.problem(format!(
                     "a second rule `{}`, the first is at {}",
                     rule.name.value,
@@ -135,9 +191,9 @@ fn rules_in_order<'f, 'a>(files: &'f [RuleFile<'a>]) -> Vec<(&'f Head, &'f Rule<
                 )),
                 None => {
                     by_name.insert(&rule.name.value, rule);
-                    waiting.push((head, rule));
                 }
             }
+            waiting.push((head, rule));
         }
     }
     let mut ordered: Vec<(&Head, &Rule<'_>)> = Vec::new();
@@ -157,7 +213,11 @@ fn rules_in_order<'f, 'a>(files: &'f [RuleFile<'a>]) -> Vec<(&'f Head, &'f Rule<
             break;
         }
     }
-    for (_, rule) in &waiting {
+    let is_first = |rule: &Rule<'_>| {
+        let first = by_name.get(rule.name.value.as_str());
+        first.is_some_and(|first| std::ptr::eq(*first, rule))
+    };
+    for (_, rule) in waiting.iter().filter(|(_, rule)| is_first(rule)) {
         rule.name.item.problem(format!(
             "`{}` counts itself, through {}",
             rule.name.value,
@@ -171,7 +231,7 @@ fn rules_in_order<'f, 'a>(files: &'f [RuleFile<'a>]) -> Vec<(&'f Head, &'f Rule<
     for (_, rule) in &ordered {
         if let Condition::Counts { over, .. } = &rule.condition {
             for name in over {
-                if !by_name.contains_key(name.value.as_str()) {
+                if !unread && !by_name.contains_key(name.value.as_str()) {
                     name.item
                         .problem(unknown_rule(&name.value, by_name.keys().copied()));
                 }
@@ -194,12 +254,12 @@ fn unknown_rule<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String 
     format!("no rule `{name}` in these files{hint}")
 }
 
-/// Checks what overrides name; `partial`: the rule may be in a file that is not here.
-fn check_overrides(overrides: &[Override<'_>], rules: &[(&Head, &Rule<'_>)], partial: bool) {
+/// Checks what overrides name; `unread`: the rule may be one that is not here.
+fn check_overrides(overrides: &[Override<'_>], rules: &[(&Head, &Rule<'_>)], unread: bool) {
     for entry in overrides {
         let name = &entry.rule.value;
         let Some((_, rule)) = rules.iter().find(|(_, rule)| rule.name.value == *name) else {
-            if partial {
+            if unread {
                 continue;
             }
             let known = rules.iter().map(|(_, rule)| rule.name.value.as_str());
@@ -213,11 +273,12 @@ fn check_overrides(overrides: &[Override<'_>], rules: &[(&Head, &Rule<'_>)], par
                 .map(|level| level.name.value.as_str())
                 .collect();
             if !names.contains(&level.value.as_str()) {
-                level.item.problem(format!(
-                    "no level `{}` in `{name}`, expected one of `{}`",
-                    level.value,
-                    names.join("`, `")
-                ));
+                let hint = front::nearest(&level.value, names.iter().copied()).map_or_else(
+                    || format!("expected one of `{}`", names.join("`, `")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                let what = format!("no level `{}` in `{name}`, {hint}", level.value);
+                level.item.problem(what);
             }
         }
         if let Some(at) = &entry.at {

@@ -92,13 +92,18 @@ impl Number {
             );
         }
         let hint = match (&self.measure, &other.measure) {
+            (Measure::Other(eu), _) | (_, Measure::Other(eu)) => {
+                let near = front::nearest(eu, Unit::spellings())
+                    .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                format!("; rules know no unit `{eu}`{near}")
+            }
             (Measure::Known(one), Measure::Known(two)) if molar(*one, *two) => {
-                "; between them lies a molar volume: give `molar-volume = \"24.45 L/mol\"` (25 °C) in a `[[limits]]` of the site, or the limit in the point's own unit"
+                "; between them lies a molar volume: give `molar-volume = \"24.45 L/mol\"` (25 °C) in a `[[limits]]` of the site, or the limit in the point's own unit".to_string()
             }
             (Measure::Known(one), Measure::Known(two)) if one.convert(1.0, *two).is_some() => {
-                "; two points are never converted in silence: have both read in one unit"
+                "; two points are never converted in silence: have both read in one unit".to_string()
             }
-            _ => "",
+            _ => String::new(),
         };
         fail(
             at,

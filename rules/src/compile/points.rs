@@ -11,6 +11,8 @@ use crate::program::u32_of;
 #[derive(Debug)]
 pub(super) struct Points<'p> {
     infos: &'p [PointInfo],
+    /// False when others could not be read: one that is not here may be among them.
+    pub are_all: bool,
     by_kind: BTreeMap<&'p str, Vec<PointIdx>>,
     by_unit: BTreeMap<&'p str, BTreeMap<&'p str, Vec<PointIdx>>>,
     by_device: BTreeMap<Device<'p>, Vec<PointIdx>>,
@@ -21,9 +23,10 @@ pub(super) struct Points<'p> {
 type Device<'p> = (Option<&'p str>, &'p str);
 
 impl<'p> Points<'p> {
-    pub(super) fn new(infos: &'p [PointInfo]) -> Self {
+    pub(super) fn new(infos: &'p [PointInfo], are_all: bool) -> Self {
         let mut points = Self {
             infos,
+            are_all,
             by_kind: BTreeMap::new(),
             by_unit: BTreeMap::new(),
             by_device: BTreeMap::new(),

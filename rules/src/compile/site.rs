@@ -21,6 +21,8 @@ pub(super) struct Site<'a> {
     /// Which limit it is, by its word, its points, and whether the site gives it (and not a pack).
     by_word: BTreeMap<(String, Selector, bool), usize>,
     pub overrides: Vec<Override<'a>>,
+    /// False when others could not be read.
+    pub is_whole: bool,
     used: RefCell<BTreeSet<usize>>,
 }
 
@@ -36,11 +38,12 @@ struct Limit<'a> {
 
 impl<'a> Site<'a> {
     /// Gathers the tables of all files; a limit that is no constant, or is given twice, is a problem.
-    pub(super) fn read(files: &[RuleFile<'a>], points: &Points<'_>) -> Self {
+    pub(super) fn read(files: &[RuleFile<'a>], points: &Points<'_>, is_whole: bool) -> Self {
         let nothing = Self {
             limits: Vec::new(),
             by_word: BTreeMap::new(),
             overrides: Vec::new(),
+            is_whole,
             used: RefCell::default(),
         };
         let here = Here {
@@ -84,6 +87,7 @@ impl<'a> Site<'a> {
             limits,
             by_word,
             overrides,
+            is_whole,
             used: RefCell::default(),
         }
     }
@@ -193,13 +197,12 @@ fn read_limit<'a>(
             item: value.item.clone(),
             of_site,
         }),
-        Err(error) => {
-            let what = if error.missing_limit {
-                String::from("a limit made of limits, expected a number and its unit")
-            } else {
-                error.what
-            };
-            value.item.problem_inside(error.at, what);
+        Err(mut error) => {
+            if error.missing_limit {
+                error.what = "a limit made of limits, expected a number and its unit".into();
+                error.excused = false;
+            }
+            error.tell(&value.item);
             None
         }
     }

@@ -61,7 +61,7 @@ pub struct Head {
 }
 
 /// What one file says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RuleFile<'a> {
     /// The pack's head; none in a file that only sets limits and overrides.
     pub head: Option<Head>,
@@ -71,18 +71,19 @@ pub struct RuleFile<'a> {
     pub limits: Vec<Limits<'a>>,
     /// The site's overrides.
     pub overrides: Vec<Override<'a>>,
+    /// False when a rule was so wrong that it is not here.
+    pub are_rules_whole: bool,
+    /// False when a limit or an override was.
+    pub is_site_whole: bool,
 }
 
 impl<'a> RuleFile<'a> {
     /// Reads a file's root table; whatever is wrong is reported and left out.
     pub fn read(root: &Table<'a>) -> Self {
         let pack = root.opt("pack");
-        let rules = root.opt("rule").map(|item| item.tables());
-        let head = if pack.is_some() || rules.is_some() {
-            read_head(root)
-        } else {
-            None
-        };
+        let has_rules = root.opt("rule").is_some();
+        let (rules, are_rules_whole) = read_all(root, "rule", Rule::read);
+        let head = (pack.is_some() || has_rules).then(|| read_head(root));
         let site = Self::read_site(root);
         // Who names an empty file believes that there are rules in it.
         let tables = ["rule", "limits", "override"];
@@ -92,44 +93,53 @@ impl<'a> RuleFile<'a> {
         root.finish();
         Self {
             head,
-            rules: rules
-                .unwrap_or_default()
-                .iter()
-                .filter_map(Rule::read)
-                .collect(),
+            rules,
+            are_rules_whole,
             ..site
         }
     }
 
     /// Reads a table's limits and overrides alone; the caller finishes the table.
     pub(crate) fn read_site(root: &Table<'a>) -> Self {
+        let (limits, are_limits_whole) = read_all(root, "limits", Limits::read);
+        let (overrides, are_overrides_whole) = read_all(root, "override", Override::read);
+        let is_site_whole =
+            are_limits_whole && are_overrides_whole && limits.iter().all(|table| table.is_whole);
         Self {
-            limits: tables(root, "limits")
-                .iter()
-                .filter_map(Limits::read)
-                .collect(),
-            overrides: tables(root, "override")
-                .iter()
-                .filter_map(Override::read)
-                .collect(),
-            ..Self::default()
+            head: None,
+            rules: Vec::new(),
+            limits,
+            overrides,
+            are_rules_whole: true,
+            is_site_whole,
         }
     }
 }
 
-fn read_head(root: &Table<'_>) -> Option<Head> {
+/// The head of a pack. One that is wrong was reported; its rules are looked at all the same.
+fn read_head(root: &Table<'_>) -> Head {
     let pack = root.req("pack").and_then(|item| name(&item));
     let version = root.req("version").and_then(|item| item.str());
     let title = root.opt("title").and_then(|item| rule::text(&item, &[]));
-    Some(Head {
-        pack: pack?,
-        version: version?.to_string(),
+    Head {
+        pack: pack.unwrap_or_default(),
+        version: version.unwrap_or_default().to_string(),
         title,
-    })
+    }
 }
 
-fn tables<'a>(table: &Table<'a>, key: &str) -> Vec<Table<'a>> {
-    table.opt(key).map(|item| item.tables()).unwrap_or_default()
+/// Reads each table of a key; false when one was so wrong that it is left out.
+fn read_all<'a, T>(
+    root: &Table<'a>,
+    key: &str,
+    read: impl Fn(&Table<'a>) -> Option<T>,
+) -> (Vec<T>, bool) {
+    let Some(item) = root.opt(key) else {
+        return (Vec::new(), true);
+    };
+    let all: Vec<T> = item.tables().iter().filter_map(read).collect();
+    let is_whole = item.is_array() && all.len() == item.items().len();
+    (all, is_whole)
 }
 
 /// A segment of a name.

@@ -325,10 +325,10 @@ fn check_braces(item: &Item<'_>, text: &str, words: &[&str]) -> bool {
             return false;
         }
         if !words.contains(&word) {
-            let expected = if words.is_empty() {
-                "expected none here".to_string()
-            } else {
-                format!("expected one of `{{{}}}`", words.join("}`, `{"))
+            let expected = match front::nearest(word, words.iter().copied()) {
+                Some(near) => format!("did you mean `{{{near}}}`?"),
+                None if words.is_empty() => "expected none here".to_string(),
+                None => format!("expected one of `{{{}}}`", words.join("}`, `{")),
             };
             item.problem_inside(
                 open,

@@ -109,15 +109,18 @@ pub struct Limits<'a> {
     pub selector: Selector,
     /// `word = "number unit"`.
     pub values: Vec<(String, Placed<'a, Expr>)>,
+    /// False when a limit was so wrong that it is not here.
+    pub is_whole: bool,
 }
 
 impl<'a> Limits<'a> {
     pub(super) fn read(table: &Table<'a>) -> Option<Self> {
         let selector = Selector::read(table);
-        let values = table
-            .entries()
+        let mut entries = table.entries();
+        entries.retain(|(key, _)| !matches!(*key, "point" | "kind" | "unit"));
+        let n_entries = entries.len();
+        let values: Vec<_> = entries
             .into_iter()
-            .filter(|(key, _)| !matches!(*key, "point" | "kind" | "unit"))
             .filter_map(|(key, item)| {
                 if let Err(error) = telemetry::check_segment(key) {
                     item.problem(error.to_string());
@@ -128,6 +131,7 @@ impl<'a> Limits<'a> {
             .collect();
         Some(Self {
             selector: selector?,
+            is_whole: values.len() == n_entries,
             values,
         })
     }

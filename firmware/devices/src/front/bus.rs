@@ -15,11 +15,11 @@ use crate::{Bus, Link, Parity, Plan, Point, Position, Profile, Scale, Signal, Sl
 /// The shortest and the longest period, in milliseconds.
 const PERIOD_MS: (u64, u64) = (10, 24 * 3_600_000);
 
-pub(super) fn load(
+pub(super) fn read(
     source: &Source,
     find_profile: &dyn Fn(&str) -> Result<Source, String>,
     problems: &Problems,
-) -> Option<Bus> {
+) -> Bus {
     let before = problems.len();
     let document = source.parse(problems);
     let root = document.root();
@@ -34,6 +34,7 @@ pub(super) fn load(
     let timeout_ms = duration("timeout", 10, 60_000, if rtu { 500 } else { 1_000 });
     let turnaround_ms = duration("turnaround", 0, 10_000, if rtu { 20 } else { 10 });
     let lateness_ms = duration("lateness", 0, 60_000, if rtu { 1_000 } else { 0 });
+    let is_wire_right = problems.len() == before;
     let mut bus = Bus {
         name: name.unwrap_or_default(),
         // What is wrong with the wire is told already; its slaves are read all the same.
@@ -57,18 +58,27 @@ pub(super) fn load(
     let entries = root
         .req("slave")
         .map_or_else(Vec::new, |item| item.tables());
+    // The entry of each slave that is there, and whether something is wrong with it.
+    let mut places: Vec<(&Table<'_>, bool)> = Vec::new();
     for entry in &entries {
+        let before = problems.len();
         add_slave(&mut bus, entry, &profiles);
         entry.finish();
+        if bus.slaves.len() > places.len() {
+            places.push((entry, problems.len() > before));
+        }
     }
     if entries.is_empty() && problems.len() == before {
         root.problem("no [[slave]], expected at least one device");
     }
     root.finish();
-    if problems.len() == before {
-        check_time(&bus, &root, &entries);
+    bus.points
+        .retain(|point| places.get(point.slave).is_some_and(|(_, wrong)| !wrong));
+    if is_wire_right {
+        let places: Vec<&Table<'_>> = places.iter().map(|(entry, _)| *entry).collect();
+        check_time(&bus, &root, &places);
     }
-    (problems.len() == before).then_some(bus)
+    bus
 }
 
 /// The profiles that this bus has asked for, each read once.
@@ -411,7 +421,7 @@ fn adjust(slave: &Table<'_>, table: Option<&Table<'_>>, signal: &mut Signal) -> 
 }
 
 /// Refuses periods that can't be kept on the line.
-fn check_time(bus: &Bus, root: &Table<'_>, slaves: &[Table<'_>]) {
+fn check_time(bus: &Bus, root: &Table<'_>, slaves: &[&Table<'_>]) {
     let plan = Plan::new(bus);
     let line = match &bus.link {
         Link::Rtu { baud, .. } => format!(

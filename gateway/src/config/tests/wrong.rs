@@ -354,7 +354,7 @@ fn an_unknown_pack_is_told_with_the_nearest_one() {
             )],
         ),
         &[
-            "gateway.toml:10:10: rules.packs[0]: no pack `gsa` comes with the program, expected one of `gas`, `dust`, `tailings`, `welding` or a path that ends in `.toml`",
+            "gateway.toml:10:10: rules.packs[0]: no pack `gsa` comes with the program, did you mean `gas`?",
             "gateway.toml:10:24: rules.packs[2]: `gas` is there twice",
             "gateway.toml:10:31: rules.packs[3]: `./none.toml` cannot be read: No such file or directory (os error 2)",
             "gateway.toml:10:46: rules.packs[4]: a number, expected a string",

@@ -171,7 +171,7 @@ fn a_point_that_the_profile_does_not_have_is_told_with_the_nearest_one() {
     bus(
         &format!("{BUS}points = {{ gsa = \"a\", fan = {{ eu = \"A\", piont = \"x\" }} }}\n"),
         &[
-            "b.toml:11:18: slave[0].points.gsa: no point of the profile is called `gsa`, expected one of `gas`, `fan`",
+            "b.toml:11:18: slave[0].points.gsa: no point of the profile is called `gsa`, did you mean `gas`?",
             "b.toml:11:36: slave[0].points.fan.eu: a digital point has no `eu`: its value is true or false",
             "b.toml:11:41: slave[0].points.fan.piont: unknown key, did you mean `point`?",
         ],
