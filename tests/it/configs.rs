@@ -126,12 +126,13 @@ fn every_file_in_configs_is_loaded() {
             _ => file.path.clone(),
         })
         .collect();
-    // These have tests of their own: the node's file and the access list above, Mosquitto's in `chain`, own rules in the
+    // These have tests of their own: the node's file and the access list above, the broker's others in `chain`, own rules in the
     // crate of rules, and the schemas wherever a message is held against them.
     loaded.extend(
         [
             "node.toml",
             "broker/acl",
+            "broker/certificates.sh",
             "broker/mosquitto.conf",
             "rules/pump-house.toml",
             "rules/pump-house.test.toml",
@@ -194,4 +195,141 @@ fn the_keys_that_are_off_in_the_node_file_work_when_they_are_turned_on() {
         (login.user.as_str(), login.password.as_str()),
         ("edge-pond", "from a file")
     );
+}
+
+#[test]
+fn the_keys_that_are_off_in_the_sites_rules_work_when_they_are_turned_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(configs().join("."))
+        .arg(folder.path())
+        .status();
+    assert!(copied.unwrap().success());
+    let path = folder.path().join("rules/acme-chem.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("#: "));
+    fs::write(&path, text.replace("#: ", "")).unwrap();
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    let gateway = folder.path().join("gateway.toml");
+    let config = load(&gateway, &env, &problems, &warnings);
+    assert_eq!(problems.to_string(), "");
+    let (shipped, _) = self::gateway();
+    assert_ne!(config.unwrap().rules_hash, shipped.rules_hash);
+}
+
+/// The keys that a reader of files asks for, as its source has them.
+fn keys_of(source: &str) -> BTreeSet<String> {
+    const ASKED_BY: [&str; 16] = [
+        "opt(",
+        "req(",
+        "own(",
+        "name(",
+        "text(",
+        "table(",
+        "tables(",
+        "entries(",
+        "whole(",
+        "most(",
+        "duration(",
+        "degrees(",
+        "address(",
+        "(table, ",
+        "(root, ",
+        "(entry, ",
+    ];
+    // What stands before the tests.
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let parts: Vec<&str> = code.split('"').collect();
+    let pairs = parts.windows(2).filter(|pair| {
+        let is_key = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        ASKED_BY.iter().any(|asked| pair[0].ends_with(asked))
+            && !pair[1].is_empty()
+            && pair[1].chars().all(is_key)
+    });
+    pairs.map(|pair| pair[1].to_owned()).collect()
+}
+
+#[test]
+fn every_key_that_a_file_may_have_is_told_in_configs() {
+    let root = configs().join("..");
+    for (readers, told_in, least) in [
+        (
+            &[
+                "firmware/devices/src/front/bus.rs",
+                "firmware/devices/src/front/word.rs",
+            ][..],
+            &["buses/tank-farm.toml", "buses/tailings-pond.toml"][..],
+            25,
+        ),
+        (
+            &[
+                "firmware/devices/src/front/profile.rs",
+                "firmware/devices/src/front/register.rs",
+                "firmware/devices/src/front/signal.rs",
+            ],
+            &["devices/README.md"],
+            35,
+        ),
+        (
+            &[
+                "rules/src/file/mod.rs",
+                "rules/src/file/rule.rs",
+                "rules/src/file/level.rs",
+                "rules/src/file/site.rs",
+            ],
+            &["rules/pump-house.toml", "rules/acme-chem.toml"],
+            35,
+        ),
+        (
+            &["rules/src/case/mod.rs", "rules/src/case/file.rs"],
+            &["rules/pump-house.test.toml"],
+            20,
+        ),
+        (
+            &[
+                "gateway/src/config/load.rs",
+                "gateway/src/config/site.rs",
+                "gateway/src/config/broker.rs",
+                "gateway/src/config/rule.rs",
+                "firmware/boards/host/src/config/broker.rs",
+            ],
+            &["gateway.toml"],
+            25,
+        ),
+        (
+            &[
+                "firmware/boards/host/src/config/node.rs",
+                "firmware/boards/host/src/config/broker.rs",
+            ],
+            &["node.toml"],
+            10,
+        ),
+    ] {
+        let read = |folder: &Path, names: &[&str]| -> String {
+            let texts = names
+                .iter()
+                .map(|name| fs::read_to_string(folder.join(name)).unwrap());
+            texts.collect()
+        };
+        let mut keys = BTreeSet::new();
+        for reader in readers {
+            keys.extend(keys_of(&read(&root, &[reader])));
+        }
+        assert!(keys.len() >= least, "{readers:?}: {keys:?}");
+        let told = read(&configs(), told_in);
+        let words: BTreeSet<&str> = told
+            .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+            .collect();
+        let untold: Vec<&String> = keys
+            .iter()
+            .filter(|key| !words.contains(key.as_str()))
+            .collect();
+        // A secret in the file itself is refused, and told of by its own text.
+        let untold: Vec<_> = untold
+            .iter()
+            .filter(|key| key.as_str() != "token")
+            .collect();
+        assert!(untold.is_empty(), "{told_in:?} do not tell {untold:?}");
+    }
 }

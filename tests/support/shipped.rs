@@ -30,16 +30,17 @@ impl Shipped {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
         let (certs, data) = (path.join("certs"), path.join("data"));
+        let issued = path.join("issued");
         // Mosquitto gives up being root before it reads these.
-        for open in [path, &certs, &data] {
+        for open in [path, &certs, &data, &issued] {
             fs::create_dir_all(open).expect("a temporary folder can be written");
             fs::set_permissions(open, Permissions::from_mode(0o777)).expect("permissions");
         }
-        let authority = Authority::new("ca", &certs);
+        let authority = Authority::new("ca", &issued);
         let server = authority.server(&["localhost", "127.0.0.1"]);
         for (made, wanted) in [
-            (authority.ca(), "ca.crt"),
-            (server.certificate, "server.crt"),
+            (authority.ca(), "ca.pem"),
+            (server.certificate, "server.pem"),
             (server.key, "server.key"),
         ] {
             fs::copy(made, certs.join(wanted)).expect("copied");
