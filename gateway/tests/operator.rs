@@ -4,7 +4,7 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use gateway::config::Secret;
-use gateway::http::{Act, Api, Ask, Counter, NodeView, Status, serve};
+use gateway::http::{Act, Api, Ask, Counter, DatabaseView, NodeView, Status, serve};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -103,6 +103,10 @@ fn status() -> Status {
         log_end: 900,
         log_durable: 860,
         disk: String::new(),
+        database: Some(DatabaseView {
+            fault: "Connection refused".into(),
+            behind: 300,
+        }),
         nodes: vec![NodeView {
             node: "edge-1".into(),
             state: "online".into(),
@@ -128,6 +132,7 @@ async fn the_status_tells_what_is_connected_behind_and_dropped() {
          alarms:        2 not normal, known\n\
          events:        42 in epoch 01J\n\
          log:           900 bytes, 40 not on disk yet\n\
+         database:      300 bytes behind: Connection refused\n\
          configuration: c0ffee\n\
          \n\
          node    state   last pack  missing\n\
@@ -151,10 +156,10 @@ async fn the_list_begins_with_the_most_severe_alarm_and_has_no_colour_codes_off_
     assert_eq!(
         rows,
         [
-            "   level  colour  state                          alarm           nr  value      since                     what",
-            "B  red    red     active-unacked                 pond/-/roll-up  1   –          2026-11-22T09:00:00.000Z",
-            "E  L2     orange  latched-unacked                farm/gt-1/gas   3   12.5 %LEL  2026-11-22T08:00:00.000Z  GT-1: combustible gas 12.5 %LEL",
-            "C  –      –       active-acked, unknown, li.wei  -/gw/sys.clock  1   –          2026-11-22T07:00:00.000Z",
+            "   level  colour  state                          alarm           nr  value      since (UTC)          what",
+            "B  red    red     active-unacked                 pond/-/roll-up  1   –          2026-11-22 09:00:00",
+            "E  L2     orange  latched-unacked                farm/gt-1/gas   3   12.5 %LEL  2026-11-22 08:00:00  GT-1: combustible gas 12.5 %LEL",
+            "C  –      –       active-acked, unknown, li.wei  -/gw/sys.clock  1   –          2026-11-22 07:00:00",
         ]
     );
     let (_, told, _) = gateway.run(&["alarms", "list", "--json"]).await;

@@ -5,12 +5,13 @@
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::api::{Api, Failure, Gateway, Token, token};
 use super::{Exit, table};
+use crate::alarm::message::reading;
 
 /// Arguments of `fengsui alarms list`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ pub(super) struct ListArgs {
 pub(super) struct ActArgs {
     /// The alarm's id, UNIT/POINT/RULE, as the list shows it.
     // The system's own begin with a hyphen.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_hyphen_values = true, value_parser = id)]
     alarm: String,
     /// Who acts; it goes into the event that regulators get.
     #[arg(long, value_name = "NAME")]
@@ -42,6 +43,34 @@ pub(super) struct ActArgs {
     gateway: Gateway,
     #[command(flatten)]
     token: Token,
+    /// Print one JSON object, also for a refusal.
+    #[arg(long)]
+    json: bool,
+}
+
+/// An alarm's id; an option that does not exist is none.
+fn id(text: &str) -> Result<String, String> {
+    let segments: Vec<&str> = text.split('/').collect();
+    let is_name = |it: &str| it == "-" || telemetry::check_segment(it).is_ok();
+    if segments.len() == 3 && segments.iter().all(|it| is_name(it)) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "no alarm has such an id, expected UNIT/POINT/RULE as `fengsui alarms list` shows it"
+            .to_owned(),
+    )
+}
+
+/// What came of a verb.
+#[derive(Debug, Serialize)]
+struct Acted<'a> {
+    ok: bool,
+    alarm: &'a str,
+    verb: &'a str,
+    by: &'a str,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 /// What the list shows of a state; the contract has more.
@@ -57,7 +86,7 @@ struct State {
     severity: u16,
     level: Option<String>,
     colour: Option<String>,
-    value: Option<serde_json::Value>,
+    value: Option<f64>,
     unit: Option<String>,
     acked_by: Option<String>,
     text: Option<Text>,
@@ -104,7 +133,15 @@ fn print(mut states: Vec<State>, colours: bool, out: &mut dyn Write) -> io::Resu
     table::print_painted(
         out,
         &[
-            "", "level", "colour", "state", "alarm", "nr", "value", "since", "what",
+            "",
+            "level",
+            "colour",
+            "state",
+            "alarm",
+            "nr",
+            "value",
+            "since (UTC)",
+            "what",
         ],
         &rows,
         &|idx| match &states[idx].colour {
@@ -123,11 +160,8 @@ fn row(state: &State) -> Vec<String> {
     if let Some(by) = &state.acked_by {
         told.push_str(&format!(", {by}"));
     }
-    let value = match (&state.value, &state.unit) {
-        (Some(value), Some(unit)) => format!("{value} {unit}"),
-        (Some(value), None) => value.to_string(),
-        (None, _) => "–".to_owned(),
-    };
+    let unit = state.unit.as_deref().unwrap_or_default();
+    let value = state.value.map(|value| reading(value, unit));
     let what = state.text.as_ref().map(|text| {
         if text.en.is_empty() {
             text.zh.clone()
@@ -142,8 +176,14 @@ fn row(state: &State) -> Vec<String> {
         told,
         state.id.clone(),
         state.occurrence.to_string(),
-        value,
-        state.changed_at.clone(),
+        or_none(&value),
+        // `2026-11-22T08:00:00.000Z` without what a person does not look at.
+        state
+            .changed_at
+            .replace('T', " ")
+            .chars()
+            .take(19)
+            .collect(),
         what.unwrap_or_default(),
     ]
 }
@@ -156,32 +196,36 @@ pub(super) fn act(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
-    let acted = path(&args.alarm, verb).and_then(|path| {
-        let token = token(args.token.token_file.as_deref(), env)?;
+    let acted = token(args.token.token_file.as_deref(), env).and_then(|token| {
         let mut words = json!({ "by": args.by, "comment": args.comment });
         if let Some(occurrence) = args.occurrence {
             words["occurrence"] = occurrence.into();
         }
+        let path = format!("/api/v1/alarms/{}/{verb}", args.alarm);
         Api::new(&args.gateway)?.post(&path, &token, words.to_string())
     });
-    match acted {
-        Ok(_) => {
+    let refusal = match acted {
+        Ok(_) => None,
+        Err(failure) if failure.exit == Exit::No => Some(failure),
+        Err(failure) => return failure.tell(err),
+    };
+    if args.json {
+        let acted = Acted {
+            ok: refusal.is_none(),
+            alarm: &args.alarm,
+            verb,
+            by: &args.by,
+            error: refusal.as_ref().map(|refusal| refusal.what.as_str()),
+        };
+        serde_json::to_writer(&mut *out, &acted)?;
+        writeln!(out)?;
+        return Ok(refusal.map_or(Exit::Done, |refusal| refusal.exit));
+    }
+    match refusal {
+        Some(refusal) => refusal.tell(err),
+        None => {
             writeln!(out, "{}: {verb} by {}", args.alarm, args.by)?;
             Ok(Exit::Done)
         }
-        Err(failure) => failure.tell(err),
     }
-}
-
-/// The path of a verb on an alarm.
-fn path(alarm: &str, verb: &str) -> Result<String, Failure> {
-    let segments: Vec<&str> = alarm.split('/').collect();
-    let is_name = |it: &str| it == "-" || telemetry::check_segment(it).is_ok();
-    if segments.len() != 3 || !segments.iter().all(|it| is_name(it)) {
-        let what = format!(
-            "`{alarm}` is no alarm, expected UNIT/POINT/RULE as `fengsui alarms list` shows it"
-        );
-        return Err(Failure::new(Exit::BadInput, what));
-    }
-    Ok(format!("/api/v1/alarms/{alarm}/{verb}"))
 }

@@ -64,14 +64,21 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(gateway: &Gateway) -> Result<Self, Failure> {
-        let given = &gateway.gateway;
+        // What stands before an @ is a login, which is nobody's business.
+        let shown = gateway.gateway.rsplit('@').next().unwrap_or_default();
         let bad = |why: &str| {
-            let what = format!("--gateway {given}: {why}, expected http://HOST:PORT");
+            let what = format!("--gateway {shown}: {why}, expected http://HOST:PORT");
             Failure::new(Exit::BadInput, what)
         };
-        let base = Url::parse(given).map_err(|error| bad(&error.to_string()))?;
+        let base = Url::parse(&gateway.gateway).map_err(|error| bad(&error.to_string()))?;
         if base.scheme() != "http" {
             return Err(bad("the local API speaks http"));
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(bad("the local API knows no logins, but a token"));
+        }
+        if base.path() != "/" || base.query().is_some() || base.fragment().is_some() {
+            return Err(bad("more than an address"));
         }
         let start = |error: String| Failure::new(Exit::Unreachable, error);
         let http = Client::builder()
@@ -224,6 +231,9 @@ mod tests {
         for (given, why) in [
             ("127.0.0.1:9460", "relative URL without a base"),
             ("https://gw:9460", "the local API speaks http"),
+            ("gw:9460", "the local API speaks http"),
+            ("http://gw:9460/api/v1", "more than an address"),
+            ("http://li:hunter2@gw:9460", "knows no logins"),
         ] {
             let gateway = Gateway {
                 gateway: given.to_owned(),
@@ -231,6 +241,7 @@ mod tests {
             let told = Api::new(&gateway).err().expect("refused");
             assert_eq!(told.exit, Exit::BadInput);
             assert!(told.what.contains(why), "{}", told.what);
+            assert!(!told.what.contains("hunter2"), "{}", told.what);
         }
     }
 }

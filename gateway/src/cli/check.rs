@@ -7,7 +7,7 @@ use devices::{Bus, Link, Parity, Plan, sweep};
 use front::Problems;
 use serde::Serialize;
 
-use super::{Exit, print_problems, table};
+use super::{Exit, counted, print_problems, table};
 use crate::config::{Broker, Config, load};
 
 /// Arguments of `fengsui check`.
@@ -48,7 +48,7 @@ pub(super) fn run(
         Some(config) => print_config(&config, out)?,
         None => {
             let n = problems.into_sorted().len();
-            writeln!(out, "{n} problem{}", if n == 1 { "" } else { "s" })?;
+            writeln!(out, "{}", counted(n, "problem"))?;
         }
     }
     Ok(exit)
@@ -89,10 +89,10 @@ fn print_config(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let program = &config.program;
     writeln!(
         out,
-        "{} points, {} rules, {} alarms: all right",
-        config.points.len(),
-        program.rules().len(),
-        program.alarms().len()
+        "{}, {}, {}: all right",
+        counted(config.points.len(), "point"),
+        counted(program.rules().len(), "rule"),
+        counted(program.alarms().len(), "alarm")
     )
 }
 

@@ -89,10 +89,16 @@ enum Command {
         after_help = "Examples: fengsui watch mqtt://127.0.0.1 --park east-park\n          FENGSUI_PASSWORD=… fengsui watch mqtts://broker:8884 --park east-park --user regulator --ca ca.crt --check --for 24h"
     )]
     Watch(watch::Args),
-    /// The alarms of a running gateway.
+    /// The alarms of a running gateway, and what a person does about them; alone, it lists them.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Example: fengsui alarms"
+    )]
     Alarms {
+        #[command(flatten)]
+        list: alarms::ListArgs,
         #[command(subcommand)]
-        command: AlarmsCommand,
+        command: Option<AlarmsCommand>,
     },
 }
 
@@ -140,7 +146,7 @@ pub fn main() -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
     let ran = match cli.command {
         Command::Run(args) => run::run(&args, &env, &mut err),
-        Command::Demo(args) => demo::run(&args, io::stdout().is_terminal(), &mut out),
+        Command::Demo(args) => demo::run(&args, io::stdout().is_terminal(), &mut out, &mut err),
         Command::Check(args) => check::run(&args, &env, &mut out),
         Command::Bus {
             command: BusCommand::Read(args),
@@ -155,7 +161,7 @@ pub fn main() -> ExitCode {
             watch::run(&args, &env, io::stdout().is_terminal(), &mut out, &mut err)
         }
         Command::Status(args) => status::run(&args, &mut out, &mut err),
-        Command::Alarms { command } => match command {
+        Command::Alarms { list, command } => match command.unwrap_or(AlarmsCommand::List(list)) {
             AlarmsCommand::List(args) => {
                 let colours = out.is_terminal();
                 alarms::list(&args, colours, &mut out, &mut err)
@@ -184,13 +190,66 @@ fn print_problems(problems: &Problems, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// `1 point`, `2 points`: a number with what is counted.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    /// All commands that do something, with the words that call them.
+    fn leaves(command: &clap::Command, path: &str) -> Vec<(String, String)> {
+        let path = format!("{path} {}", command.get_name());
+        let help = command.get_after_help().map(ToString::to_string);
+        let mut leaves: Vec<_> = command
+            .get_subcommands()
+            .flat_map(|command| leaves(command, &path))
+            .collect();
+        if leaves.is_empty() || help.is_some() {
+            leaves.push((path.trim().to_owned(), help.unwrap_or_default()));
+        }
+        leaves
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_is_one() {
+        let commands: Vec<_> = Cli::command()
+            .get_subcommands()
+            .flat_map(|command| leaves(command, "fengsui"))
+            .collect();
+        assert!(commands.len() >= 11, "{commands:?}");
+        for (command, help) in commands {
+            let examples: Vec<&str> = help
+                .lines()
+                .filter_map(|line| line.split_once("fengsui ").map(|(_, rest)| rest))
+                .collect();
+            assert!(help.starts_with("Example"), "{command}: {help}");
+            for example in examples {
+                // Quotes as a shell has them, as far as examples need them.
+                let words: Vec<String> = example
+                    .split('"')
+                    .enumerate()
+                    .flat_map(|(n, part)| match n % 2 {
+                        0 => part.split_whitespace().map(str::to_owned).collect(),
+                        _ => vec![part.to_owned()],
+                    })
+                    .collect();
+                let example = format!("fengsui {}", words.join(" "));
+                assert!(example.starts_with(&command), "{command}: {example}");
+                let words = ["fengsui".to_owned()].into_iter().chain(words);
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{example}: {error}");
+                }
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use ::rules::pack::{self, PACKS};
 use front::{Place, Problem, Problems, Source};
 use serde::Serialize;
 
-use super::{Exit, print_problems};
+use super::{Exit, counted, print_problems};
 
 /// Arguments of `fengsui rules check`.
 #[derive(Debug, clap::Args)]
@@ -93,8 +93,8 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> io::Result<Exit> {
     } else if exit == Exit::Done {
         writeln!(
             out,
-            "{n_rules} rule{} in order; `fengsui check` tells whether they fit a site's points",
-            if n_rules == 1 { " is" } else { "s are" }
+            "{}: all right; `fengsui check` tells whether they fit a site's points",
+            counted(n_rules, "rule")
         )?;
     } else {
         print_problems(&problems, out)?;
@@ -144,8 +144,7 @@ pub(super) fn test(args: &TestArgs, out: &mut dyn Write) -> io::Result<Exit> {
     }
     let n_cases: usize = reports.iter().map(|report| report.cases.len()).sum();
     let n_failed: usize = reports.iter().map(Report::n_failed).sum();
-    let plural = if n_cases == 1 { "" } else { "s" };
-    writeln!(out, "{n_cases} case{plural}, {n_failed} failed")?;
+    writeln!(out, "{}, {n_failed} failed", counted(n_cases, "case"))?;
     Ok(exit)
 }
 
@@ -160,13 +159,14 @@ fn source(
     }
     match Source::open(Path::new(name)) {
         Ok(source) => Some(source),
-        Err(what) => {
+        Err(why) => {
             let place = Place {
                 file: name.to_owned(),
                 line: 1,
                 col: 1,
             };
-            problems.add(place, "", what);
+            let is_path = name.contains(['/', '.']);
+            problems.add(place, "", if is_path { why } else { pack::unknown(name) });
             None
         }
     }
@@ -277,7 +277,10 @@ mod tests {
         let (exit, told) = checked(&["gsa"], true);
         assert_eq!(exit, Exit::BadInput);
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        assert_eq!(told["problems"][0]["line"], 1);
+        assert_eq!(
+            told["problems"][0]["what"],
+            "no pack `gsa` comes with the program, did you mean `gas`?"
+        );
     }
 
     #[test]
@@ -290,7 +293,7 @@ mod tests {
             checked(&["gas", &name], false),
             (
                 Exit::Done,
-                "4 rules are in order; `fengsui check` tells whether they fit a site's points\n"
+                "4 rules: all right; `fengsui check` tells whether they fit a site's points\n"
                     .to_owned()
             )
         );

@@ -51,6 +51,11 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
             status.log_end, status.disk
         )
     };
+    let database = match &status.database {
+        None => "none".to_owned(),
+        Some(database) if database.fault.is_empty() => format!("{} bytes behind", database.behind),
+        Some(database) => format!("{} bytes behind: {}", database.behind, database.fault),
+    };
     let rows = [
         ("broker", broker.to_owned()),
         (
@@ -62,6 +67,7 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
             format!("{} in epoch {}", status.seq, status.epoch),
         ),
         ("log", disk),
+        ("database", database),
         ("configuration", status.config_hash.clone()),
     ];
     for (name, what) in rows {

@@ -47,9 +47,23 @@ pub(super) fn print_painted(
     Ok(())
 }
 
-/// The head and the rows, each as one line.
+/// A text without anything that a terminal would obey, on one line.
+pub(super) fn tame(text: &str) -> String {
+    let tame = |letter: char| {
+        if letter.is_control() {
+            '\u{FFFD}'
+        } else {
+            letter
+        }
+    };
+    text.chars().map(tame).collect()
+}
+
+/// The head and the rows, each as one line, whatever is in their cells.
 pub(super) fn lines(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let tamed = |row: &Vec<String>| row.iter().map(|cell| tame(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(tamed).collect();
     let widths: Vec<usize> = (0..head.len())
         .map(|column| {
             rows.iter()
@@ -69,7 +83,7 @@ pub(super) fn lines(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         line.truncate(line.trim_end().len());
         line
     };
-    [&head].into_iter().chain(rows).map(line).collect()
+    [&head].into_iter().chain(&rows).map(line).collect()
 }
 
 /// As much of a text as fits into so many columns; the last is `…` when that is not all.
@@ -121,6 +135,15 @@ mod tests {
         assert_eq!(
             String::from_utf8_lossy(&out),
             "point   value\n库水位  413.2\ngt-101  3\n"
+        );
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_stays_in_its_cell() {
+        let rows = [["li\x1b[2J".to_owned(), "a\nb".to_owned()].to_vec()];
+        assert_eq!(
+            lines(&["by", "what"], &rows),
+            ["by      what", "li\u{FFFD}[2J  a\u{FFFD}b"]
         );
     }
 

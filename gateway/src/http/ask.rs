@@ -61,6 +61,9 @@ pub struct Status {
     pub log_durable: u64,
     /// Why the log's or the journal's disk takes nothing; empty while it does.
     pub disk: String,
+    /// The database; none when nothing is written to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseView>,
     /// Each node by name.
     pub nodes: Vec<NodeView>,
     /// What was counted since the start: samples taken, packs refused, dead letters by cause.
@@ -81,6 +84,16 @@ impl Status {
         let disk = (!self.disk.is_empty()).then_some(&self.disk);
         disk.map(|why| format!("the disk takes nothing, samples wait at the edge: {why}"))
     }
+}
+
+/// The database as the gateway sees it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct DatabaseView {
+    /// Why it takes nothing; empty while it does.
+    pub fault: String,
+    /// Bytes of the log that are on disk and whose samples it does not have yet.
+    pub behind: u64,
 }
 
 /// A node as the gateway sees it.

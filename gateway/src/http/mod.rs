@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::Secret;
-pub use ask::{Act, Ask, Counter, NodeView, Status};
+pub use ask::{Act, Ask, Counter, DatabaseView, NodeView, Status};
 
 /// How long the core may take to answer before it counts as dead.
 const CORE_LIMIT: Duration = Duration::from_secs(2);

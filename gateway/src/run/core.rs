@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use telemetry::UtcMs;
 use telemetry::body::Ack;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::path::Path;
 use crate::alarm::publish::Report;
 use crate::alarm::shell::News;
 use crate::clock::{LogTime, Reading};
 use crate::event::{self, Event};
-use crate::http::{Act, Ask, Counter, NodeView, Status};
+use crate::http::{Act, Ask, Counter, DatabaseView, NodeView, Status};
 use crate::ingest::{Ingest, PackIn};
 use crate::log::{CommitQueue, LogOffset, Record, Snapshot};
 
@@ -57,6 +57,8 @@ pub(super) struct Core {
     pub(super) is_linked: bool,
     pub(super) away_since: Option<UtcMs>,
     pub(super) disk_fault: Option<String>,
+    /// How far the database's writer is; none without a database.
+    pub(super) written: Option<watch::Receiver<LogOffset>>,
     replies: VecDeque<Reply>,
     snapshot_at: (LogOffset, UtcMs),
     /// A snapshot that waits for the log to be on disk up to it.
@@ -91,6 +93,7 @@ impl Core {
             is_linked: false,
             away_since: None,
             disk_fault: None,
+            written: None,
             replies: VecDeque::new(),
             snapshot_at,
             snapshot: None,
@@ -241,6 +244,7 @@ impl Core {
                 .or(disk)
                 .unwrap_or_default()
                 .to_owned(),
+            database: self.database(),
             nodes: self.ingest.nodes().map(|node| node_view(&node)).collect(),
             counters: self
                 .path
@@ -252,6 +256,15 @@ impl Core {
                 })
                 .collect(),
         }
+    }
+
+    fn database(&self) -> Option<DatabaseView> {
+        let written = *self.written.as_ref()?.borrow();
+        let fault = self.own.get(DATABASE).cloned().flatten();
+        Some(DatabaseView {
+            fault: fault.unwrap_or_default(),
+            behind: self.path.appender.durable().0.saturating_sub(written.0),
+        })
     }
 
     /// Takes in how far the log is on disk.

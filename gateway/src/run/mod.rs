@@ -35,7 +35,9 @@ use crate::config::{self, Config};
 use crate::event::Event;
 use crate::http::Ask;
 use crate::ingest::PackIn;
-use crate::log::{CommitQueue, DiskHealth, Folder, FolderDisk, LogOffset, Snapshot, committer};
+use crate::log::{
+    Bookmark, CommitQueue, DiskHealth, Folder, FolderDisk, LogOffset, Snapshot, committer,
+};
 use crate::sink::influx::alarms;
 use crate::sink::influx::client::{ClientError, InfluxClient};
 use crate::sink::influx::writer::{self, Happened};
@@ -166,6 +168,10 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
     } else {
         &[]
     };
+    // Until it says more itself, the database's writer is where it was.
+    let bookmark = Bookmark::new(folder.path(), "influx").load();
+    let (written, written_out) = watch::channel(bookmark.unwrap_or_default());
+    let written_out = config.influx.is_some().then_some(written_out);
     let keeper = folder.clone();
     threads.push(
         thread("snapshots", move || {
@@ -205,6 +211,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
                 Ok(started) => started,
                 Err(error) => return drop(begun.send(Err(error))),
             };
+            core.written = written_out;
             let disk = FolderDisk::new(folder.path().to_owned());
             let at = core.path.appender.durable();
             let (commit, committer, durable, health) = committer(disk, at);
@@ -299,6 +306,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
                     letters,
                     clock,
                     standing: Mutex::default(),
+                    written,
                 };
                 let mut tell = |happened| database.tell(Writer::Samples, happened);
                 let mut tell_too = |happened| database.tell(Writer::Alarms, happened);
@@ -481,13 +489,18 @@ struct Database {
     clock: SystemClock,
     /// Each writer's fault: what one of them can write does not mend the other's.
     standing: Mutex<[Option<String>; 2]>,
+    /// How far the samples' writer is.
+    written: watch::Sender<LogOffset>,
 }
 
 impl Database {
     fn tell(&self, writer: Writer, happened: Happened) {
         match happened {
-            Happened::Written { lines, .. } => {
+            Happened::Written { lines, upto } => {
                 Event::LinesWritten { lines }.tell();
+                if let Writer::Samples = writer {
+                    self.written.send_replace(upto);
+                }
                 self.fault(writer, None);
             }
             Happened::NotNoted { why } => Event::NotNoted { why: &why }.tell(),

@@ -12,6 +12,7 @@ mod rehearsal;
 mod screen;
 mod stage;
 mod story;
+mod summary;
 mod witness;
 
 use std::io::{self, Write};
@@ -21,6 +22,7 @@ use chain::{Center, Chain, Hub};
 use screen::Screen;
 use stage::Stage;
 use story::PARK;
+use summary::Summary;
 use tokio::runtime::Runtime;
 
 use super::Exit;
@@ -35,27 +37,43 @@ pub(super) struct Args {
     /// Where the broker listens [default: 127.0.0.1:1883, or a free port when that is taken].
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Print the summary as one JSON object; the story goes to stderr.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Plays the story; the answer is no when it did not come true.
 ///
 /// # Errors
 /// A port, a terminal or a folder could not be had, or nobody reads what is printed.
-pub(super) fn run(args: &Args, is_terminal: bool, out: &mut dyn Write) -> io::Result<Exit> {
+pub(super) fn run(
+    args: &Args,
+    is_terminal: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Exit> {
     let runtime = Runtime::new()?;
-    let size: Option<fn() -> _> = if is_terminal {
-        Some(terminal_size)
+    let size: fn() -> _ = terminal_size;
+    let played = if args.json {
+        runtime.block_on(play(args, Screen::new(err, None)))
     } else {
-        None
+        let screen = Screen::new(&mut *out, is_terminal.then_some(size));
+        runtime.block_on(play(args, screen))
     };
-    let played = runtime.block_on(play(args, Screen::new(out, size)));
-    played.map_err(|error| match error.downcast::<io::Error>() {
+    let summary = played.map_err(|error| match error.downcast::<io::Error>() {
         Ok(error) => error,
         Err(error) => io::Error::other(format!("{error:#}")),
-    })
+    })?;
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &summary)?;
+        writeln!(out)?;
+    } else {
+        summary.print(out)?;
+    }
+    Ok(if summary.ok { Exit::Done } else { Exit::No })
 }
 
-async fn play<W: Write>(args: &Args, mut screen: Screen<W>) -> anyhow::Result<Exit> {
+async fn play<W: Write>(args: &Args, mut screen: Screen<W>) -> anyhow::Result<Summary> {
     let hub = Hub::start(args.listen).await?;
     introduce(&hub, &mut screen)?;
     let mut stage = Stage::new(hub.address, screen);
@@ -68,7 +86,7 @@ async fn play<W: Write>(args: &Args, mut screen: Screen<W>) -> anyhow::Result<Ex
     stage.settle(&center, n_read).await?;
     center.shutdown().await;
     hub.shutdown().await;
-    Ok(stage.conclude(n_read)?)
+    Ok(stage.conclude(n_read))
 }
 
 /// Says how to look at it from outside, by commands that can be copied as they are.

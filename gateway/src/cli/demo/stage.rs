@@ -17,8 +17,8 @@ use super::chain::{Center, Chain, Committed};
 use super::expected::{EXPECTED, check};
 use super::screen::{self, Screen};
 use super::story::{Act, BEATS, END_MS, ENTERPRISE, PARK, Seen};
+use super::summary::Summary;
 use super::witness::{self, News, Witness};
-use crate::cli::Exit;
 
 /// The points whose readings are shown, and what they are called there.
 const SHOWN: [(&str, &str); 6] = [
@@ -183,38 +183,29 @@ impl<W: Write> Stage<W> {
         }
     }
 
-    /// Says how it went.
-    pub(super) fn conclude(mut self, n_read: u64) -> io::Result<Exit> {
-        let witness = &self.witness;
-        let n_lost = n_read.saturating_sub(self.committed.all());
+    /// How it went.
+    pub(super) fn conclude(self, n_read: u64) -> Summary {
         let Committed { live, late } = self.committed;
-        let seen = self.told.as_ref().unwrap_or(&witness.seen);
+        let lost = n_read.saturating_sub(self.committed.all());
+        let seen = self.told.as_ref().unwrap_or(&self.witness.seen);
         let count = |event: &str| seen.iter().filter(|seen| seen.event == event).count();
-        let summary = format!(
-            "samples: read {n_read}, published {} ({} of them later, as history), committed {}, evaluated {live} live and {late} late\n\
-             alarms: raised {}, returned {}\n\
-             lost: {n_lost}",
-            witness.n_samples,
-            witness.n_history,
-            self.committed.all(),
-            count("raised"),
-            count("returned"),
-        );
-        self.screen.say(&summary)?;
-        let Some(told) = self.told else {
-            self.screen.say("the story was broken off")?;
-            return Ok(Exit::No);
-        };
-        let differences = check(&EXPECTED, &told);
-        for difference in &differences {
-            self.screen.complain(&difference.to_string())?;
-        }
-        if differences.is_empty() && n_lost == 0 {
-            self.screen.say("the story came true")?;
-            Ok(Exit::Done)
-        } else {
-            self.screen.say("the story did not come true")?;
-            Ok(Exit::No)
+        let differences: Vec<String> = self.told.as_ref().map_or_else(Vec::new, |told| {
+            let differences = check(&EXPECTED, told);
+            differences.iter().map(ToString::to_string).collect()
+        });
+        Summary {
+            ok: self.told.is_some() && differences.is_empty() && lost == 0,
+            broken_off: self.told.is_none(),
+            read: n_read,
+            published: self.witness.n_samples,
+            history: self.witness.n_history,
+            committed: self.committed.all(),
+            live,
+            late,
+            raised: count("raised"),
+            returned: count("returned"),
+            lost,
+            differences,
         }
     }
 
@@ -282,20 +273,21 @@ mod tests {
     }
 
     /// How a story ends that was told so, when 10 samples were read.
-    fn end(told: Option<Vec<Seen>>, n_committed: u64) -> (Exit, String) {
+    fn end(told: Option<Vec<Seen>>, n_committed: u64) -> (bool, String) {
         let mut out = Vec::new();
-        let screen = Screen::new(&mut out, None);
+        let screen = Screen::new(Vec::new(), None);
         let mut stage = Stage::new(([127, 0, 0, 1], 1).into(), screen);
         stage.told = told;
         stage.committed.live = n_committed;
-        let exit = stage.conclude(10).expect("a vector takes all");
-        (exit, String::from_utf8(out).expect("text"))
+        let summary = stage.conclude(10);
+        summary.print(&mut out).expect("a vector takes all");
+        (summary.ok, String::from_utf8(out).expect("text"))
     }
 
     #[test]
     fn a_story_that_came_true_with_nothing_lost_is_done() {
-        let (exit, said) = end(Some(whole_story()), 10);
-        assert_eq!(exit, Exit::Done, "{said}");
+        let (ok, said) = end(Some(whole_story()), 10);
+        assert!(ok, "{said}");
         assert!(said.ends_with("lost: 0\nthe story came true\n"), "{said}");
     }
 
@@ -304,8 +296,8 @@ mod tests {
         for (index, wanted) in EXPECTED.iter().enumerate() {
             let mut told = whole_story();
             told.remove(index);
-            let (exit, said) = end(Some(told), 10);
-            assert_eq!(exit, Exit::No, "{said}");
+            let (ok, said) = end(Some(told), 10);
+            assert!(!ok, "{said}");
             assert!(said.contains(wanted.id), "{said}");
             assert!(said.ends_with("\nthe story did not come true\n"), "{said}");
         }
@@ -313,12 +305,12 @@ mod tests {
 
     #[test]
     fn the_answer_is_no_when_a_sample_is_lost_or_the_story_was_broken_off() {
-        let (exit, said) = end(Some(whole_story()), 9);
-        assert_eq!(exit, Exit::No);
+        let (ok, said) = end(Some(whole_story()), 9);
+        assert!(!ok);
         assert!(said.contains("\nlost: 1\n"), "{said}");
         assert!(said.ends_with("\nthe story did not come true\n"), "{said}");
-        let (exit, said) = end(None, 10);
-        assert_eq!(exit, Exit::No);
+        let (ok, said) = end(None, 10);
+        assert!(!ok);
         assert!(said.ends_with("\nthe story was broken off\n"), "{said}");
     }
 }

@@ -11,7 +11,7 @@ use telemetry::UtcMs;
 
 use super::words;
 use crate::alarm::message::reading;
-use crate::cli::table::{cut, lines, paint, terminal_size};
+use crate::cli::table::{cut, lines, paint, tame, terminal_size};
 use crate::watch::{AlarmView, News, Problem, Site, Standing, Watch};
 
 const RESET: &str = "\x1b[0m";
@@ -27,6 +27,11 @@ const DRAW_MS: u64 = 250;
 const LATEST_MAX: usize = 200;
 /// How many of them are there at least, where the screen has the room.
 const LATEST_MIN: usize = 6;
+
+/// What the columns of the table are.
+const HEAD: [&str; 8] = [
+    "", "level", "colour", "state", "since", "value", "what", "alarm",
+];
 
 /// Where it is shown.
 pub(super) struct Show<'a> {
@@ -105,7 +110,7 @@ impl<'a> Show<'a> {
     pub(super) fn connection(&mut self, at: UtcMs, lost: Option<&str>) -> io::Result<()> {
         let word = lost.map_or_else(
             || "connected".to_owned(),
-            |why| format!("not connected: {}", words::tame(why)),
+            |why| format!("not connected: {}", tame(why)),
         );
         match &mut self.face {
             Face::Json => {
@@ -130,7 +135,7 @@ impl<'a> Show<'a> {
     /// Something that is no result; on a terminal it stands in the title.
     pub(super) fn remark(&mut self, what: &str) {
         if let Face::Screen(screen) = &mut self.face {
-            screen.remark = words::tame(what);
+            screen.remark = tame(what);
         }
     }
 
@@ -175,7 +180,7 @@ impl<'a> Show<'a> {
             return Ok(());
         }
         for site in watch.sites() {
-            writeln!(self.out, "{}", words::tame(&words::site(site)))?;
+            writeln!(self.out, "{}", tame(&words::site(site)))?;
             if is_screen {
                 for (code, line) in table(site, at) {
                     writeln!(self.out, "{code}{}{RESET}", cut(&line, terminal_size().1))?;
@@ -190,7 +195,7 @@ impl<'a> Show<'a> {
         )?;
         for problem in problems {
             let line = format!("{} {} ! {}", problem.at, problem.site, problem.kind);
-            writeln!(self.out, "{}", words::tame(&line))?;
+            writeln!(self.out, "{}", tame(&line))?;
         }
         let untold = counts.problems.saturating_sub(problems.len() as u64);
         if untold > 0 {
@@ -256,7 +261,7 @@ impl Screen {
             } else {
                 RED
             };
-            body.push((code, words::tame(&words::site(site))));
+            body.push((code, tame(&words::site(site))));
             body.extend(table(site, wall));
         }
         if body.is_empty() {
@@ -307,11 +312,8 @@ fn table(site: &Site, wall: UtcMs) -> Vec<(&'static str, String)> {
     alarms.sort_by_key(|(id, view)| (Reverse(weight(view)), *id));
     let rows: Vec<Vec<String>> = alarms
         .iter()
-        .map(|(id, view)| row(id, view, wall))
+        .map(|(id, view)| row(id, view, wall).into())
         .collect();
-    let head = [
-        "", "", "level", "colour", "alarm", "value", "state", "since", "what",
-    ];
     let mut codes = vec![DIM];
     codes.extend(alarms.iter().map(|(_, view)| {
         // What can't be believed has no colour.
@@ -321,7 +323,7 @@ fn table(site: &Site, wall: UtcMs) -> Vec<(&'static str, String)> {
             DIM
         }
     }));
-    codes.into_iter().zip(lines(&head, &rows)).collect()
+    codes.into_iter().zip(lines(&HEAD, &rows)).collect()
 }
 
 /// How severe; a snapshot's row says it by its colour only.
@@ -335,20 +337,20 @@ fn weight(view: &AlarmView) -> u64 {
     })
 }
 
-fn row(id: &str, view: &AlarmView, wall: UtcMs) -> Vec<String> {
-    let or_none = |word: &Option<String>| words::tame(word.as_deref().unwrap_or("–"));
+fn row(id: &str, view: &AlarmView, wall: UtcMs) -> [String; HEAD.len()] {
+    let or_none = |word: &Option<String>| word.as_deref().unwrap_or("–").to_owned();
     let value = view.value.map(|value| {
         let unit = view.unit.as_deref().unwrap_or_default();
-        words::tame(&reading(value, unit))
+        reading(value, unit)
     });
-    vec![
+    [
         format!("  {}", view.letter),
         or_none(&view.level),
         or_none(&view.colour),
-        words::tame(&words::state(view)),
+        words::state(view),
         since(view.changed_at, wall),
         value.unwrap_or_else(|| "–".to_owned()),
-        words::tame(words::text(view)),
+        words::text(view).to_owned(),
         id.to_owned(),
     ]
 }

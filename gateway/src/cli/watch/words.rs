@@ -3,19 +3,8 @@
 use serde_json::{Map, Value, json};
 use telemetry::UtcMs;
 
+use crate::cli::table::tame;
 use crate::watch::{AlarmView, Counts, News, Problem, Site, Standing, Told, Watch};
-
-/// A text without anything that a terminal would obey.
-pub(super) fn tame(text: &str) -> String {
-    let tame = |letter: char| {
-        if letter.is_control() {
-            '\u{FFFD}'
-        } else {
-            letter
-        }
-    };
-    text.chars().map(tame).collect()
-}
 
 /// What people call an alarm's message: its English text, else the Chinese one.
 pub(super) fn text(view: &AlarmView) -> &str {
