@@ -11,33 +11,34 @@ use host::mqtt::{Options, Session};
 use host::{Clock, FileStore, next_boot, start, uplink};
 use node::{BackOffConfig, Config, Node, PackConfig, UplinkConfig};
 use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
 
 /// Reads the sensors of its buses over Modbus and publishes what they say, keeping it until the gateway has it.
 ///
-/// Example: fengsui-node /etc/fengsui/node.toml
+/// It runs until it is interrupted; what it has to say goes to stderr, and RUST_LOG says how much.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Example: fengsui-node configs/node.toml\n\nExit codes: 0 interrupted, 1 it ended by itself, 2 bad input or usage, 3 could not reach what it needs."
+)]
 struct Arguments {
     /// The node's file; `configs/node.toml` tells every key.
     config: PathBuf,
+    /// Write the log as JSON, one object a line.
+    #[arg(long)]
+    json: bool,
 }
 
-/// Bad input, as the contract's exit codes have it.
+/// It ended by itself, as the contract's exit codes have it.
+const ENDED: u8 = 1;
+/// Bad input.
 const BAD_INPUT: u8 = 2;
 /// What it needs can't be reached.
 const OUT_OF_REACH: u8 = 3;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            // rumqttc warns of what we say ourselves, without saying which message it was.
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttc=error")),
-        )
-        .init();
+    listen_to_events(arguments.json);
     let (problems, warnings) = (Problems::default(), Problems::default());
     let env = |name: &str| std::env::var(name).ok();
     let Some(config) = host::config::load(&arguments.config, &env, &problems, &warnings) else {
@@ -48,11 +49,27 @@ fn main() -> ExitCode {
         warn!("{line}");
     }
     match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(ENDED),
         Err(error) => {
             error!("{error:#}");
             ExitCode::from(OUT_OF_REACH)
         }
+    }
+}
+
+fn listen_to_events(json: bool) {
+    // rumqttc warns of what we say ourselves, without saying which message it was.
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rumqttc=error"));
+    let events = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    if json {
+        events.json().init();
+    } else {
+        events.init();
     }
 }
 
@@ -61,8 +78,8 @@ fn say(problems: &Problems) {
     eprintln!("{problems}");
 }
 
-/// Runs until SIGINT or SIGTERM.
-fn run(config: NodeConfig) -> anyhow::Result<()> {
+/// Runs until SIGINT or SIGTERM; false when it ended by itself.
+fn run(config: NodeConfig) -> anyhow::Result<bool> {
     let clock = Clock::start();
     let now = clock.now();
     let boot = next_boot(&config.folder, now.wall.utc())?;
@@ -103,7 +120,10 @@ fn run(config: NodeConfig) -> anyhow::Result<()> {
         let mut serving = std::pin::pin!(uplink::serve(session, far));
         let running = start(node, clock, near)?;
         tokio::select! {
-            () = &mut serving => {}
+            () = &mut serving => {
+                error!("the node ended by itself");
+                return Ok(false);
+            }
             signal = stop_signal() => signal?,
         }
         info!("the node stops");
@@ -111,7 +131,7 @@ fn run(config: NodeConfig) -> anyhow::Result<()> {
         let ending = tokio::task::spawn_blocking(move || running.stop());
         serving.await;
         ending.await?;
-        Ok(())
+        Ok(true)
     })
 }
 
@@ -121,5 +141,24 @@ async fn stop_signal() -> std::io::Result<()> {
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_example_in_the_help_is_one() {
+        let command = Arguments::command();
+        let help = command.get_after_help().expect("an example").to_string();
+        let example = help
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("Example: "));
+        let words = example.expect("an example").split_whitespace();
+        Arguments::try_parse_from(words).expect("it is one");
     }
 }

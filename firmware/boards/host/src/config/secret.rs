@@ -103,7 +103,14 @@ fn out_of_env(item: &Item<'_>, files: &dyn Beside) -> Option<String> {
     }
     let text = files.env(name);
     if text.is_none() {
-        item.problem(format!("the environment has no `{name}`"));
+        let is_name = |letter: char| matches!(letter, 'A'..='Z' | '0'..='9' | '_');
+        item.problem(if name.chars().all(is_name) {
+            format!("the environment has no `{name}`")
+        } else {
+            // It may be the secret itself.
+            "the environment has no such variable, expected its name, as `FENGSUI_PASSWORD`"
+                .to_owned()
+        });
     }
     text
 }
