@@ -4,6 +4,7 @@
 
 mod chain;
 mod check;
+mod cli;
 mod configs;
 mod contract;
 mod crowd;

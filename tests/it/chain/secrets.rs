@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use support::{Influxd, Process, Shipped, program};
+use support::{Gateway, Influxd, Process, Shipped, program};
 
 use super::site::PATIENCE;
 use super::trial::{API_TOKEN, Trial};
 
-/// A password that the broker does not know.
+/// A password that the broker does not know, and a token that the gateway does not.
 const WRONG: &str = "no-such-word";
 
 /// Runs a command to its end; what it said, and its exit code.
@@ -46,6 +46,19 @@ fn no_secret_is_in_a_log_an_answer_or_a_file_of_ours() {
     trial.write("node-2.toml", &file);
     let mut wrong_node = trial.node_of("node-2.toml", &[everything, ("NODE_PASSWORD", WRONG)]);
     wrong_node.line_with("not authorized: a wrong user or password", PATIENCE);
+    let file = fs::read_to_string(trial.path("gateway.toml")).unwrap();
+    let file = file
+        .replace("password_file = \"secret\"", "password_env = \"PASSWORD\"")
+        .replace("folder = \"data\"", "folder = \"data-2\"");
+    trial.write("gateway-2.toml", &file);
+    let wrong_env = [
+        everything,
+        ("PASSWORD", WRONG),
+        ("INFLUX_TOKEN", influx.token()),
+        ("FENGSUI_TOKEN", API_TOKEN),
+    ];
+    let mut wrong_gateway = Gateway::start(&trial.path("gateway-2.toml"), &wrong_env);
+    wrong_gateway.log_line("not authorized: a wrong user or password");
     gateway.wait_for("the node at the gateway", PATIENCE, |status| {
         status["alarm_state"] == "known" && status["nodes"][0]["state"] == "online"
     });
@@ -62,6 +75,9 @@ fn no_secret_is_in_a_log_an_answer_or_a_file_of_ours() {
     let ca = broker.authority.ca();
     let ca = ca.to_str().unwrap();
     let alarm = "-/edge-pond/sys.slave.field.gt-101";
+    gateway.wait_for("the alarm of the silent slave", PATIENCE, |_| {
+        gateway.get("/api/v1/alarms").contains(alarm)
+    });
     let mut all = String::new();
     for (arguments, env, expected) in [
         (
@@ -71,6 +87,27 @@ fn no_secret_is_in_a_log_an_answer_or_a_file_of_ours() {
         ),
         (&["status", "--gateway", &api], &[everything], 0),
         (&["status", "--json", "--gateway", &api], &[everything], 0),
+        (&["alarms", "--gateway", &api], &[token, everything], 0),
+        (&["alarms", "--json", "--gateway", &api], &[token], 0),
+        (
+            &["alarms", "ack", alarm, "--by", "li", "--gateway", &api],
+            &[token, everything],
+            0,
+        ),
+        (
+            &[
+                "alarms",
+                "reset",
+                alarm,
+                "--by",
+                "li",
+                "--json",
+                "--gateway",
+                &api,
+            ],
+            &[token, everything],
+            1,
+        ),
         (
             &["alarms", "ack", alarm, "--by", "li", "--gateway", &api],
             &[("FENGSUI_TOKEN", WRONG), everything],
@@ -119,13 +156,19 @@ fn no_secret_is_in_a_log_an_answer_or_a_file_of_ours() {
     assert_eq!(node.terminate(), Some(0));
     assert_eq!(gateway.stop(), Some(0));
     assert_eq!(wrong_node.terminate(), Some(0));
-    for told in [gateway.said(), node.said(), wrong_node.said()] {
+    assert_eq!(wrong_gateway.stop(), Some(0));
+    for told in [
+        gateway.said(),
+        node.said(),
+        wrong_gateway.said(),
+        wrong_node.said(),
+    ] {
         // It would have told it.
         assert!(told.contains("TRACE"), "{told}");
         all.push_str(&told);
     }
     let mut kept = 0;
-    for folder in ["data", "node", "node-2"] {
+    for folder in ["data", "data-2", "node", "node-2"] {
         kept += read_all(&trial.path(folder), &mut all);
     }
     assert!(kept >= 3, "{kept} files");
@@ -173,4 +216,38 @@ fn https_to_the_database_is_refused_with_the_reason_before_anything_starts() {
         assert!(told.contains(reason), "{told}");
         assert!(!trial.path("data").exists(), "{verb}");
     }
+}
+
+#[test]
+fn a_secret_that_was_written_where_its_place_should_be_is_not_told_again() {
+    const SECRET: &str = "Hunter2-and-more";
+    for broker in [
+        format!("url = \"mqtt://gw-1:{SECRET}@127.0.0.1\""),
+        format!("url = \"mqtt://127.0.0.1\"\nuser = \"gw-1\"\npassword = \"{SECRET}\""),
+        format!("url = \"mqtt://127.0.0.1\"\nuser = \"gw-1\"\npassword_env = \"{SECRET}\""),
+        format!("url = \"mqtt://127.0.0.1\"\nuser = \"gw-1\"\npassword = {SECRET}"),
+        format!("url = \"mqtt://127.0.0.1\"\nuser = \"gw-1\"\npassword_env = \"{SECRET}"),
+    ] {
+        let influx = format!(
+            "[influx]\nurl = \"http://li:{SECRET}@db\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"{SECRET}\"\n"
+        );
+        let trial = Trial::new(&broker, &broker, &influx);
+        let file = |name: &str| trial.path(name).display().to_string();
+        let (gateway, node) = (file("gateway.toml"), file("node.toml"));
+        let token = [("FENGSUI_TOKEN", API_TOKEN)];
+        for (program, arguments) in [
+            ("fengsui", &["check", &gateway][..]),
+            ("fengsui", &["check", &gateway, "--json"]),
+            ("fengsui", &["run", &gateway]),
+            ("fengsui-node", &[&node]),
+        ] {
+            let (told, code) = said(program, arguments, &token);
+            assert_eq!(code, Some(2), "{told}");
+            assert!(!told.contains(SECRET), "{told}");
+        }
+    }
+    let url = format!("http://li:{SECRET}@127.0.0.1:1");
+    let (told, code) = said("fengsui", &["status", "--gateway", &url], &[]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(!told.contains(SECRET), "{told}");
 }
