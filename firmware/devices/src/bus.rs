@@ -82,7 +82,7 @@ pub struct Bus {
     pub timeout_ms: u64,
     /// What a slave takes to begin its answer, in milliseconds; on TCP a whole round trip. Used to reckon how long a sweep takes.
     pub turnaround_ms: u64,
-    /// How late an answer may still come, in milliseconds after its timeout: for that long the line is kept quiet and drained, so that no late answer is taken for the next one's.
+    /// How late an answer may still come, in milliseconds after its timeout: for that long a silent slave is not asked again, and nobody after a broken answer, so that no late answer is taken for a later one's.
     pub lateness_ms: u64,
     /// The devices, in the file's order.
     pub slaves: Vec<Slave>,

@@ -1,8 +1,10 @@
 //! Which request goes next on a bus.
 //!
 //! Groups of requests come due by their period, and the earliest deadline goes first; a slave that stays silent is left
-//! alone for a growing pause; after a time-out the line is kept quiet, so that no late answer is taken for the next one.
-//! That quiet costs the whole bus, so a slave that may fail again is asked when the others have just been read.
+//! alone for a growing pause, and at least for as long as its answer may be late: no late answer is taken for a later
+//! one's. The others go on meanwhile, since a late answer names its slave; after an answer that was broken nobody knows
+//! whose the rest is, and the whole line is kept quiet.
+//! A slave that may fail again is asked when the others have just been read.
 //! Knows no bytes, no values and no points; time is milliseconds since boot.
 
 mod back_off;
@@ -17,6 +19,8 @@ use back_off::BackOff;
 const LINE_PAUSE_MIN_MS: u64 = 250;
 /// Where that pause stops growing: a replugged adapter is found again within it.
 const LINE_PAUSE_MAX_MS: u64 = 5_000;
+/// Of the time of a line that somebody answers on, probes of dead slaves take at most one in so many.
+const PROBE_SHARE: u64 = 20;
 /// So many broken answers in a row count as silence.
 const GARBLED_MAX: u8 = 3;
 
@@ -39,7 +43,7 @@ pub(crate) struct SweepConfig {
     pub(crate) probes: Vec<Option<usize>>,
     /// How long an answer is waited for.
     pub(crate) timeout_ms: u64,
-    /// How long the line is kept quiet after a request that got no clean answer.
+    /// How late an answer may come: so long a slave is not asked again after a time-out, and nobody after a broken answer.
     pub(crate) lateness_ms: u64,
     pub(crate) back_off: BackOffConfig,
 }
@@ -127,6 +131,7 @@ struct InFlight {
     request: usize,
     /// None for a probe.
     group: Option<usize>,
+    sent_at: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -135,6 +140,8 @@ struct Slave {
     errors: u64,
     garbled: u8,
     back_off: BackOff,
+    /// Until when an answer of it may still come late.
+    late_until: u64,
 }
 
 /// A pass over a group's requests.
@@ -153,7 +160,10 @@ pub(crate) struct Sweep {
     slaves: Vec<Slave>,
     passes: Vec<Pass>,
     in_flight: Option<InFlight>,
+    /// Until when the rest of a broken answer may come, of whomever.
     quiet_until: u64,
+    /// Until when probes have taken their share of the line.
+    probes_until: u64,
     line_down: Option<BackOff>,
     next_token: u64,
     seed: u64,
@@ -167,6 +177,7 @@ impl Sweep {
             errors: 0,
             garbled: 0,
             back_off: BackOff::new(config.back_off),
+            late_until: mono,
         };
         let slaves = config.probes.iter().map(|_| slave()).collect();
         let pass = Pass {
@@ -180,6 +191,7 @@ impl Sweep {
             passes,
             in_flight: None,
             quiet_until: mono,
+            probes_until: mono,
             line_down: None,
             next_token: 1,
             seed: seed | 1,
@@ -222,19 +234,20 @@ impl Sweep {
         }
         let group = self.most_urgent(mono);
         // A probe of a slave that may be dead waits until nothing else does, or until it has waited for a whole pause.
-        let probe = self
-            .probe_due(mono)
-            .filter(|probe| self.may_probe(*probe, mono));
-        let (slave, request, group) = match (group, probe) {
-            (Some(_), Some(slave)) if self.has_waited_a_pause(slave, mono) => self.probe(slave),
-            (Some(group), _) => {
-                let Group {
-                    slave, requests, ..
-                } = &self.config.groups[group];
-                let request = self.passes[group].next.unwrap_or(requests.start);
-                (*slave, request, Some(group))
+        let probe = self.probe_due(mono).filter(|slave| {
+            let has_waited = group.is_none() || self.has_waited_a_pause(*slave, mono);
+            has_waited && (self.is_harmless(*slave, mono) || mono >= self.probe_by(*slave))
+        });
+        let (slave, request) = match (probe, group) {
+            (Some(slave), _) => {
+                let request = self.config.probes[slave];
+                (slave, request.expect("probe_due gives slaves with a probe"))
             }
-            (None, Some(slave)) => self.probe(slave),
+            (None, Some(group)) => {
+                let requests = &self.config.groups[group].requests;
+                let request = self.passes[group].next.unwrap_or(requests.start);
+                (self.config.groups[group].slave, request)
+            }
             (None, None) => {
                 return Step::Idle {
                     until: self.next_time(mono),
@@ -247,7 +260,8 @@ impl Sweep {
             token,
             slave,
             request,
-            group,
+            group: group.filter(|_| probe.is_none()),
+            sent_at: mono,
         });
         Step::Send { token, request }
     }
@@ -259,6 +273,10 @@ impl Sweep {
         };
         self.judge(request.slave, outcome, mono);
         let Some(group) = request.group else {
+            if self.slaves[request.slave].back_off.is_open() {
+                let cost_ms = mono.max(self.quiet_until) - request.sent_at;
+                self.probes_until = request.sent_at + cost_ms * PROBE_SHARE;
+            }
             return Fate::Probe;
         };
         let Range { start: _, end } = self.config.groups[group].requests;
@@ -291,8 +309,11 @@ impl Sweep {
         if outcome != Outcome::LineDown {
             self.line_down = None;
         }
-        if matches!(outcome, Outcome::Silent | Outcome::Garbled) {
-            self.quiet_until = mono + self.config.lateness_ms;
+        let late_until = mono + self.config.lateness_ms;
+        match outcome {
+            Outcome::Silent => slave.late_until = late_until,
+            Outcome::Garbled => self.quiet_until = late_until,
+            Outcome::Answered | Outcome::Exception | Outcome::Unreachable | Outcome::LineDown => {}
         }
         if outcome != Outcome::Answered {
             slave.errors = slave.errors.saturating_add(1);
@@ -402,41 +423,45 @@ impl Sweep {
             .filter(|(_, group, _)| !self.slaves[group.slave].back_off.is_open())
     }
 
-    /// The slave whose pause ended first.
-    fn probe_due(&self, mono: u64) -> Option<usize> {
-        let open = self.slaves.iter().enumerate().filter(|(idx, slave)| {
-            slave.back_off.is_open()
-                && slave.back_off.until() <= mono
-                && self.config.probes[*idx].is_some()
-        });
-        open.min_by_key(|(_, slave)| slave.back_off.until())
-            .map(|(idx, _)| idx)
+    /// From when on a slave that is left alone may be asked.
+    fn probe_from(&self, slave: usize) -> u64 {
+        let probes_until = self.live().next().map_or(0, |_| self.probes_until);
+        let slave = &self.slaves[slave];
+        let from = slave.back_off.until().max(slave.late_until);
+        from.max(probes_until)
     }
 
-    /// Whether a probe that fails would cost nobody a reading, or has waited long enough for such a moment.
-    fn may_probe(&self, slave: usize, mono: u64) -> bool {
-        let end = mono + self.config.timeout_ms + self.config.lateness_ms;
+    /// The slave whose pause ended first.
+    fn probe_due(&self, mono: u64) -> Option<usize> {
+        let slaves = self.slaves.iter().zip(&self.config.probes).enumerate();
+        slaves
+            .filter(|(_, (slave, probe))| slave.back_off.is_open() && probe.is_some())
+            .map(|(idx, _)| (self.probe_from(idx), idx))
+            .filter(|(from, _)| *from <= mono)
+            .min()
+            .map(|(_, idx)| idx)
+    }
+
+    /// Whether a probe that fails would cost nobody a reading.
+    fn is_harmless(&self, slave: usize, mono: u64) -> bool {
+        let quiet_ms = match self.slaves[slave].state {
+            SlaveState::Garbled => self.config.lateness_ms,
+            _ => 0,
+        };
+        let end = mono + self.config.timeout_ms + quiet_ms;
         // What is read after it takes time too: a quarter of a period.
-        let is_harmless = self
-            .live()
-            .all(|(_, group, pass)| end <= pass.due + group.period_ms * 3 / 4);
-        is_harmless || mono >= self.probe_by(slave)
+        self.live()
+            .all(|(_, group, pass)| end <= pass.due + group.period_ms * 3 / 4)
     }
 
     /// When a probe has seen the others being read, and no better moment will come.
     fn probe_by(&self, slave: usize) -> u64 {
         let periods = self.live().map(|(_, group, _)| group.period_ms);
-        self.slaves[slave].back_off.until() + periods.min().unwrap_or(0)
+        self.probe_from(slave) + periods.min().unwrap_or(0)
     }
 
     fn has_waited_a_pause(&self, slave: usize, mono: u64) -> bool {
-        let back_off = &self.slaves[slave].back_off;
-        mono >= back_off.until() + back_off.pause_ms()
-    }
-
-    fn probe(&self, slave: usize) -> (usize, usize, Option<usize>) {
-        let request = self.config.probes[slave].expect("probe_due gives slaves with a probe");
-        (slave, request, None)
+        mono >= self.probe_from(slave) + self.slaves[slave].back_off.pause_ms()
     }
 
     /// When something comes due, seen from a time when nothing is.
@@ -445,8 +470,8 @@ impl Sweep {
         let slaves = self.slaves.iter().zip(&self.config.probes).enumerate();
         let probes = slaves
             .filter(|(_, (slave, probe))| slave.back_off.is_open() && probe.is_some())
-            .map(|(idx, (slave, _))| match slave.back_off.until() {
-                until if until > mono => until,
+            .map(|(idx, _)| match self.probe_from(idx) {
+                from if from > mono => from,
                 _ => self.probe_by(idx),
             });
         passes.chain(probes).min()

@@ -197,13 +197,88 @@ fn a_probe_that_must_cost_a_reading_does_not_wait_for_ever_for_a_better_moment()
 }
 
 #[test]
-fn after_a_time_out_the_line_is_quiet_for_the_stated_lateness() {
-    let slaves = [(Manner::Dead, 100), (Manner::Answers(5), 100)];
-    let seen = run(&slaves, 60_000);
-    for (ended, _) in &seen.timeouts {
-        let next = seen.asked.iter().map(|(at, _)| *at).find(|at| at >= ended);
-        assert!(next.is_none_or(|next| next >= ended + LATENESS_MS));
+fn a_silent_slave_is_not_asked_again_while_its_answer_may_be_late_and_the_others_are() {
+    // Its pause is over long before its answer can't come any more.
+    let lateness_ms = 5_000;
+    let slaves = [(Manner::Dead, 100), (Manner::Answers(5), 1_000)];
+    let seen = run_with(1, &slaves, 60_000, TIMEOUT_MS, lateness_ms);
+    assert!(seen.timeouts.len() > 4, "{:?}", seen.timeouts);
+    for (ended, dead) in &seen.timeouts {
+        let mut again = seen.asked.iter().filter(|(at, _)| at >= ended);
+        let again = again.find(|(_, slave)| slave == dead);
+        assert!(again.is_none_or(|(at, _)| *at >= ended + lateness_ms));
     }
+    assert!(seen.read[1] >= 59, "{}", seen.read[1]);
+}
+
+#[test]
+fn nobody_ends_the_time_in_which_a_slaves_answer_may_be_late() {
+    let mut sweep = sweep(1, &[(Manner::Dead, 100)], TIMEOUT_MS, LATENESS_MS);
+    let Step::Send { token, .. } = sweep.poll(0) else {
+        panic!("due at once");
+    };
+    sweep.handle_outcome(token, Outcome::Silent, TIMEOUT_MS);
+    sweep.wake(0);
+    let mut asks = |mono| loop {
+        match sweep.poll(mono) {
+            Step::Missed { .. } => {}
+            step => break matches!(step, Step::Send { .. }),
+        }
+    };
+    let asked = (TIMEOUT_MS..60_000).find(|mono| asks(*mono));
+    assert_eq!(asked, Some(TIMEOUT_MS + LATENESS_MS));
+}
+
+#[test]
+fn after_a_broken_answer_the_whole_line_is_quiet_for_the_stated_lateness() {
+    let slaves = [(Manner::Garbles, 1_000), (Manner::Answers(5), 100)];
+    let seen = run(&slaves, 60_000);
+    let broken = seen.asked.iter().filter(|(_, slave)| *slave == 0);
+    let mut n_broken = 0;
+    for (at, _) in broken {
+        let ended = at + 10;
+        let next = seen.asked.iter().map(|(at, _)| *at).find(|at| *at >= ended);
+        assert!(next.is_none_or(|next| next >= ended + LATENESS_MS));
+        n_broken += 1;
+    }
+    assert!(n_broken > 3, "{n_broken}");
+}
+
+/// Slaves of one period, some of them dead, and the worst of the others' shares of their readings, in percent, in each minute.
+fn worst_share_by_minute(n: usize, n_dead: usize, period_ms: u64, answer_ms: u64) -> Vec<u64> {
+    let manner = |idx| match idx % (n / n_dead) {
+        0 if idx / (n / n_dead) < n_dead => Manner::Dead,
+        _ => Manner::Answers(answer_ms),
+    };
+    let slaves: Vec<_> = (0..n).map(|idx| (manner(idx), period_ms)).collect();
+    let seen = |minutes: u64| run_with(1, &slaves, minutes * 60_000, 300, 1_000);
+    let upto: Vec<Seen> = (0..=10).map(seen).collect();
+    upto.windows(2)
+        .map(|pair| {
+            let healthy = (0..n).filter(|idx| slaves[*idx].0 != Manner::Dead);
+            let read = healthy.map(|idx| pair[1].read[idx] - pair[0].read[idx]);
+            read.min().expect("some are healthy") * 100 * period_ms / 60_000
+        })
+        .collect()
+}
+
+#[test]
+fn of_32_slaves_ten_dead_ones_cost_the_others_only_the_first_round() {
+    // A full line: 22 answers of 25 ms every second, as 9,600 baud gives them.
+    let shares = worst_share_by_minute(32, 10, 1_000, 25);
+    // Ten time-outs of 300 ms, before anybody knows.
+    assert!(shares[0] >= 93, "{shares:?}");
+    assert!(shares[1..].iter().all(|share| *share >= 95), "{shares:?}");
+}
+
+#[test]
+fn a_slave_that_answers_just_in_time_is_read_like_any_other() {
+    let slaves = [
+        (Manner::Answers(TIMEOUT_MS - 1), 1_000),
+        (Manner::Answers(5), 1_000),
+    ];
+    let seen = run(&slaves, 60_000);
+    assert_eq!((seen.read, seen.failed), (vec![60, 60], vec![0, 0]));
 }
 
 #[test]

@@ -122,6 +122,26 @@ fn all_problems_of_a_bus_come_at_once() {
 }
 
 #[test]
+fn an_address_that_nobody_may_have_is_refused_the_broadcast_first() {
+    for unit_id in ["0", "248", "255", "-1"] {
+        bus(
+            &with(BUS, &[(7, &format!("unit_id = {unit_id}"))]),
+            &[&format!(
+                "b.toml:7:11: slave[0].unit_id: {unit_id}, expected a whole number from 1 to 247"
+            )],
+        );
+    }
+    let tcp = with(BUS, &[(2, "[tcp]"), (3, "host = \"h\""), (4, "port = 502")]);
+    for unit_id in ["0", "255"] {
+        bus(&with(&tcp, &[(7, &format!("unit_id = {unit_id}"))]), &[]);
+    }
+    bus(
+        &with(&tcp, &[(7, "unit_id = 256")]),
+        &["b.toml:7:11: slave[0].unit_id: 256, expected a whole number from 0 to 255"],
+    );
+}
+
+#[test]
 fn two_wires_are_one_too_many() {
     bus(
         &with(BUS, &[(5, "[tcp]\nhost = \"h\"\n[[slave]]")]),
