@@ -49,6 +49,20 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_starts_within_a_second_have_a_thousand_boots_and_none_comes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = UtcMs(1_700_000_000_000);
+        let mut boots: Vec<u64> = (0..1_000)
+            .map(|_| next(folder.path(), Some(now)).unwrap())
+            .collect();
+        assert!(boots.windows(2).all(|pair| pair[0] < pair[1]));
+        // A kill while it was written leaves the number before it.
+        std::fs::write(folder.path().join("boot.new"), "17").unwrap();
+        boots.push(next(folder.path(), Some(now)).unwrap());
+        assert!(boots[1_000] > boots[999]);
+    }
+
+    #[test]
     fn a_damaged_boot_number_is_told_not_guessed() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("boot"), "x").unwrap();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use node::{Store, StoreError, Stored};
 use telemetry::body::PackId;
+use tracing::warn;
 
 /// When a segment is closed, in bytes.
 const SEGMENT_MAX: u64 = 256 * 1024;
@@ -80,11 +81,12 @@ impl FileStore {
         self.folder.join(format!("{segment:016}.seg"))
     }
 
-    /// Reads a segment's heads; what comes after a damaged head, as after a torn end, is not known.
+    /// Reads a segment; a damaged or torn record costs itself alone.
     fn read_segment(&mut self, number: u64) -> io::Result<()> {
-        let bytes = fs::read(self.path(number))?;
+        let file = self.path(number);
+        let bytes = fs::read(&file)?;
         let mut rest = bytes.as_slice();
-        let mut offset = 0;
+        let mut damaged = 0_usize;
         self.segments.insert(
             number,
             Segment {
@@ -92,25 +94,33 @@ impl FileStore {
                 wanted: 0,
             },
         );
-        while let Some((head, after)) = Head::parse(rest) {
-            let Some(body) = after.get(..head.body_len()) else {
-                break;
-            };
-            let at = At {
-                segment: number,
-                offset: offset + len_of(&[0; HEAD_LEN]),
-                len: head.len,
-                crc: head.crc,
+        while !rest.is_empty() {
+            let record = Head::parse(rest)
+                .and_then(|(head, after)| Some((after.split_at_checked(head.body_len())?, head)));
+            let Some(((body, after), head)) = record else {
+                // Whatever the next intact head is, it has its own check.
+                damaged += 1;
+                rest = &rest[1..];
+                continue;
             };
             match head.kind {
                 PACK if crc32fast::hash(body) == head.crc => {
+                    let at = At {
+                        segment: number,
+                        offset: len_of(&bytes) - len_of(after) - len_of(body),
+                        len: head.len,
+                        crc: head.crc,
+                    };
                     self.want(head.id, at);
                 }
+                PACK => damaged += HEAD_LEN + body.len(),
                 REMOVED => self.forget(head.id),
                 _ => {}
             }
-            offset = at.offset + u64::from(head.len);
-            rest = after.get(head.body_len()..).unwrap_or_default();
+            rest = after;
+        }
+        if damaged > 0 {
+            warn!(file = %file.display(), bytes = damaged, "a part of the outbox can't be read");
         }
         Ok(())
     }
@@ -141,6 +151,12 @@ impl FileStore {
             self.segments.remove(&number);
         }
         Ok(())
+    }
+
+    /// How many segments have something that is wanted.
+    fn wanted_segments(&self) -> usize {
+        let segments = self.segments.values();
+        segments.filter(|segment| segment.wanted > 0).count()
     }
 
     fn used(&self) -> u64 {
@@ -179,8 +195,13 @@ impl FileStore {
         let written = file.write_all(records).and_then(|()| file.sync_data());
         if let Err(error) = written {
             // What is there now is unknown: the segment ends here, the next record begins another.
+            let (number, was_empty) = (*number, segment.bytes == 0);
             segment.bytes = file.metadata().map_or(segment.bytes, |it| it.len());
             self.current = None;
+            // A disk that is full for days would be left with a file for each try.
+            if was_empty && fs::remove_file(self.path(number)).is_ok() {
+                self.segments.remove(&number);
+            }
             return Err(error);
         }
         segment.bytes += len_of(records);
@@ -205,7 +226,17 @@ impl Store for FileStore {
         if self.used() + len_of(&record) > self.room {
             return Err(StoreError::Full);
         }
-        let (segment, offset) = self.write(&record).map_err(trouble)?;
+        let (segment, offset) = self.write(&record).map_err(|error| {
+            // The disk is full: the oldest packs make room only when a whole segment of them can go.
+            match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                    if self.wanted_segments() > 1 =>
+                {
+                    StoreError::Full
+                }
+                _ => trouble(&error),
+            }
+        })?;
         let at = At {
             segment,
             offset: offset + len_of(&[0; HEAD_LEN]),
@@ -221,10 +252,12 @@ impl Store for FileStore {
             .packs
             .get(&id)
             .ok_or_else(|| StoreError::Broken("no such pack".to_owned()))?;
-        let mut file = File::open(self.path(at.segment)).map_err(trouble)?;
-        file.seek(SeekFrom::Start(at.offset)).map_err(trouble)?;
+        let mut file = File::open(self.path(at.segment)).map_err(|error| trouble(&error))?;
+        file.seek(SeekFrom::Start(at.offset))
+            .map_err(|error| trouble(&error))?;
         let mut body = vec![0; usize::try_from(at.len).unwrap_or(0)];
-        file.read_exact(&mut body).map_err(trouble)?;
+        file.read_exact(&mut body)
+            .map_err(|error| trouble(&error))?;
         if crc32fast::hash(&body) != at.crc {
             return Err(StoreError::Broken("a damaged pack".to_owned()));
         }
@@ -240,10 +273,11 @@ impl Store for FileStore {
                 records.extend(Head::of(REMOVED, *id, &[]).map_or_else(Vec::new, |it| it.emit()));
             }
         }
-        self.forget_unwanted_segments().map_err(trouble)?;
+        self.forget_unwanted_segments()
+            .map_err(|error| trouble(&error))?;
         // With nothing left there is nothing that could come back.
         if !records.is_empty() && !self.packs.is_empty() {
-            self.write(&records).map_err(trouble)?;
+            self.write(&records).map_err(|error| trouble(&error))?;
         }
         Ok(())
     }
@@ -252,12 +286,12 @@ impl Store for FileStore {
         match fs::read(self.folder.join("note")) {
             Ok(note) => Ok(note),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(trouble(error)),
+            Err(error) => Err(trouble(&error)),
         }
     }
 
     fn write_note(&mut self, note: &[u8]) -> Result<(), StoreError> {
-        replace(&self.folder.join("note"), note).map_err(trouble)
+        replace(&self.folder.join("note"), note).map_err(|error| trouble(&error))
     }
 }
 
@@ -274,11 +308,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn trouble(error: io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
-        _ => StoreError::Broken(error.to_string()),
-    }
+fn trouble(error: &io::Error) -> StoreError {
+    StoreError::Broken(error.to_string())
 }
 
 fn len_of(bytes: &[u8]) -> u64 {
@@ -394,6 +425,41 @@ mod tests {
         store.append(id(seq), &[7; 4_096]).unwrap();
     }
 
+    /// Has the next write meet a full disk.
+    fn fill_disk(store: &mut FileStore) {
+        let (number, _) = store.current.take().unwrap();
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        store.current = Some((number, full));
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_that_is_on_it_unless_that_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = FileStore::open(folder.path(), ROOM).unwrap();
+        for seq in 1..=3 {
+            store.append(id(seq), &body(seq)).unwrap();
+        }
+        fill_disk(&mut store);
+        // Giving up these three would free nothing.
+        let refused = store.append(id(4), &body(4));
+        assert!(matches!(refused, Err(StoreError::Broken(_))), "{refused:?}");
+        assert_eq!(held(&mut store), [1, 2, 3]);
+        for seq in 5..=70 {
+            store.append(id(seq), &[7; 8_192]).unwrap();
+        }
+        fill_disk(&mut store);
+        assert_eq!(store.append(id(71), &body(71)), Err(StoreError::Full));
+        let files = || fs::read_dir(folder.path()).unwrap().count();
+        let before = files();
+        store.remove(&(1..=40).map(id).collect::<Vec<_>>()).unwrap();
+        assert!(files() <= before, "a segment made room");
+        store.append(id(72), &body(72)).unwrap();
+        drop(store);
+        let mut store = FileStore::open(folder.path(), ROOM).unwrap();
+        let left: Vec<u64> = (41..=70).chain([72]).collect();
+        assert_eq!(held(&mut store), left);
+    }
+
     #[test]
     fn a_note_is_replaced_whole() {
         let folder = tempfile::tempdir().unwrap();
@@ -434,7 +500,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_byte_never_gives_other_bytes_for_a_pack(at in 0_usize..1_500, bit in 0_u8..8) {
+        fn a_damaged_byte_costs_its_own_pack_alone_and_never_gives_other_bytes(at in 0_usize..1_500, bit in 0_u8..8) {
             let folder = tempfile::tempdir().unwrap();
             let mut store = FileStore::open(folder.path(), ROOM).unwrap();
             for seq in 1..=6 {
@@ -447,6 +513,7 @@ mod tests {
             bytes[at] ^= 1 << bit;
             fs::write(&file, &bytes).unwrap();
             let mut store = FileStore::open(folder.path(), ROOM).unwrap();
+            prop_assert_eq!(held(&mut store).len(), 5);
             for seq in held(&mut store) {
                 let mut bytes = Vec::new();
                 store.read(id(seq), &mut bytes).unwrap();
