@@ -103,6 +103,45 @@ async fn fewer_or_more_registers_than_were_asked_for_are_no_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_of_more_registers_than_a_frame_holds_gives_no_values() {
+    // A reply counts its bytes in one byte: 128 registers look like none, 300 like 44.
+    for count in [126_u16, 127, 128, 300] {
+        let (mut line, mut far) = pair();
+        let request = Request { count, ..WORDS };
+        let mut frame = vec![1, 3, (2 * count).to_le_bytes()[0]];
+        frame.extend((0..count).flat_map(u16::to_be_bytes));
+        let outcome = far.answer(&mut line, &request, &[&frame]).await;
+        assert_eq!(outcome, Outcome::Garbled, "{count}");
+        line.drain(Duration::from_millis(50)).await;
+        far.answers_well(&mut line).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slave_that_announces_more_than_a_frame_holds_does_not_take_the_line_down() {
+    for bytes in [251, 252, 253, 254, 255] {
+        is_garbled(&WORDS, &[&[1, 3, bytes][..], &[7; 255]].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn the_late_answer_of_one_slave_is_never_the_next_ones() {
+    let (mut line, mut far) = pair();
+    let other = Request { slave: 2, ..WORDS };
+    // It comes between the other's question and answer, after it, or alone.
+    let (late, answer): (&[u8], &[u8]) = (&[1, 3, 4, 0, 77, 0, 77], &[2, 3, 4, 0, 10, 0, 20]);
+    for frames in [&[late, answer][..], &[answer, late], &[late]] {
+        let outcome = far.answer(&mut line, &other, frames).await;
+        assert!(
+            matches!(outcome, Outcome::Garbled) || outcome == Outcome::Words(vec![10, 20]),
+            "{outcome:?}"
+        );
+        line.drain(Duration::from_millis(20)).await;
+        far.answers_well(&mut line).await;
+    }
+}
+
+#[tokio::test]
 async fn fewer_or_more_bits_than_were_asked_for_are_no_answer() {
     is_garbled(&BITS, &[1, 1, 0]).await;
     is_garbled(&BITS, &[1, 1, 2, 1, 1]).await;

@@ -1,5 +1,6 @@
 //! What a line makes of slaves that answer well and of slaves that do not.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use devices::{Function, Link, Parity};
@@ -7,6 +8,8 @@ use host::Clock;
 use host::line::{Line, Outcome};
 use node::Request;
 use simbus::{Bus, Control, Encoding, Fault, RtuBus, Scenario, Slave, Space, TcpBus};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 const LATENESS: Duration = Duration::from_millis(250);
 
@@ -164,4 +167,28 @@ async fn no_slaves_port_is_a_line_that_is_down() {
     };
     let mut line = Line::new(link, Clock::start());
     assert_eq!(line.transact(&request(1, 0)).await, Outcome::LineDown);
+}
+
+#[tokio::test]
+async fn a_host_whose_cable_is_pulled_is_first_silent_and_then_a_line_that_is_down() {
+    // It takes a connection and nothing else; with its queue full the system drops who comes next, as a dead cable does.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind((Ipv4Addr::LOCALHOST, 0).into())
+        .expect("loopback has a free port");
+    let listener = socket.listen(1).expect("it listens");
+    let at = listener.local_addr().expect("it is bound");
+    let link = Link::Tcp {
+        host: at.ip().to_string(),
+        port: at.port(),
+    };
+    let mut line = Line::new(link, Clock::start());
+    assert_eq!(line.transact(&request(1, 0)).await, Outcome::Silent);
+    let mut queue = Vec::new();
+    let short = Duration::from_millis(200);
+    while let Ok(stream) = timeout(short, TcpStream::connect(at)).await {
+        queue.push(stream.expect("the queue has room"));
+    }
+    assert_eq!(line.transact(&request(1, 0)).await, Outcome::LineDown);
+    assert_eq!(line.why_down(), Some("timed out"));
 }

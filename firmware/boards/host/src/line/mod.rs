@@ -125,7 +125,13 @@ impl Line {
             },
             Ok(Ok(Err(exception))) => Outcome::Exception(exception.into()),
             Ok(Err(Error::Protocol(_))) => self.broken(Outcome::Garbled),
-            Ok(Err(Error::Transport(error))) if error.kind() == io::ErrorKind::InvalidData => {
+            // What the library can't read has these kinds; InvalidInput is an answer longer than a frame may be.
+            Ok(Err(Error::Transport(error)))
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+                ) =>
+            {
                 self.broken(Outcome::Garbled)
             }
             Ok(Err(Error::Transport(error))) => self.lost(&error),
