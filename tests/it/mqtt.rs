@@ -302,3 +302,35 @@ async fn a_publish_that_the_access_list_refuses_is_not_taken_for_sent() {
     };
     assert_eq!(refusal.code, 0x87);
 }
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_without_hanging_up_is_left_and_nothing_is_taken_for_sent() {
+    const ALL: u64 = 60;
+    let broker = Mosquitto::start();
+    let cable = Cable::to(broker.port());
+    let port = cable.url().rsplit(':').next().unwrap().parse().unwrap();
+    let mut hearing = subscriber(options(broker.port(), "hearing")).await;
+    let mut session = Session::new(options(port, "telling"));
+    until_connected(&mut session).await;
+    cable.fall_silent();
+    for id in 0..ALL {
+        session.publish(id, message(id)).unwrap();
+    }
+    let told = next(&mut session).await;
+    assert!(matches!(told, Event::Lost(Loss::Line(_))), "{told:?}");
+    cable.put_back();
+    until_connected(&mut session).await;
+    for id in 0..ALL {
+        session.publish(id, message(id)).unwrap();
+    }
+    let mut open: BTreeSet<u64> = (0..ALL).collect();
+    while !open.is_empty() {
+        match next(&mut session).await {
+            Event::Acked { id, refused: None } => assert!(open.remove(&id), "{id} twice"),
+            other => panic!("{other:?}"),
+        }
+    }
+    for id in 0..ALL {
+        assert_eq!(number(&until_message(&mut hearing).await), id);
+    }
+}

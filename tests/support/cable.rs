@@ -16,6 +16,7 @@ pub struct Cable {
 struct Shared {
     is_pulled: AtomicBool,
     is_over: AtomicBool,
+    is_silent: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -48,8 +49,16 @@ impl Cable {
         self.shared.cut();
     }
 
-    /// Lets connections through again.
+    /// Carries nothing more and closes nothing, as when packets are dropped on the way; what is said meanwhile is lost.
+    pub fn fall_silent(&self) {
+        self.shared.is_silent.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets connections through again; those that lost something meanwhile are gone.
     pub fn put_back(&self) {
+        if self.shared.is_silent.swap(false, Ordering::SeqCst) {
+            self.shared.cut();
+        }
         self.shared.is_pulled.store(false, Ordering::SeqCst);
     }
 }
@@ -64,7 +73,7 @@ impl Drop for Cable {
 }
 
 impl Shared {
-    fn carry(&self, near: TcpStream, port: u16) {
+    fn carry(self: &Arc<Self>, near: TcpStream, port: u16) {
         let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
             return;
         };
@@ -75,8 +84,9 @@ impl Shared {
         let twice = |stream: &TcpStream| stream.try_clone().expect("a socket can be shared");
         streams.extend([twice(&near), twice(&far)]);
         let (near_too, far_too) = (twice(&near), twice(&far));
-        start(move || copy(near, far));
-        start(move || copy(far_too, near_too));
+        let (there, back) = (Arc::clone(self), Arc::clone(self));
+        start(move || there.copy(near, far));
+        start(move || back.copy(far_too, near_too));
     }
 
     fn cut(&self) {
@@ -86,18 +96,22 @@ impl Shared {
             drop(stream.shutdown(Shutdown::Both));
         }
     }
-}
 
-/// Carries bytes until either end is closed, and then closes both.
-fn copy(mut from: TcpStream, mut to: TcpStream) {
-    let mut buffer = [0; 4096];
-    while let Ok(n @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..n]).is_err() {
-            break;
+    /// Carries bytes until either end is closed, and then closes both; while the line is silent nothing of that is passed on.
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            let is_silent = self.is_silent.load(Ordering::SeqCst);
+            if !is_silent && to.write_all(&buffer[..n]).is_err() {
+                break;
+            }
         }
-    }
-    for stream in [from, to] {
-        drop(stream.shutdown(Shutdown::Both));
+        if self.is_silent.load(Ordering::SeqCst) {
+            return;
+        }
+        for stream in [from, to] {
+            drop(stream.shutdown(Shutdown::Both));
+        }
     }
 }
 

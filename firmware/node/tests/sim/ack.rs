@@ -273,6 +273,36 @@ fn a_node_without_a_clock_counts_from_its_boot_and_later_says_when_that_was() {
 }
 
 #[test]
+fn a_wall_clock_that_jumps_by_an_hour_costs_no_reading_and_holds_nothing_up() {
+    for off_ms in [3_600_000, -3_600_000] {
+        let mut world = World::new(Setup::default());
+        for wall_off_ms in [0, off_ms, 0] {
+            world.wall_off_ms = wall_off_ms;
+            world.run(60_000);
+        }
+        assert!(world.sent.iter().all(|(_, lane, _)| *lane == Lane::Live));
+        assert!(world.gateway.deliveries.values().all(|n| *n == 1));
+        world.assert_nothing_lost();
+        let (mut right, mut off) = (0, 0);
+        for bytes in world.gateway.durable.values() {
+            telemetry::senml::decode(bytes, telemetry::senml::Format::Cbor, &mut |record| {
+                let telemetry::senml::Time::Utc(at) = record.expect("reads").time else {
+                    panic!("its clock is set");
+                };
+                let since = at.0 - 1_795_420_800_000;
+                match (0..=180_000).contains(&since) {
+                    true => right += 1,
+                    false if (60_000..=120_000).contains(&(since - off_ms)) => off += 1,
+                    false => panic!("{since}"),
+                }
+            })
+            .expect("reads");
+        }
+        assert!(right >= 351 && off >= 174, "{right} {off}");
+    }
+}
+
+#[test]
 fn a_broken_store_costs_nothing_while_memory_lasts() {
     let mut world = World::new(Setup::default());
     world.run(3_000);

@@ -195,6 +195,8 @@ pub(crate) struct World {
     /// After how many seconds the broker drops each of these.
     pub(crate) expiries: Vec<(Lane, Option<u32>)>,
     pub(crate) boot_behind: Option<u64>,
+    /// How wrong the node's wall clock is.
+    pub(crate) wall_off_ms: i64,
 }
 
 impl World {
@@ -232,13 +234,14 @@ impl World {
             sent: Vec::new(),
             expiries: Vec::new(),
             boot_behind: None,
+            wall_off_ms: 0,
         };
         world.start();
         world
     }
 
     fn now(&self) -> Now {
-        let utc = UtcMs(EPOCH + i64::try_from(self.at).expect("some days"));
+        let utc = UtcMs(EPOCH + i64::try_from(self.at).expect("some days") + self.wall_off_ms);
         Now {
             mono: self.at - self.booted_at,
             wall: if self.at < self.setup.clock_set_at {
