@@ -114,6 +114,13 @@ impl Gateway {
         self.process.said()
     }
 
+    /// Its exit code once it has ended by itself.
+    pub fn ended(&mut self) -> Option<i32> {
+        let ended = self.process.child().try_wait();
+        ended.expect("a child can be waited for")?;
+        self.process.wait()
+    }
+
     /// Ends it at once, as SIGKILL does.
     pub fn kill(&mut self) {
         self.process.kill();
