@@ -100,14 +100,15 @@ def chain():
 
 
 def ask(holes):
-    """Asks for the first hole, again when no answer came in a while."""
+    """Asks for everything from the first hole to the last one of its epoch, again when no answer came in a while."""
     global asked_at
     if not holes or site is None:
         return
     if asked_at is not None and time.monotonic() - asked_at < 3:
         return
     asked_at = time.monotonic()
-    epoch, first, last = holes[0]
+    epoch, first, _ = holes[0]
+    last = max(last for of, _, last in holes if of == epoch)
     request = json.dumps({"epoch": epoch, "from": first, "to": last})
     client.publish(f"fengsui/v1/{site}/alarm/replay/{client_id}/request", request, qos=1)
 

@@ -47,7 +47,7 @@ impl Regulator {
         Self { process, folder }
     }
 
-    /// What it holds now. It asks for the first hole on the way.
+    /// What it holds now. It asks for what is missing on the way.
     pub fn report(&mut self) -> Report {
         let path: PathBuf = self.folder.path().join("chain");
         let input = self.process.child().stdin.as_mut();
