@@ -1,6 +1,7 @@
 //! A point: one signal of one device, in its place in the plant.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::{Range, Signal};
 
@@ -34,6 +35,8 @@ pub struct Point {
     pub tag: Option<String>,
     /// What it is, any UTF-8.
     pub description: Option<String>,
+    /// What else is known of it, as key and word, sorted by key: rules select by it.
+    pub attributes: Vec<(String, String)>,
     /// What the instrument can measure, in `eu`.
     pub range: Option<Range>,
     /// Where it is.

@@ -115,6 +115,7 @@ mod tests {
             name: None,
             tag: None,
             description: None,
+            attributes: Vec::new(),
             range: None,
             position: None,
             period_ms: 100,

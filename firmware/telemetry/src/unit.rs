@@ -19,7 +19,7 @@ enum Quantity {
 }
 
 /// (spelling, quantity, numerator and denominator to the quantity's base unit, zero in hundredths of the base unit)
-const UNITS: [(&str, Quantity, u64, u64, i32); 36] = [
+const UNITS: [(&str, Quantity, u64, u64, i32); 38] = [
     ("%VOL", Quantity::VolumeFraction, 1, 100, 0),
     ("ppm", Quantity::VolumeFraction, 1, 1_000_000, 0),
     ("ppb", Quantity::VolumeFraction, 1, 1_000_000_000, 0),
@@ -56,6 +56,8 @@ const UNITS: [(&str, Quantity, u64, u64, i32); 36] = [
     ("ms", Quantity::Time, 1, 1_000, 0),
     ("s", Quantity::Time, 1, 1, 0),
     ("min", Quantity::Time, 60, 1, 0),
+    ("h", Quantity::Time, 3_600, 1, 0),
+    ("d", Quantity::Time, 86_400, 1, 0),
 ];
 
 /// A conversion between two units, exact up to the rounding of one multiplication and one division.

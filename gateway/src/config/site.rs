@@ -194,6 +194,7 @@ fn info(node: &Node, bus: &Bus, point: &devices::Point) -> PointInfo {
         eu: point.eu.clone(),
         tag: point.tag.clone(),
         description: point.description.clone(),
+        attributes: point.attributes.clone(),
         place: point.position.as_ref().map(|position| GeoPlace {
             lon: position.lon,
             lat: position.lat,

@@ -195,6 +195,7 @@ struct Defaults {
     unit: Option<String>,
     tag: Option<String>,
     description: Option<String>,
+    attributes: Option<Vec<(String, String)>>,
     position: Option<Position>,
     period_ms: Option<u64>,
     max_age_ms: Option<u64>,
@@ -231,6 +232,7 @@ fn add_slave(bus: &mut Bus, entry: &Table<'_>, profiles: &Profiles<'_>) {
         unit: entry.opt("unit").and_then(|item| word::segment(&item)),
         tag: entry.opt("tag").and_then(|item| word::text(&item)),
         description: entry.opt("description").and_then(|item| word::text(&item)),
+        attributes: word::attributes(entry),
         position: word::position(entry),
         period_ms: entry
             .req("period")
@@ -324,6 +326,7 @@ fn point(
     let name = own("name").map(|item| word::text(&item));
     let tag = own("tag").map(|item| word::text(&item));
     let description = own("description").map(|item| word::text(&item));
+    let attributes = table.as_ref().and_then(word::attributes);
     let period = own("period").map(|item| duration_ms(&item, PERIOD_MS.0, PERIOD_MS.1));
     let max_age = table.as_ref().and_then(max_age_ms);
     let position = table.as_ref().and_then(word::position);
@@ -358,6 +361,9 @@ fn point(
             .flatten()
             .or_else(|| defaults.description.clone())
             .or_else(|| signal.description.clone()),
+        attributes: attributes
+            .or_else(|| defaults.attributes.clone())
+            .unwrap_or_default(),
         range: signal.range,
         position: position.or_else(|| defaults.position.clone()),
         period_ms,

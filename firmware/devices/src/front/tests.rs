@@ -4,7 +4,7 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::*;
-use crate::Plan;
+use crate::{Plan, Point};
 
 mod shipped;
 mod wrong;
@@ -60,6 +60,24 @@ fn every_profile_in_configs_loads_and_comes_with_the_program() {
         );
     }
     assert_eq!(files.len(), shipped_names().count());
+}
+
+#[test]
+fn attributes_of_a_slave_are_those_of_its_points() {
+    let tank_farm = bus("tank-farm");
+    let with: Vec<&Point> = tank_farm
+        .points
+        .iter()
+        .filter(|point| !point.attributes.is_empty())
+        .collect();
+    assert!(
+        with.iter()
+            .all(|point| point.tag.as_deref() == Some("GT-102"))
+    );
+    assert_eq!(
+        with[0].attributes,
+        [("medium".to_owned(), "benzene".to_owned())]
+    );
 }
 
 #[test]

@@ -40,6 +40,21 @@ pub(super) fn segment(item: &Item<'_>) -> Option<String> {
     }
 }
 
+/// `{ key = "word" }`: what is known of a point beside its kind, sorted by key.
+pub(super) fn attributes(table: &Table<'_>) -> Option<Vec<(String, String)>> {
+    let table = table.opt("attributes")?.table()?;
+    let mut found = Vec::new();
+    for (key, item) in table.entries() {
+        if let Err(error) = check_segment(key) {
+            item.problem(format!("{error}"));
+        } else if let Some(word) = text(&item) {
+            found.push((key.to_owned(), word));
+        }
+    }
+    found.sort();
+    Some(found)
+}
+
 /// A text that says something.
 pub(super) fn text(item: &Item<'_>) -> Option<String> {
     let text = item.str()?;

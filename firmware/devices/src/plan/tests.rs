@@ -61,6 +61,7 @@ fn point(slave: usize, register: usize, period_ms: u64) -> Point {
         name: None,
         tag: None,
         description: None,
+        attributes: Vec::new(),
         range: None,
         position: None,
         period_ms,

@@ -64,6 +64,7 @@ pub(crate) fn bus(n: u8, period_ms: u64) -> Bus {
         name: None,
         tag: None,
         description: None,
+        attributes: Vec::new(),
         range: signal().range,
         position: None,
         period_ms,

@@ -51,6 +51,7 @@ fn rules() -> TripConfig {
                 on_delay_ms: 1_000,
                 off_delay_ms: 0,
                 latch: true,
+                overlays: Vec::new(),
             }],
             unknown_hold_ms: 0,
         })
