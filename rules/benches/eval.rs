@@ -32,6 +32,7 @@ fn level(name: &str, test: Test) -> LevelSpec {
         on_delay_ms: 5_000,
         off_delay_ms: 30_000,
         latch: false,
+        overlays: Vec::new(),
     }
 }
 

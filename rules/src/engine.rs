@@ -4,11 +4,13 @@
 //! The work of one call is bounded by who reads the point, directly or through other alarms, and by the timers that are due.
 
 mod command;
+mod kept;
 mod late;
 mod life;
 mod machine;
 mod snapshot;
 mod state;
+mod window;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,6 +18,7 @@ use alloc::vec::Vec;
 use machine::Machine;
 pub use snapshot::SnapshotError;
 use telemetry::{Sample, UtcMs};
+pub(crate) use window::WINDOW_SLICES;
 
 use crate::effect::{AlarmIdx, AlarmState, Effect, Input, Refusal};
 use crate::point::PointIdx;
@@ -50,6 +53,7 @@ use crate::timer::{TimerTable, Wheel};
 ///         on_delay_ms: 5_000,
 ///         off_delay_ms: 30_000,
 ///         latch: false,
+///         overlays: Vec::new(),
 ///     }],
 ///     unknown_hold_ms: 0,
 /// })?;
@@ -112,7 +116,7 @@ impl Engine {
 
     /// When the next timer is due, or a little before; calling then with nothing to do is harmless.
     pub fn poll_timeout(&mut self) -> Option<UtcMs> {
-        self.machine.poll_timeout()
+        self.machine.poll_timeout(&self.program)
     }
 
     /// The state of one alarm.

@@ -5,7 +5,7 @@
 use telemetry::Quality;
 
 use crate::expr::{Arith, Compare, Degrade, Health};
-use crate::program::{Entry, at};
+use crate::program::{Entry, Program, at};
 use crate::value::{Number, Trust, Truth};
 
 /// How many numbers may be on the stack at once.
@@ -27,7 +27,10 @@ pub(crate) enum Op {
     On(u32),
     Health(Health, u32),
     Alarm(u32, u16),
-    Held(u32),
+    KeptTruth(u32),
+    KeptNumber(u32),
+    Distance,
+    Same(u32, Entry),
     Not,
     And,
     Or,
@@ -44,8 +47,10 @@ pub(crate) trait Memory {
     fn health(&self, point: u32) -> (Option<Quality>, bool);
     /// Whether an alarm is active at a severity or above.
     fn alarm(&self, alarm: u32, severity: u16) -> Truth;
-    /// Whether a condition has held for its duration.
-    fn held(&self, held: u32) -> Truth;
+    /// The answer of what is remembered, where it is a condition.
+    fn kept_truth(&self, kept: u32) -> Truth;
+    /// The answer of what is remembered, where it is a number.
+    fn kept_number(&self, kept: u32) -> Number;
 }
 
 /// Room for the evaluation of any code that the builder let through.
@@ -68,20 +73,30 @@ impl Default for Stack {
 
 impl Stack {
     /// The answer of a condition.
-    pub(crate) fn condition(&mut self, ops: &[Op], entry: Entry, memory: &impl Memory) -> Truth {
-        self.run(ops, entry, memory);
+    pub(crate) fn condition(
+        &mut self,
+        program: &Program,
+        entry: Entry,
+        memory: &impl Memory,
+    ) -> Truth {
+        self.run(program, entry, memory);
         self.truths[0]
     }
 
     /// The result of a formula.
-    pub(crate) fn formula(&mut self, ops: &[Op], entry: Entry, memory: &impl Memory) -> Number {
-        self.run(ops, entry, memory);
+    pub(crate) fn formula(
+        &mut self,
+        program: &Program,
+        entry: Entry,
+        memory: &impl Memory,
+    ) -> Number {
+        self.run(program, entry, memory);
         self.numbers[0]
     }
 
-    fn run(&mut self, ops: &[Op], entry: Entry, memory: &impl Memory) {
+    fn run(&mut self, program: &Program, entry: Entry, memory: &impl Memory) {
         let (mut n, mut t, mut c) = (0, 0, 0);
-        for op in &ops[at(entry.from)..at(entry.to)] {
+        for op in &program.ops[at(entry.from)..at(entry.to)] {
             match *op {
                 Op::Const(value) => {
                     self.numbers[n] = Number::good(value);
@@ -94,10 +109,12 @@ impl Stack {
                 Op::Neg => {
                     let top = &mut self.numbers[n - 1];
                     top.value = -top.value;
+                    top.trust = top.trust.of_result();
                 }
                 Op::Abs => {
                     let top = &mut self.numbers[n - 1];
                     top.value = libm::fabs(top.value);
+                    top.trust = top.trust.of_result();
                 }
                 Op::Arith(arith) => {
                     n -= 1;
@@ -114,13 +131,11 @@ impl Stack {
                 Op::Compare(compare) => {
                     n -= 2;
                     let (left, right) = (self.numbers[n], self.numbers[n + 1]);
-                    self.truths[t] = left.compare(right, |a, b| holds(compare, a, b));
+                    self.truths[t] = left.compare(compare, right);
                     t += 1;
                 }
                 Op::On(point) => {
-                    let number = memory.number(point);
-                    self.truths[t] =
-                        number.compare(Number::good(0.0), |a, b| holds(Compare::Ne, a, b));
+                    self.truths[t] = memory.number(point).compare(Compare::Ne, Number::good(0.0));
                     t += 1;
                 }
                 Op::Health(health, point) => {
@@ -132,8 +147,26 @@ impl Stack {
                     self.truths[t] = memory.alarm(alarm, severity);
                     t += 1;
                 }
-                Op::Held(held) => {
-                    self.truths[t] = memory.held(held);
+                Op::KeptTruth(kept) => {
+                    self.truths[t] = memory.kept_truth(kept);
+                    t += 1;
+                }
+                Op::KeptNumber(kept) => {
+                    self.numbers[n] = memory.kept_number(kept);
+                    n += 1;
+                }
+                Op::Distance => {
+                    n -= 3;
+                    self.numbers[n - 1] = distance([
+                        self.numbers[n - 1],
+                        self.numbers[n],
+                        self.numbers[n + 1],
+                        self.numbers[n + 2],
+                    ]);
+                }
+                Op::Same(least, points) => {
+                    let points = &program.same[at(points.from)..at(points.to)];
+                    self.truths[t] = same(least, points, memory);
                     t += 1;
                 }
                 Op::Not => self.truths[t - 1] = !self.truths[t - 1],
@@ -163,17 +196,59 @@ impl Stack {
     }
 }
 
-/// Exact comparison is what a rule's author wrote; limits are never compared with `==`.
-#[allow(clippy::float_cmp, reason = "a rule's == is exact, as written")]
-fn holds(compare: Compare, a: f64, b: f64) -> bool {
-    match compare {
-        Compare::Lt => a < b,
-        Compare::Le => a <= b,
-        Compare::Gt => a > b,
-        Compare::Ge => a >= b,
-        Compare::Eq => a == b,
-        Compare::Ne => a != b,
+/// The Earth's mean radius in metres (IUGG).
+const EARTH_RADIUS_M: f64 = 6_371_008.8;
+
+/// Metres between (longitude, latitude) and (longitude, latitude) on a sphere, by the haversine.
+fn distance(degrees: [Number; 4]) -> Number {
+    let trust = degrees.iter().map(|number| number.trust).max();
+    let [lon, lat, other_lon, other_lat] = degrees.map(|number| number.value.to_radians());
+    let half = |angle: f64| {
+        let sine = libm::sin(angle / 2.0);
+        sine * sine
+    };
+    let haversine =
+        half(other_lat - lat) + libm::cos(lat) * libm::cos(other_lat) * half(other_lon - lon);
+    let angle = 2.0 * libm::asin(libm::fmin(libm::sqrt(haversine), 1.0));
+    Number::new(
+        EARTH_RADIUS_M * angle,
+        trust.unwrap_or(Trust::Bad).of_result(),
+    )
+}
+
+/// Whether so many of the points read the same number, which is not 0.
+fn same(least: u32, points: &[u32], memory: &impl Memory) -> Truth {
+    let mut answer = Truth::FALSE;
+    let n_bad = points
+        .iter()
+        .filter(|point| memory.number(**point).trust == Trust::Bad)
+        .count();
+    for (index, point) in points.iter().enumerate() {
+        let number = memory.number(*point);
+        let alike = |other: &Number| number.compare(Compare::Eq, *other).is_true();
+        if !number.compare(Compare::Ne, Number::good(0.0)).is_true() {
+            continue;
+        }
+        // Whoever is alike and stands before was counted with their own.
+        let group = points[index..].iter().map(|other| memory.number(*other));
+        let (n_alike, trust) = group
+            .filter(alike)
+            .fold((0, Trust::Good), |(n, trust), other| {
+                (n + 1, trust.max(other.trust))
+            });
+        let found = if n_alike >= at(least) {
+            Truth::new(true, trust)
+        } else if n_alike + n_bad >= at(least) {
+            Truth::UNKNOWN
+        } else {
+            Truth::FALSE
+        };
+        answer = answer.or(found);
     }
+    if n_bad >= at(least) {
+        answer = answer.or(Truth::UNKNOWN);
+    }
+    answer
 }
 
 fn told(health: Health, quality: Option<Quality>, stale: bool) -> Truth {

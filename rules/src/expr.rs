@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::calendar::Calendar;
 use crate::effect::AlarmIdx;
 use crate::point::PointIdx;
 use crate::program::Colour;
@@ -22,6 +23,49 @@ pub enum Formula {
     Abs(Box<Self>),
     /// One operation on two numbers; a result that is not finite is bad.
     Arith(Arith, Box<Self>, Box<Self>),
+    /// Metres between two places on the Earth's sphere: longitude and latitude of one, then of the other, in degrees.
+    Distance(Box<[Self; 4]>),
+    /// What was of late.
+    Window(Box<Window>),
+    /// Seconds since a condition was last true; 0 while it is.
+    ///
+    /// Bad while the condition is unknown. Before it was ever true: at least as long as it is watched.
+    Since(Box<Cond>),
+}
+
+/// What was in the last `length_ms`, kept in 60 slices: it forgets a slice at a time, so it looks back that long and up to a 60th more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// What it keeps.
+    pub of: WindowOf,
+    /// In milliseconds, 60 or more.
+    pub length_ms: u64,
+}
+
+/// What a window keeps.
+///
+/// The first four only grow with what is not known: with gaps in the window they are at least so much.
+/// The others want nine tenths of the window, and are uncertain with any gap; a change wants its two ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WindowOf {
+    /// How often a condition became true, after it was false.
+    Count(Cond),
+    /// For how many seconds a condition was true.
+    TimeIn(Cond),
+    /// The sum of a point's readings, each counted once.
+    Sum(PointIdx),
+    /// By how much a point's counter grew; one that falls began again at 0.
+    Increase(PointIdx),
+    /// The mean over time.
+    Mean(Formula),
+    /// The standard deviation over time.
+    Stdev(Formula),
+    /// The lowest.
+    Lowest(Formula),
+    /// The highest.
+    Highest(Formula),
+    /// The number now less the number when the window begins.
+    Change(Formula),
 }
 
 /// An operation on two numbers.
@@ -56,6 +100,19 @@ pub enum Compare {
     Eq,
     /// `!=`
     Ne,
+}
+
+impl Compare {
+    /// The same comparison with its sides changed.
+    pub(crate) fn turned(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            Self::Eq | Self::Ne => self,
+        }
+    }
 }
 
 /// A condition: true, false or unknown.
@@ -95,6 +152,15 @@ pub enum Cond {
         /// What an unknown member does to the vote.
         degrade: Degrade,
     },
+    /// At least `n` of the points read exactly the same number, and it is not 0; unknown when the bad ones could make it so.
+    Same {
+        /// How many, 2 or more.
+        n: u32,
+        /// Which; at most 256.
+        points: Vec<PointIdx>,
+    },
+    /// A calendar holds.
+    During(Calendar),
 }
 
 /// What a point's last reading says of the point itself.

@@ -1,6 +1,7 @@
 //! What the rules know of a point: its name, what it measures, and how old its value may be.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The index of a point in the configuration's sorted list of points.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -23,6 +24,8 @@ pub struct PointInfo {
     pub tag: Option<String>,
     /// Free text.
     pub description: Option<String>,
+    /// What else is known of it, as key and word: rules select by it.
+    pub attributes: Vec<(String, String)>,
     /// Where it stands.
     pub place: Option<GeoPlace>,
     /// The least and the greatest value that the instrument can give, in `eu`.

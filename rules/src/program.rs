@@ -13,9 +13,11 @@ use core::fmt;
 pub(crate) use build::LEVELS_MAX;
 pub use build::{BuildError, ProgramBuilder};
 pub(crate) use flat::{
-    AlarmCode, AlarmRest, Entry, LevelCode, LevelTest, NonMax, PointCode, Reader, Source, Unit,
+    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax, OverlayCode,
+    PointCode, Reader, Source, Unit, Watched,
 };
 
+use crate::calendar::Calendar;
 use crate::effect::AlarmIdx;
 use crate::eval::Op;
 use crate::expr::{Cond, Formula};
@@ -171,6 +173,17 @@ pub struct LevelSpec {
     pub off_delay_ms: u64,
     /// True when it stays until somebody resets it.
     pub latch: bool,
+    /// Stricter limits for some times; only of a level with a limit. The strictest of those that hold counts.
+    pub overlays: Vec<Overlay>,
+}
+
+/// A stricter limit while a calendar holds; the deadband is the level's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overlay {
+    /// When.
+    pub during: Calendar,
+    /// The limit, on the strict side of the level's own.
+    pub limit: f64,
 }
 
 /// When a level is reached and left.
@@ -264,7 +277,11 @@ pub struct Program {
     pub(crate) alarm_reads: Vec<u32>,
     pub(crate) level_code: Vec<LevelCode>,
     pub(crate) n_level_states: u32,
-    pub(crate) held: Vec<flat::HeldCode>,
+    pub(crate) kept: Vec<KeptCode>,
+    /// The stricter limits of every level that has some.
+    pub(crate) overlays: Vec<OverlayCode>,
+    /// The points of every `Same`.
+    pub(crate) same: Vec<u32>,
     /// What is evaluated, in an order in which nothing reads what comes after it.
     pub(crate) units: Vec<Unit>,
     /// Who reads a unit.

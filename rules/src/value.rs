@@ -4,6 +4,8 @@
 
 use telemetry::{Quality, Severity};
 
+use crate::expr::Compare;
+
 /// True, false or unknown.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Tri {
@@ -41,7 +43,7 @@ impl Truth {
         let strength = match trust {
             Trust::Good => 2,
             Trust::Uncertain => 1,
-            Trust::Bad => 0,
+            Trust::AtLeast | Trust::Bad => 0,
         };
         Self(if holds { strength } else { -strength })
     }
@@ -113,8 +115,20 @@ pub enum Trust {
     Good,
     /// It can raise and cannot clear.
     Uncertain,
+    /// It is at least so much, as a count with gaps: what that decides is decided, the rest is unknown. Nothing can be reckoned with it.
+    AtLeast,
     /// Never used.
     Bad,
+}
+
+impl Trust {
+    /// The trust of what is reckoned from numbers of which this is the worst.
+    pub(crate) fn of_result(self) -> Self {
+        match self {
+            Self::Good | Self::Uncertain => self,
+            Self::AtLeast | Self::Bad => Self::Bad,
+        }
+    }
 }
 
 impl From<Quality> for Trust {
@@ -145,7 +159,7 @@ impl Number {
 
     /// A number of that trust; one that is not finite is bad, as after a division by zero.
     pub fn new(value: f64, trust: Trust) -> Self {
-        if value.is_finite() {
+        if value.is_finite() && trust != Trust::Bad {
             Self { value, trust }
         } else {
             Self::BAD
@@ -161,13 +175,60 @@ impl Number {
     pub(crate) fn combine(self, other: Self, operation: impl FnOnce(f64, f64) -> f64) -> Self {
         Self::new(
             operation(self.value, other.value),
-            self.trust.max(other.trust),
+            self.trust.max(other.trust).of_result(),
         )
     }
 
     /// The answer of a comparison of two numbers.
-    pub(crate) fn compare(self, other: Self, test: impl FnOnce(f64, f64) -> bool) -> Truth {
-        Truth::new(test(self.value, other.value), self.trust.max(other.trust))
+    pub(crate) fn compare(self, compare: Compare, other: Self) -> Truth {
+        let answer = holds(compare, self.value, other.value);
+        match (self.trust, other.trust) {
+            (Trust::AtLeast, Trust::Good | Trust::Uncertain) => bounded(compare, answer),
+            (Trust::Good | Trust::Uncertain, Trust::AtLeast) => bounded(compare.turned(), answer),
+            (one, two) => Truth::new(answer, one.max(two)),
+        }
+    }
+
+    /// Whether it reaches a limit from below.
+    pub(crate) fn reaches(self, limit: f64) -> Truth {
+        let holds = self.value >= limit;
+        if self.trust == Trust::AtLeast {
+            return bounded(Compare::Ge, holds);
+        }
+        Truth::new(holds, self.trust)
+    }
+
+    /// Whether it reaches a limit from above.
+    pub(crate) fn falls_to(self, limit: f64) -> Truth {
+        let holds = self.value <= limit;
+        if self.trust == Trust::AtLeast {
+            return bounded(Compare::Le, holds);
+        }
+        Truth::new(holds, self.trust)
+    }
+}
+
+/// What the least that a number can be decides of a comparison of it with another.
+fn bounded(compare: Compare, answer: bool) -> Truth {
+    match compare {
+        Compare::Ge | Compare::Gt if answer => Truth::WEAK_TRUE,
+        Compare::Le | Compare::Lt if !answer => Truth::WEAK_FALSE,
+        Compare::Ge | Compare::Gt | Compare::Le | Compare::Lt | Compare::Eq | Compare::Ne => {
+            Truth::UNKNOWN
+        }
+    }
+}
+
+/// Exact comparison is what a rule's author wrote; limits are never compared with `==`.
+#[allow(clippy::float_cmp, reason = "a rule's == is exact, as written")]
+fn holds(compare: Compare, a: f64, b: f64) -> bool {
+    match compare {
+        Compare::Lt => a < b,
+        Compare::Le => a <= b,
+        Compare::Gt => a > b,
+        Compare::Ge => a >= b,
+        Compare::Eq => a == b,
+        Compare::Ne => a != b,
     }
 }
 
@@ -213,19 +274,39 @@ mod tests {
     fn a_number_that_is_not_finite_is_bad_and_compares_as_unknown() {
         let bad = Number::good(1.0).combine(Number::good(0.0), |a, b| a / b);
         assert_eq!(bad, Number::BAD);
-        assert!(bad.compare(Number::good(0.0), |a, b| a >= b).is_unknown());
+        assert!(bad.compare(Compare::Ge, Number::good(0.0)).is_unknown());
     }
 
     #[test]
     fn a_comparison_is_no_better_than_its_worse_side() {
         let uncertain = Number::new(5.0, Trust::Uncertain);
         assert_eq!(
-            uncertain.compare(Number::good(1.0), |a, b| a > b),
+            uncertain.compare(Compare::Gt, Number::good(1.0)),
             Truth::WEAK_TRUE
         );
         assert_eq!(
-            uncertain.compare(Number::good(9.0), |a, b| a > b),
+            uncertain.compare(Compare::Gt, Number::good(9.0)),
             Truth::WEAK_FALSE
         );
+    }
+
+    #[test]
+    fn what_is_at_least_so_much_decides_what_it_can() {
+        let least = Number {
+            value: 3.0,
+            trust: Trust::AtLeast,
+        };
+        for (compare, other, expected) in [
+            (Compare::Ge, 3.0, Truth::WEAK_TRUE),
+            (Compare::Ge, 4.0, Truth::UNKNOWN),
+            (Compare::Lt, 3.0, Truth::WEAK_FALSE),
+            (Compare::Lt, 4.0, Truth::UNKNOWN),
+            (Compare::Eq, 3.0, Truth::UNKNOWN),
+        ] {
+            let other = Number::good(other);
+            assert_eq!(least.compare(compare, other), expected);
+            assert_eq!(other.compare(compare.turned(), least), expected);
+        }
+        assert_eq!(least.combine(Number::good(1.0), |a, b| a + b), Number::BAD);
     }
 }

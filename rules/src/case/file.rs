@@ -5,11 +5,12 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use front::{Item, Place, Problems, Table};
-use telemetry::check_segment;
+use telemetry::{UtcMs, check_segment};
 
 use super::series::Series;
 use crate::effect::{Letter, Verb};
 use crate::file::Placed;
+use crate::file::calendar::{date, minute};
 use crate::point::PointInfo;
 use crate::value::Tri;
 
@@ -42,6 +43,14 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
     };
     let (eu, tag, device) = (text("eu"), text("tag"), text("device"));
     let digital = table.opt("switch").map_or(Some(false), |item| item.bool());
+    let attributes = match table.opt("attributes") {
+        None => Some(Vec::new()),
+        Some(item) => item.table().map(|table| {
+            let entries = table.entries().into_iter();
+            let words = entries.filter_map(|(key, item)| Some((key.into(), item.str()?.into())));
+            words.collect()
+        }),
+    };
     let duration = |key: &str, default: u64| match table.opt(key) {
         None => Some(default),
         Some(item) => item.duration_ms().filter(|ms| *ms > 0 || key == "max_age"),
@@ -57,6 +66,7 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
         eu: eu?,
         tag: tag?,
         digital: digital?,
+        attributes: attributes?,
         period_ms: period_ms?,
         max_age_ms: max_age_ms?,
         slave: device?,
@@ -64,11 +74,16 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
     })
 }
 
+/// Where a case begins that does not say: 2026-01-01T00:00:00Z.
+const BEGINS: UtcMs = UtcMs(1_767_225_600_000);
+
 /// One case: what comes in, and what must come of it.
 #[derive(Debug)]
 pub(super) struct Case<'a> {
     pub name: String,
     pub place: Place,
+    /// When it begins.
+    pub begins: UtcMs,
     /// Readings by the point's index.
     pub series: Vec<(usize, Series)>,
     pub steps: Vec<Step<'a>>,
@@ -139,6 +154,7 @@ impl<'a> Case<'a> {
     ) -> Option<Self> {
         let n_before = problems.len();
         let name = table.req("name").and_then(|item| item.str());
+        let begins = table.opt("begins").map(|item| begins(&item));
         let alarm = table
             .opt("alarm")
             .and_then(|item| Some(Placed::new(item.str()?.to_string(), item)));
@@ -170,10 +186,26 @@ impl<'a> Case<'a> {
         Some(Self {
             name: name?.to_string(),
             place: table.place(),
+            begins: begins.unwrap_or(Some(BEGINS))?,
             series,
             steps,
         })
     }
+}
+
+/// `2026-07-15 08:00`, in China's time.
+fn begins(item: &Item<'_>) -> Option<UtcMs> {
+    let text = item.str()?;
+    let read = text.split_once(' ').and_then(|(day, minute)| {
+        let minutes = i64::from(date(day)?) * 1_440 + i64::from(self::minute(minute)?) - 480;
+        Some(UtcMs(minutes * 60_000))
+    });
+    if read.is_none() {
+        item.problem(format!(
+            "`{text}` is no time, expected one as `2026-07-15 08:00`"
+        ));
+    }
+    read
 }
 
 fn read_series(name: &str, item: &Item<'_>, points: &[PointInfo]) -> Option<(usize, Series)> {

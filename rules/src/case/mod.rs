@@ -11,6 +11,7 @@
 //!
 //! [[case]]
 //! name   = "level 1 after five seconds"
+//! begins = "2026-07-15 08:00"        # China's time; 2026-01-01 08:00 where nothing is said
 //! alarm  = "tank/gt-01/combustible-gas"
 //! series = { "tank/gt-01" = "10*3 30..." }
 //! steps  = [

@@ -6,7 +6,7 @@ use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
 
-use telemetry::{Clock, Sample, UtcMs};
+use telemetry::{Clock, Sample};
 
 use super::file::{Action, Case, Expect, Step};
 use super::report::{CaseReport, Timeline};
@@ -16,9 +16,6 @@ use crate::engine::Engine;
 use crate::point::PointIdx;
 use crate::program::{Program, u32_of};
 
-/// Every case begins here: 2026-01-01T00:00:00Z.
-const START: UtcMs = UtcMs(1_767_225_600_000);
-
 /// Plays a case. `levels` gets each rule's levels that were reached.
 pub(super) fn run(
     case: &Case<'_>,
@@ -27,7 +24,7 @@ pub(super) fn run(
 ) -> CaseReport {
     let mut playing = Playing {
         case,
-        engine: Engine::new(Arc::clone(program), START),
+        engine: Engine::new(Arc::clone(program), case.begins),
         program,
         effects: Vec::new(),
         n_told: 0,
@@ -72,7 +69,7 @@ impl Playing<'_> {
             let Some(Reading::Says(value, quality)) = reading else {
                 continue;
             };
-            let now = START.plus_ms(due_ms);
+            let now = self.case.begins.plus_ms(due_ms);
             let point = PointIdx(u32_of(*index));
             let sample = Sample {
                 at: now,
@@ -96,7 +93,7 @@ impl Playing<'_> {
             );
         }
         self.engine
-            .handle_timeout(START.plus_ms(at_ms), &mut self.effects);
+            .handle_timeout(self.case.begins.plus_ms(at_ms), &mut self.effects);
         self.tell();
     }
 
@@ -143,7 +140,7 @@ impl Playing<'_> {
     }
 
     fn input(&mut self, step: &Step<'_>, input: Input<'_>, refused: bool) {
-        let now = START.plus_ms(step.at_ms);
+        let now = self.case.begins.plus_ms(step.at_ms);
         let taken = self.engine.handle(input, now, &mut self.effects);
         self.tell();
         match (taken, refused) {
@@ -185,7 +182,7 @@ impl Playing<'_> {
             ));
         }
         if let Some(event) = &expect.event {
-            let at = START.plus_ms(step.at_ms);
+            let at = self.case.begins.plus_ms(step.at_ms);
             let happened = self.effects.iter().any(|effect| {
                 effect.alarm == alarm && effect.at == at && effect.kind.word() == event
             });
@@ -197,7 +194,12 @@ impl Playing<'_> {
                     .find(|effect| effect.alarm == alarm && effect.kind.word() == event);
                 let found = last.map_or_else(
                     || "it never came".to_string(),
-                    |effect| format!("it came at {}", seconds(effect.at.since_ms(START))),
+                    |effect| {
+                        format!(
+                            "it came at {}",
+                            seconds(effect.at.since_ms(self.case.begins))
+                        )
+                    },
                 );
                 wrong.push(format!("expected event {event}, {found}"));
             }
@@ -226,7 +228,7 @@ impl Playing<'_> {
                 self.levels.insert((rule, level.name.clone()));
             }
             self.timeline.event(
-                effect.at.since_ms(START),
+                effect.at.since_ms(self.case.begins),
                 format!(
                     "{} {} {} {}",
                     self.program.id_of(effect.alarm),

@@ -14,11 +14,16 @@ use super::lower::{self, Here, LowerError};
 use super::number::Number;
 use super::points::Points;
 use super::site::Site;
+use crate::calendar::Calendar;
 use crate::effect::AlarmIdx;
 use crate::expr::{Cond, Formula};
-use crate::file::{Condition, CountLevel, LimitLevel, Override, Placed, Rule, Scope};
+use crate::file::{
+    Condition, CountLevel, LimitLevel, OverlayDoes, Override, Placed, Rule, Scope, WhenLevel,
+};
 use crate::point::PointIdx;
-use crate::program::{self, AlarmSpec, BuildError, LevelSpec, ProgramBuilder, RuleIdx, Side, Test};
+use crate::program::{
+    self, AlarmSpec, BuildError, LevelSpec, Overlay, ProgramBuilder, RuleIdx, Side, Test,
+};
 use crate::syntax::Expr;
 
 /// After so many points of a rule that failed, the rest is not tried: it says the same of each.
@@ -42,6 +47,8 @@ pub(super) struct Adding<'c, 'a> {
     made: BTreeMap<String, Vec<(Option<String>, AlarmIdx)>>,
     /// The overrides that met a point or a unit.
     met: RefCell<BTreeSet<usize>>,
+    /// The overlays that did.
+    overlaid: RefCell<BTreeSet<usize>>,
 }
 
 impl<'c, 'a> Adding<'c, 'a> {
@@ -59,6 +66,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             names: BTreeSet::new(),
             made: BTreeMap::new(),
             met: RefCell::default(),
+            overlaid: RefCell::default(),
         }
     }
 
@@ -101,17 +109,23 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
     }
 
-    /// Warns of overrides that met nothing.
+    /// Warns of overrides and overlays that met nothing.
     pub(super) fn warn_of_unused(&self) {
-        let met = self.met.borrow();
-        for (index, entry) in self.site.overrides.iter().enumerate() {
-            if !met.contains(&index) {
-                self.warn(
-                    &entry.rule.item,
-                    "meets no point and no unit that this rule is for",
-                );
+        let overrides = self.site.overrides.iter().map(|entry| &entry.rule);
+        let overlays = self.site.overlays.iter().map(|entry| &entry.rule);
+        let unmet = |rules: &mut dyn Iterator<Item = &Placed<'a, String>>,
+                     met: &BTreeSet<usize>| {
+            for (index, rule) in rules.enumerate() {
+                if !met.contains(&index) {
+                    self.warn(
+                        &rule.item,
+                        "meets no point and no unit that this rule is for",
+                    );
+                }
             }
-        }
+        };
+        unmet(&mut overrides.into_iter(), &self.met.borrow());
+        unmet(&mut overlays.into_iter(), &self.overlaid.borrow());
     }
 
     fn warn(&self, item: &Item<'_>, what: impl Into<String>) {
@@ -138,18 +152,23 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
         let in_unit = |name: &str| units.as_ref().is_none_or(|unit| unit.value == name);
         match &rule.scope {
-            Scope::Points { kinds, .. } => {
+            Scope::Points { kinds, with, .. } => {
                 let mut found = Vec::new();
                 for kind in kinds {
                     for point in self.points.of_kind(&kind.value) {
-                        let unit = &self.points.info(*point).unit;
-                        if in_unit(unit) {
-                            found.push((Some(*point), Some(unit.clone())));
+                        let info = self.points.info(*point);
+                        let has = |(key, word): &(Placed<'a, String>, String)| {
+                            let mut has = info.attributes.iter();
+                            has.any(|(its, is)| *its == key.value && is == word)
+                        };
+                        if in_unit(&info.unit) && with.iter().all(has) {
+                            found.push((Some(*point), Some(info.unit.clone())));
                         }
                     }
                 }
                 if found.is_empty() {
                     self.warn_of_kinds(rule, kinds);
+                    self.warn_of_attributes(with);
                 }
                 found
             }
@@ -187,6 +206,30 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
     }
 
+    /// An attribute that no point of the site has is likely misspelled.
+    fn warn_of_attributes(&self, with: &[(Placed<'a, String>, String)]) {
+        for (key, word) in with {
+            let known = || {
+                self.points
+                    .attributes()
+                    .filter(|(its, _)| *its == key.value)
+            };
+            let hint = if known().next().is_none() {
+                let keys = self.points.attributes().map(|(key, _)| key.as_str());
+                front::nearest(&key.value, keys)
+            } else if known().any(|(_, is)| is == word) {
+                continue;
+            } else {
+                front::nearest(word, known().map(|(_, word)| word.as_str()))
+            };
+            let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            self.warn(
+                &key.item,
+                format!("no point has `{} = \"{word}\"`{hint}", key.value),
+            );
+        }
+    }
+
     fn spec(&self, rule: &Rule<'a>, idx: RuleIdx, here: &Here<'_>) -> Result<Option<AlarmSpec>> {
         let overrides = self.site.overrides_of(&rule.name.value, here);
         self.met
@@ -207,10 +250,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 };
                 (Some(number.formula), eu, levels)
             }
-            Condition::When { expr, level } => {
-                let test = Test::When(condition(expr, here)?);
-                (None, None, Vec::from([level_spec(level, test, &overrides)]))
-            }
+            Condition::When(levels) => (None, None, when(levels, here, &overrides)?),
             Condition::Counts { over, levels } => (
                 None,
                 None,
@@ -340,6 +380,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         if failed || !in_order(&found, &value.measure, here) {
             return Err(Reported);
         }
+        self.overlay(rule, value, here, &mut specs)?;
         // A limit that is laxer than its clause may have its override where it could not be read.
         if let (Some(own), Formula::Point(_), true) = (here.own, &value.formula, self.site.is_whole)
         {
@@ -357,6 +398,60 @@ impl<'c, 'a> Adding<'c, 'a> {
             }
         }
         Ok(specs)
+    }
+
+    /// The stricter limits that the site sets for some times.
+    fn overlay(
+        &self,
+        rule: &Rule<'a>,
+        value: &Number,
+        here: &Here<'_>,
+        specs: &mut [LevelSpec],
+    ) -> Result<()> {
+        for (index, entry) in self.site.overlays_of(&rule.name.value, here) {
+            self.overlaid.borrow_mut().insert(index);
+            let during = self.site.calendar(&entry.during.value);
+            let during = during.map_err(|what| {
+                if self.site.is_whole {
+                    entry.during.item.problem(what);
+                }
+                Reported
+            })?;
+            let (level, at) = match &entry.does {
+                OverlayDoes::At { level, at } => (level, at),
+                OverlayDoes::LevelUp => {
+                    level_up(specs, during);
+                    continue;
+                }
+            };
+            let only =
+                |spec: &&mut LevelSpec| level.as_ref().is_none_or(|level| level.value == spec.name);
+            // A level that the site leaves out has nothing to be stricter than.
+            let Some(spec) = specs.iter_mut().find(only) else {
+                continue;
+            };
+            let number =
+                lower::constant(&at.value, here).map_err(|error| report(&at.item, &error))?;
+            let limit = in_measure(number, value, at, here)?;
+            let stricter = match spec.test {
+                Test::High { limit: own, .. } => limit < own,
+                Test::Low { limit: own, .. } => limit > own,
+                Test::When(_) | Test::External => false,
+            };
+            if !stricter {
+                at.item.problem(format!(
+                    "`{}` of {} at {limit} is not stricter than its own limit, expected a stricter one; an override sets another for all times",
+                    spec.name,
+                    scope_name(here)
+                ));
+                return Err(Reported);
+            }
+            spec.overlays.push(Overlay {
+                during: during.clone(),
+                limit,
+            });
+        }
+        Ok(())
     }
 
     /// A level's limit and deadband in the unit of the value, and where the limit is written; none for a level that the site leaves out.
@@ -452,6 +547,37 @@ impl<'c, 'a> Adding<'c, 'a> {
             specs.push(level_spec(&level.level, test, overrides));
         }
         specs
+    }
+}
+
+/// Each level with its condition.
+fn when(
+    levels: &[WhenLevel<'_>],
+    here: &Here<'_>,
+    overrides: &Overrides<'_, '_>,
+) -> Result<Vec<LevelSpec>> {
+    let specs: Vec<Result<LevelSpec>> = levels
+        .iter()
+        .map(|level| {
+            let test = Test::When(condition(&level.when, here)?);
+            Ok(level_spec(&level.level, test, overrides))
+        })
+        .collect();
+    specs.into_iter().collect()
+}
+
+/// While a calendar holds, each level is reached where the one below it is.
+fn level_up(specs: &mut [LevelSpec], during: &Calendar) {
+    for index in 1..specs.len() {
+        let limit = match (&specs[index - 1].test, &specs[index].test) {
+            (Test::High { limit, .. }, Test::High { .. })
+            | (Test::Low { limit, .. }, Test::Low { .. }) => *limit,
+            _ => continue,
+        };
+        specs[index].overlays.push(Overlay {
+            during: during.clone(),
+            limit,
+        });
     }
 }
 

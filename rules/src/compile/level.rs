@@ -2,6 +2,7 @@
 
 use std::format;
 use std::string::{String, ToString};
+use std::vec::Vec;
 
 use super::alarm::Overrides;
 use super::lint::Found;
@@ -9,6 +10,7 @@ use super::lower::Here;
 use super::number::Measure;
 use crate::file::{Condition, Level, Override, Rule};
 use crate::program::{LevelSpec, Side, Test};
+use crate::syntax::Node;
 
 /// A level with the delays that the site sets.
 pub(super) fn level_spec(
@@ -36,11 +38,13 @@ pub(super) fn level_spec(
         on_delay_ms: of_site(&|entry| entry.on_delay_ms).unwrap_or(level.on_delay_ms),
         off_delay_ms: of_site(&|entry| entry.off_delay_ms).unwrap_or(level.off_delay_ms),
         latch: level.latch,
+        overlays: Vec::new(),
     }
 }
 
 /// What can be said of a rule's levels without knowing any point.
 pub(super) fn check_levels(rule: &Rule<'_>) {
+    check_votes(rule);
     let levels = rule.levels();
     for (index, level) in levels.iter().enumerate() {
         let name = &level.name;
@@ -54,7 +58,7 @@ pub(super) fn check_levels(rule: &Rule<'_>) {
     }
     let sides = match &rule.condition {
         Condition::Limits { high, .. } => levels.split_at(high.len()),
-        Condition::When { .. } | Condition::Counts { .. } => levels.split_at(levels.len()),
+        Condition::When(_) | Condition::Counts { .. } => levels.split_at(levels.len()),
     };
     for side in [sides.0, sides.1] {
         for pair in side.windows(2) {
@@ -70,6 +74,22 @@ pub(super) fn check_levels(rule: &Rule<'_>) {
                 ));
             }
         }
+    }
+}
+
+/// Who counts must say what an unknown one does to the count.
+fn check_votes(rule: &Rule<'_>) {
+    let mut votes = matches!(rule.condition, Condition::Counts { .. });
+    for expr in rule.exprs() {
+        expr.value.walk(&mut |part| {
+            votes |= matches!(part.node, Node::Call(function, _) if function.votes());
+        });
+    }
+    if votes && !rule.degrades {
+        rule.name.item.problem(format!(
+            "`{}` counts and says nothing of unknown ones, expected `degrade = \"hold\"`, `\"vote\"`, `\"drop\"` or `\"lower\"`",
+            rule.name.value
+        ));
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Knows where it stands (the point, the unit), and nothing of rules and levels.
 
+mod vote;
+mod window;
+
 use std::boxed::Box;
 use std::format;
 use std::string::String;
@@ -9,12 +12,16 @@ use std::vec::Vec;
 
 use front::Item;
 
-use super::number::{Measure, Number, combine, literal, same_measure};
+use super::number::{Measure, Number, combine, convert_number, literal, same_measure};
 use super::points::Points;
 use super::site::Site;
 use crate::expr::{Arith, Compare, Cond, Degrade, Formula, Health};
 use crate::point::PointIdx;
 use crate::syntax::{self, Expr, Function, Name, Node};
+use crate::unit::Unit;
+
+/// How deep `derived` may rest on `derived`.
+const DERIVED_MAX: usize = 16;
 
 /// Where an expression stands.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +74,12 @@ enum Lowered {
 
 /// The condition that an expression is.
 pub(super) fn condition(expr: &Expr, here: &Here<'_>) -> Result<Cond> {
-    Lowering { here, each: None }.condition(expr)
+    Lowering::new(here).condition(expr)
 }
 
 /// The number that an expression is.
 pub(super) fn number(expr: &Expr, here: &Here<'_>) -> Result<Number> {
-    Lowering { here, each: None }.number(expr)
+    Lowering::new(here).number(expr)
 }
 
 /// The number that an expression of constants and limits is.
@@ -90,13 +97,24 @@ pub(super) fn constant(expr: &Expr, here: &Here<'_>) -> Result<Number> {
     Ok(number)
 }
 
+#[derive(Clone, Copy)]
 struct Lowering<'l> {
     here: &'l Here<'l>,
+    /// How many `derived` it is inside.
+    depth: usize,
     /// The point that `each` stands for, inside a vote.
     each: Option<PointIdx>,
 }
 
-impl Lowering<'_> {
+impl<'l> Lowering<'l> {
+    fn new(here: &'l Here<'l>) -> Self {
+        Self {
+            here,
+            depth: 0,
+            each: None,
+        }
+    }
+
     fn condition(&self, expr: &Expr) -> Result<Cond> {
         match self.lower(expr)? {
             Lowered::Cond(condition) => Ok(condition),
@@ -132,6 +150,8 @@ impl Lowering<'_> {
             Node::Arith(arith, left, right) => {
                 Lowered::Number(self.arith(*arith, left, right, at)?)
             }
+            Node::During(name) => Lowered::Cond(self.during(name, at)?),
+            Node::Convert(inner, unit) => Lowered::Number(self.convert(inner, *unit)?),
             Node::Negate(inner) => {
                 let number = self.number(inner)?;
                 Lowered::Number(Number {
@@ -151,10 +171,11 @@ impl Lowering<'_> {
     }
 
     fn name(&self, name: &Name, at: usize) -> Result<Lowered> {
-        if let Name::Limit(word) = name {
-            return self.limit(word, at).map(Lowered::Number);
+        match name {
+            Name::Limit(word) => self.limit(word, at).map(Lowered::Number),
+            Name::Derived(name) => self.derived(name, at),
+            _ => Ok(self.value_of(self.point(name, at)?)),
         }
-        Ok(self.value_of(self.point(name, at)?))
     }
 
     fn value_of(&self, point: PointIdx) -> Lowered {
@@ -202,6 +223,68 @@ impl Lowering<'_> {
         })
     }
 
+    /// What a `[[derived]]` table says, as if it were written here.
+    fn derived(&self, name: &str, at: usize) -> Result<Lowered> {
+        if self.depth == DERIVED_MAX {
+            return fail(at, format!("`derived.{name}` is reckoned from itself"));
+        }
+        let Some(value) = self.here.site.derived(name) else {
+            let names = self.here.site.derived_names();
+            let hint = front::nearest(name, names).map_or_else(String::new, |near| {
+                format!(", did you mean `derived.{near}`?")
+            });
+            return Err(LowerError {
+                at,
+                what: format!("no `[[derived]]` is called `{name}`{hint}"),
+                missing_limit: false,
+                excused: !self.here.site.is_whole,
+            });
+        };
+        let inside = Lowering {
+            depth: self.depth + 1,
+            ..*self
+        };
+        let lowered = inside.lower(&value.value).map_err(|error| LowerError {
+            at,
+            what: format!("`derived.{name}` at {}: {}", value.item.place(), error.what),
+            ..error
+        })?;
+        Ok(match lowered {
+            Lowered::Cond(condition) => Lowered::Cond(condition),
+            Lowered::Number(number) => Lowered::Number(Number {
+                what: format!("`derived.{name}`"),
+                ..number
+            }),
+        })
+    }
+
+    fn during(&self, name: &str, at: usize) -> Result<Cond> {
+        match self.here.site.calendar(name) {
+            Ok(calendar) => Ok(Cond::During(calendar.clone())),
+            Err(what) => Err(LowerError {
+                at,
+                what,
+                missing_limit: false,
+                excused: !self.here.site.is_whole,
+            }),
+        }
+    }
+
+    fn convert(&self, inner: &Expr, unit: Unit) -> Result<Number> {
+        let number = self.number(inner)?;
+        let Measure::Known(from) = number.measure else {
+            return fail(
+                inner.at,
+                format!(
+                    "{} is {}, expected a unit that rules know",
+                    number.what,
+                    number.measure.describe()
+                ),
+            );
+        };
+        convert_number(number, from, unit, inner.at, self.here)
+    }
+
     /// Says that a point is missing, unless it may be one of those that could not be read.
     fn no_point<T>(&self, at: usize, what: String) -> Result<T> {
         Err(LowerError {
@@ -224,6 +307,7 @@ impl Lowering<'_> {
                 ),
             },
             Name::Limit(word) => fail(at, format!("`limit.{word}` is no point")),
+            Name::Derived(name) => fail(at, format!("`derived.{name}` is no point")),
             Name::Point { unit, point } => here.points.find(unit, point).map_or_else(
                 || {
                     let names = here.points.names();
@@ -373,6 +457,18 @@ impl Lowering<'_> {
     fn call(&self, function: Function, args: &[Expr], at: usize) -> Result<Lowered> {
         Ok(match function {
             Function::Held => Lowered::Cond(self.held(args, at)?),
+            Function::Since => Lowered::Number(self.since(args, at)?),
+            Function::Count
+            | Function::TimeIn
+            | Function::Sum
+            | Function::Increase
+            | Function::Mean
+            | Function::Stdev
+            | Function::Lowest
+            | Function::Highest
+            | Function::Change => Lowered::Number(self.window(function, args, at)?),
+            Function::Distance => Lowered::Number(self.distance(args, at)?),
+            Function::Same => Lowered::Cond(self.same(args, at)?),
             Function::Any => Lowered::Cond(Cond::Any(self.members(function, args, at)?)),
             Function::All => Lowered::Cond(Cond::All(self.members(function, args, at)?)),
             Function::AtLeast => Lowered::Cond(self.at_least(args, at)?),
@@ -424,102 +520,6 @@ impl Lowering<'_> {
         Ok(all)
     }
 
-    fn held(&self, args: &[Expr], at: usize) -> Result<Cond> {
-        const EXPECTED: &str =
-            "`held` takes a condition and a time, as `held(unit.fan-running, 60s)`";
-        let [condition, time] = args else {
-            return fail(at, EXPECTED);
-        };
-        let Node::Number(value, Some(unit)) = time.node else {
-            return fail(time.at, EXPECTED);
-        };
-        match unit.to_ms(value) {
-            Some(ms) if ms > 0 => Ok(Cond::Held(
-                Box::new(self.condition(condition)?),
-                u64::from(ms),
-            )),
-            _ => fail(
-                time.at,
-                format!("`{value} {unit}` is no time, expected whole milliseconds up to 49 days"),
-            ),
-        }
-    }
-
-    fn at_least(&self, args: &[Expr], at: usize) -> Result<Cond> {
-        const EXPECTED: &str = "`at_least` takes a whole number and conditions, as `at_least(2, each(unit.co) >= 20 mg/m³)`";
-        let [count, members @ ..] = args else {
-            return fail(at, EXPECTED);
-        };
-        let Node::Number(value, None) = count.node else {
-            return fail(count.at, EXPECTED);
-        };
-        let members = self.members(Function::AtLeast, members, at)?;
-        let count_of = (1..=members.len()).find(|whole| {
-            u32::try_from(*whole).is_ok_and(|k| f64::from(k).total_cmp(&value).is_eq())
-        });
-        let Some(k) = count_of.and_then(|k| u32::try_from(k).ok()) else {
-            return self.no_point(
-                count.at,
-                format!(
-                    "at least {value} of {}, expected a whole number from 1 to that",
-                    members.len()
-                ),
-            );
-        };
-        Ok(Cond::AtLeast {
-            k,
-            members,
-            degrade: self.here.degrade,
-        })
-    }
-
-    /// The voters: an argument with `each` in it is one for each point of the kind.
-    fn members(&self, function: Function, args: &[Expr], at: usize) -> Result<Vec<Cond>> {
-        let mut members = Vec::new();
-        for arg in args {
-            let mut kinds = Vec::new();
-            each_kinds(arg, &mut kinds);
-            let Some((kind, kind_at)) = kinds.first().cloned() else {
-                members.push(self.condition(arg)?);
-                continue;
-            };
-            let Some(kind) = kind else {
-                return fail(
-                    kind_at,
-                    "`each` takes a kind, as `each(unit.combustible-gas)`",
-                );
-            };
-            if let Some((_, other_at)) = kinds
-                .iter()
-                .find(|(other, _)| other.as_deref() != Some(kind.as_str()))
-            {
-                return fail(
-                    *other_at,
-                    "`each` of two kinds in one condition, expected one",
-                );
-            }
-            let unit = self.unit(&kind, kind_at)?;
-            let points = self.here.points.of_kind_in(unit, &kind);
-            if points.is_empty() {
-                return self.no_such_kind(&format!("unit {unit}"), &kind, kind_at);
-            }
-            for point in points {
-                let member = Lowering {
-                    here: self.here,
-                    each: Some(*point),
-                };
-                members.push(member.condition(arg)?);
-            }
-        }
-        if members.is_empty() {
-            return fail(
-                at,
-                format!("`{}` of no conditions, expected some", function.name()),
-            );
-        }
-        Ok(members)
-    }
-
     fn health(&self, health: Health, function: Function, args: &[Expr], at: usize) -> Result<Cond> {
         let expected = || {
             format!(
@@ -545,34 +545,5 @@ impl Lowering<'_> {
             },
             _ => fail(at, expected()),
         }
-    }
-}
-
-/// The kinds that `each` is asked for in an expression, without looking into votes inside it.
-fn each_kinds(expr: &Expr, found: &mut Vec<(Option<String>, usize)>) {
-    match &expr.node {
-        Node::Number(..) | Node::Name(_) => {}
-        Node::Not(inner) | Node::Negate(inner) => each_kinds(inner, found),
-        Node::And(parts) | Node::Or(parts) => {
-            parts.iter().for_each(|part| each_kinds(part, found));
-        }
-        Node::Compare(_, left, right) | Node::Arith(_, left, right) => {
-            each_kinds(left, found);
-            each_kinds(right, found);
-        }
-        Node::Call(Function::Each, args) => {
-            let kind = match args.as_slice() {
-                [
-                    Expr {
-                        node: Node::Name(Name::Kind(kind)),
-                        ..
-                    },
-                ] => Some(kind.clone()),
-                _ => None,
-            };
-            found.push((kind, expr.at));
-        }
-        Node::Call(Function::Any | Function::All | Function::AtLeast, _) => {}
-        Node::Call(_, args) => args.iter().for_each(|arg| each_kinds(arg, found)),
     }
 }

@@ -21,9 +21,10 @@ use sha2::{Digest, Sha256};
 
 use self::points::Points;
 use self::site::Site;
-use crate::file::{Condition, Head, Override, Rule, RuleFile};
+use crate::file::{Condition, Head, Overlay, OverlayDoes, Override, Placed, Rule, RuleFile};
 use crate::point::PointInfo;
 use crate::program::{Program, ProgramBuilder, RuleInfo};
+use crate::syntax::Expr;
 
 pub use system::{
     BROKER, BusInfo, CLOCK, DATABASE, DISK, NodeInfo, OFFLINE, QUALITY, System, bus_rule,
@@ -97,6 +98,7 @@ pub fn check(sources: &[Source], problems: &Problems) -> usize {
         }
         for file in files {
             check_overrides(&file.overrides, &rules, true);
+            check_overlays(&file.overlays, &rules, true);
         }
         rules.len()
     })
@@ -145,6 +147,7 @@ pub(crate) fn compile_files(
     let site = Site::read(files, &points, !unread.site);
     let rules = rules_in_order(files, unread.rules);
     check_overrides(&site.overrides, &rules, unread.rules);
+    check_overlays(&site.overlays, &rules, unread.rules);
     let mut adding = alarm::Adding::new(&points, &site, builder, warnings);
     for (head, rule) in &rules {
         let info = rule_info(head, rule, &site);
@@ -244,7 +247,7 @@ fn rules_in_order<'f, 'a>(
 fn counted_by<'r>(rule: &'r Rule<'_>) -> Vec<&'r String> {
     match &rule.condition {
         Condition::Counts { over, .. } => over.iter().map(|name| &name.value).collect(),
-        Condition::Limits { .. } | Condition::When { .. } => Vec::new(),
+        Condition::Limits { .. } | Condition::When(_) => Vec::new(),
     }
 }
 
@@ -257,44 +260,94 @@ fn unknown_rule<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String 
 /// Checks what overrides name; `unread`: the rule may be one that is not here.
 fn check_overrides(overrides: &[Override<'_>], rules: &[(&Head, &Rule<'_>)], unread: bool) {
     for entry in overrides {
-        let name = &entry.rule.value;
-        let Some((_, rule)) = rules.iter().find(|(_, rule)| rule.name.value == *name) else {
-            if unread {
-                continue;
-            }
-            let known = rules.iter().map(|(_, rule)| rule.name.value.as_str());
-            entry.rule.item.problem(unknown_rule(name, known));
+        let Some(rule) = named_rule(&entry.rule, rules, unread) else {
             continue;
         };
-        if let Some(level) = &entry.level {
-            let levels = rule.levels();
-            let names: Vec<&str> = levels
-                .iter()
-                .map(|level| level.name.value.as_str())
-                .collect();
-            if !names.contains(&level.value.as_str()) {
-                let hint = front::nearest(&level.value, names.iter().copied()).map_or_else(
-                    || format!("expected one of `{}`", names.join("`, `")),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                let what = format!("no level `{}` in `{name}`, {hint}", level.value);
-                level.item.problem(what);
-            }
-        }
+        check_level(entry.level.as_ref(), rule);
         if let Some(at) = &entry.at {
-            if !matches!(rule.condition, Condition::Limits { .. }) {
-                at.item
-                    .problem(format!("`{name}` has no limits that could be set"));
-            } else if entry.level.is_none() && rule.levels().len() > 1 {
-                at.item
-                    .problem("a limit for several levels, expected `level` beside it");
-            }
+            check_limit(at, entry.level.is_some(), rule);
         }
     }
 }
 
+/// The same of overlays.
+fn check_overlays(overlays: &[Overlay<'_>], rules: &[(&Head, &Rule<'_>)], unread: bool) {
+    for entry in overlays {
+        let Some(rule) = named_rule(&entry.rule, rules, unread) else {
+            continue;
+        };
+        match &entry.does {
+            OverlayDoes::At { level, at } => {
+                check_level(level.as_ref(), rule);
+                check_limit(at, level.is_some(), rule);
+            }
+            OverlayDoes::LevelUp if !matches!(rule.condition, Condition::Limits { .. }) => {
+                entry.rule.item.problem(format!(
+                    "`{}` has no limits, expected a graver level of its own with `during(…)` in its condition",
+                    entry.rule.value
+                ));
+            }
+            OverlayDoes::LevelUp if rule.levels().len() < 2 => {
+                entry.rule.item.problem(format!(
+                    "`{}` has one level, expected two or more for `level_up`",
+                    entry.rule.value
+                ));
+            }
+            OverlayDoes::LevelUp => {}
+        }
+    }
+}
+
+fn named_rule<'r, 'a>(
+    name: &Placed<'_, String>,
+    rules: &[(&Head, &'r Rule<'a>)],
+    unread: bool,
+) -> Option<&'r Rule<'a>> {
+    let found = rules.iter().find(|(_, rule)| rule.name.value == name.value);
+    if found.is_none() && !unread {
+        let known = rules.iter().map(|(_, rule)| rule.name.value.as_str());
+        name.item.problem(unknown_rule(&name.value, known));
+    }
+    found.map(|(_, rule)| *rule)
+}
+
+fn check_level(level: Option<&Placed<'_, String>>, rule: &Rule<'_>) {
+    let Some(level) = level else { return };
+    let levels = rule.levels();
+    let names: Vec<&str> = levels
+        .iter()
+        .map(|level| level.name.value.as_str())
+        .collect();
+    if !names.contains(&level.value.as_str()) {
+        let hint = front::nearest(&level.value, names.iter().copied()).map_or_else(
+            || format!("expected one of `{}`", names.join("`, `")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let rule = &rule.name.value;
+        let what = format!("no level `{}` in `{rule}`, {hint}", level.value);
+        level.item.problem(what);
+    }
+}
+
+fn check_limit(at: &Placed<'_, Expr>, names_level: bool, rule: &Rule<'_>) {
+    if !matches!(rule.condition, Condition::Limits { .. }) {
+        let name = &rule.name.value;
+        at.item
+            .problem(format!("`{name}` has no limits that could be set"));
+    } else if !names_level && rule.levels().len() > 1 {
+        at.item
+            .problem("a limit for several levels, expected `level` beside it");
+    }
+}
+
 fn rule_info(head: &Head, rule: &Rule<'_>, site: &Site<'_>) -> RuleInfo {
-    let written = format!("{rule:?}");
+    let mut written = format!("{rule:?}");
+    let overlays = site.overlays.iter();
+    for overlay in overlays.filter(|entry| entry.rule.value == rule.name.value) {
+        let during = format!("During({:?})", overlay.during.value);
+        written.push_str(&format!("{overlay:?}{during}"));
+    }
+    written.push_str(&site.written_parts(&written));
     let overrides: Vec<_> = site
         .overrides
         .iter()

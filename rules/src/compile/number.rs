@@ -38,7 +38,7 @@ impl Measure {
         }
     }
 
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         self.name()
             .map_or_else(|| "a bare number".to_string(), |name| format!("in {name}"))
     }
@@ -129,6 +129,53 @@ pub(super) fn convert(value: f64, from: Unit, to: Unit, ppm_of_mg: Option<f64>) 
         .or_else(|| ppm.convert(from.convert(value, mg)? * factor, to))
         .or_else(|| mg.convert(from.convert(value, ppm)? / factor, to))
         .and_then(rounded)
+}
+
+/// A measured number in another unit, as somebody asked for it by name.
+pub(super) fn convert_number(
+    number: Number,
+    from: Unit,
+    to: Unit,
+    at: usize,
+    here: &Here<'_>,
+) -> Result<Number> {
+    let points = [0.0, 1.0].map(|value| convert(value, from, to, here.ppm_of_mg()));
+    let [Some(zero), Some(one)] = points else {
+        let target = Number {
+            formula: Formula::Const(0.0),
+            measure: Measure::Known(to),
+            what: format!("`'{to}'`"),
+        };
+        // It says what is missing between the two.
+        let constant = Number {
+            formula: Formula::Const(0.0),
+            ..number
+        };
+        return constant.into_measure(&target, at, here);
+    };
+    let factor = rounded(one - zero).unwrap_or(1.0);
+    let arith = |operation, one: Formula, two: f64| {
+        Formula::Arith(operation, Box::new(one), Box::new(Formula::Const(two)))
+    };
+    let formula = match number.constant() {
+        Some(value) => {
+            let converted = convert(value, from, to, here.ppm_of_mg()).unwrap_or(value);
+            Formula::Const(converted)
+        }
+        None => {
+            let scaled = arith(Arith::Mul, number.formula, factor);
+            if zero.abs() > 0.0 {
+                arith(Arith::Add, scaled, zero)
+            } else {
+                scaled
+            }
+        }
+    };
+    Ok(Number {
+        formula,
+        measure: Measure::Known(to),
+        what: format!("{} in {to}", number.what),
+    })
 }
 
 impl Here<'_> {

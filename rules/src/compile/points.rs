@@ -120,6 +120,11 @@ impl<'p> Points<'p> {
             .flat_map(|kinds| kinds.keys().copied())
     }
 
+    /// Every attribute of every point.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &'p (String, String)> {
+        self.infos.iter().flat_map(|info| &info.attributes)
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         self.by_name
             .keys()

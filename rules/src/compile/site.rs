@@ -1,4 +1,4 @@
-//! The limits and overrides that hold for a point: the narrowest table that takes it in, the site's before a pack's.
+//! The limits, overrides and overlays that hold for a point: the narrowest table that takes it in, the site's before a pack's.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,16 +11,21 @@ use front::Problems;
 use super::lower::{self, Here};
 use super::number::Number;
 use super::points::Points;
+use crate::calendar::Calendar;
 use crate::expr::Degrade;
-use crate::file::{Limits, Override, Placed, RuleFile, Selector};
+use crate::file::{Derived, Limits, NamedCalendar, Overlay, Override, Placed, RuleFile, Selector};
+use crate::syntax::Expr;
 
-/// All limits and overrides of all files.
+/// All that files say beside their rules.
 #[derive(Debug)]
 pub(super) struct Site<'a> {
     limits: Vec<Limit<'a>>,
     /// Which limit it is, by its word, its points, and whether the site gives it (and not a pack).
     by_word: BTreeMap<(String, Selector, bool), usize>,
     pub overrides: Vec<Override<'a>>,
+    pub overlays: Vec<Overlay<'a>>,
+    calendars: BTreeMap<String, NamedCalendar<'a>>,
+    derived: BTreeMap<String, Derived<'a>>,
     /// False when others could not be read.
     pub is_whole: bool,
     used: RefCell<BTreeSet<usize>>,
@@ -43,6 +48,9 @@ impl<'a> Site<'a> {
             limits: Vec::new(),
             by_word: BTreeMap::new(),
             overrides: Vec::new(),
+            overlays: Vec::new(),
+            calendars: BTreeMap::new(),
+            derived: BTreeMap::new(),
             is_whole,
             used: RefCell::default(),
         };
@@ -87,9 +95,40 @@ impl<'a> Site<'a> {
             limits,
             by_word,
             overrides,
+            overlays: files
+                .iter()
+                .flat_map(|file| file.overlays.iter().cloned())
+                .collect(),
+            calendars: by_name(files, |file| &file.calendars, |calendar| &calendar.name),
+            derived: by_name(files, |file| &file.derived, |derived| &derived.name),
             is_whole,
             used: RefCell::default(),
         }
+    }
+
+    /// The calendar of this name; otherwise what to tell.
+    pub(super) fn calendar(&self, name: &str) -> Result<&Calendar, String> {
+        self.calendars
+            .get(name)
+            .map(|found| &found.calendar)
+            .ok_or_else(|| {
+                let names = self.calendars.keys().map(String::as_str);
+                let hint = front::nearest(name, names).map_or_else(
+                    || String::from(", expected a `[[calendar]]` of that name"),
+                    |near| format!(", did you mean `{near}`?"),
+                );
+                format!("no calendar `{name}`{hint}")
+            })
+    }
+
+    /// What is derived under this name.
+    pub(super) fn derived(&self, name: &str) -> Option<&Placed<'a, Expr>> {
+        self.derived.get(name).map(|found| &found.value)
+    }
+
+    /// The names of what is derived.
+    pub(super) fn derived_names(&self) -> impl Iterator<Item = &str> {
+        self.derived.keys().map(String::as_str)
     }
 
     /// The limit of this word where `here` stands.
@@ -125,23 +164,48 @@ impl<'a> Site<'a> {
 
     /// The overrides of a rule for a point or a unit, widest first, each with its index.
     pub(super) fn overrides_of(&self, rule: &str, here: &Here<'_>) -> Vec<(usize, &Override<'a>)> {
-        let info = here.own.map(|own| here.points.info(own));
-        let unit = here.unit.unwrap_or_default();
         let mut found: Vec<(usize, &Override<'a>)> = self
             .overrides
             .iter()
             .enumerate()
-            .filter(|(_, entry)| {
-                entry.rule.value == rule
-                    && entry.selector.takes(
-                        unit,
-                        info.map(|info| info.point.as_str()),
-                        info.map(|info| info.kind.as_str()),
-                    )
-            })
+            .filter(|(_, entry)| entry.rule.value == rule && takes(&entry.selector, here))
             .collect();
         found.sort_by_key(|(_, entry)| entry.selector.rank());
         found
+    }
+
+    /// The overlays of a rule for a point or a unit, each with its index.
+    pub(super) fn overlays_of(&self, rule: &str, here: &Here<'_>) -> Vec<(usize, &Overlay<'a>)> {
+        self.overlays
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.rule.value == rule && takes(&entry.selector, here))
+            .collect()
+    }
+
+    /// The calendars and the derived numbers that a rule's text rests on, as written.
+    pub(super) fn written_parts(&self, rule: &str) -> String {
+        let mut written = String::from(rule);
+        let mut waiting: Vec<&Derived<'a>> = self.derived.values().collect();
+        loop {
+            let n_before = waiting.len();
+            waiting.retain(|derived| {
+                let asked = written.contains(&format!("Derived({:?})", derived.name.value));
+                if asked {
+                    written.push_str(&format!("{derived:?}"));
+                }
+                !asked
+            });
+            if waiting.len() == n_before {
+                break;
+            }
+        }
+        for calendar in self.calendars.values() {
+            if written.contains(&format!("During({:?})", calendar.name.value)) {
+                written.push_str(&format!("{calendar:?}"));
+            }
+        }
+        written.split_off(rule.len())
     }
 
     /// The limits that a rule's text asks for, as written.
@@ -182,10 +246,51 @@ impl<'a> Site<'a> {
     }
 }
 
+fn takes(selector: &Selector, here: &Here<'_>) -> bool {
+    let info = here.own.map(|own| here.points.info(own));
+    selector.takes(
+        here.unit.unwrap_or_default(),
+        info.map(|info| info.point.as_str()),
+        info.map(|info| info.kind.as_str()),
+    )
+}
+
+/// Tables by their names; the site's replaces a pack's, and a second one beside it is a problem.
+fn by_name<'a, T: Clone>(
+    files: &[RuleFile<'a>],
+    tables: for<'f> fn(&'f RuleFile<'a>) -> &'f [T],
+    name: for<'t> fn(&'t T) -> &'t Placed<'a, String>,
+) -> BTreeMap<String, T> {
+    let mut found: BTreeMap<String, (bool, T)> = BTreeMap::new();
+    for file in files {
+        let of_site = file.head.is_none();
+        for table in tables(file) {
+            let name_of = name(table);
+            match found.get(&name_of.value) {
+                Some((first_of_site, first)) if *first_of_site == of_site => {
+                    name_of.item.problem(format!(
+                        "a second `{}`, the first is at {}",
+                        name_of.value,
+                        name(first).item.place()
+                    ));
+                }
+                Some((true, _)) => {}
+                Some((false, _)) | None => {
+                    found.insert(name_of.value.clone(), (of_site, table.clone()));
+                }
+            }
+        }
+    }
+    found
+        .into_iter()
+        .map(|(name, (_, table))| (name, table))
+        .collect()
+}
+
 fn read_limit<'a>(
     table: &Limits<'a>,
     word: &str,
-    value: &Placed<'a, crate::syntax::Expr>,
+    value: &Placed<'a, Expr>,
     here: &Here<'_>,
     of_site: bool,
 ) -> Option<Limit<'a>> {

@@ -217,6 +217,7 @@ impl Adding<'_> {
                 on_delay_ms: STALE_ON_MS,
                 off_delay_ms: QUALITY_OFF_MS,
                 latch: false,
+                overlays: Vec::new(),
             });
         }
         levels.push(LevelSpec {
@@ -227,6 +228,7 @@ impl Adding<'_> {
             on_delay_ms: FAULT_ON_MS,
             off_delay_ms: QUALITY_OFF_MS,
             latch: false,
+            overlays: Vec::new(),
         });
         self.alarm(AlarmSpec {
             scope: Scope::Point(point),
@@ -270,6 +272,7 @@ impl Adding<'_> {
                 on_delay_ms: 0,
                 off_delay_ms: 0,
                 latch: false,
+                overlays: Vec::new(),
             }]),
             unknown_hold_ms: 0,
         })

@@ -2,6 +2,7 @@
 
 mod good;
 mod language;
+mod past;
 mod wrong;
 
 use std::string::{String, ToString};

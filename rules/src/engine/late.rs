@@ -68,12 +68,14 @@ impl Machine {
         }
         let from = at(code.levels_from);
         let levels = &program.level_code[from..from + usize::from(code.n_levels)];
-        let slot = &mut self.state.alarms[at(alarm)];
-        let reached = |level: &LevelCode| match level.test {
+        let kept = &self.state.kept;
+        let holds = |during: u32| kept[at(during)].truth().is_true();
+        let reached = |level: &LevelCode| match level.test.now(&program.overlays, holds) {
             LevelTest::High { limit, .. } => value >= limit,
             LevelTest::Low { limit, .. } => value <= limit,
-            LevelTest::When(_) | LevelTest::External => false,
+            LevelTest::When(_) | LevelTest::External | LevelTest::Overlaid { .. } => false,
         };
+        let slot = &mut self.state.alarms[at(alarm)];
         if !levels.iter().any(reached) {
             if let Some(rare) = &mut slot.rare {
                 rare.late = None;
@@ -123,13 +125,12 @@ impl Machine {
         sample: Sample,
     ) -> AlarmState {
         let code = &program.alarm_code[at(alarm)];
-        let test = program.level_code[at(code.levels_from) + usize::from(level)].test;
+        let test = self
+            .state
+            .test(program, at(code.levels_from) + usize::from(level));
         AlarmState {
             level: Some(level),
-            limit: match test {
-                LevelTest::High { limit, .. } | LevelTest::Low { limit, .. } => Some(limit),
-                LevelTest::When(_) | LevelTest::External => None,
-            },
+            limit: test.limit(),
             condition_since: Some(since),
             raised_at: Some(sample.at),
             cleared_at: None,

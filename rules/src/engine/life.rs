@@ -72,7 +72,7 @@ impl Machine {
         self.read_by_others(alarm) != before
     }
 
-    /// True while something that it reads was never read and is not stale yet: there is nothing to tell.
+    /// True while something that it reads was never read and is not stale yet, or has not been watched for long enough: there is nothing to tell.
     fn is_waiting(&self, program: &Program, alarm: u32) -> bool {
         let rest = &program.alarm_rest[at(alarm)];
         let reads = |entry: Entry| &program.alarm_reads[at(entry.from)..at(entry.to)];
@@ -80,7 +80,13 @@ impl Machine {
             .iter()
             .map(|point| &self.state.points[at(*point)])
             .any(|point| !point.is_read() && !point.stale);
+        let kept = at(rest.kept.from)..at(rest.kept.to);
+        let fills = self.state.kept[kept.clone()]
+            .iter()
+            .zip(&program.kept[kept])
+            .any(|(slot, code)| slot.is_filling(code));
         points
+            || fills
             || reads(rest.others)
                 .iter()
                 .any(|other| self.state.alarms[at(*other)].waiting)
@@ -103,32 +109,19 @@ impl Machine {
         let code = &program.alarm_code[at(alarm)];
         let number = self.number(program, alarm);
         let gate = code.gate.map_or(Truth::TRUE, |gate| {
-            self.stack.condition(&program.ops, gate, &self.state)
+            self.stack.condition(program, gate, &self.state)
         });
         let from = at(code.levels_from);
         let states = at(code.states_from);
         let n_levels = usize::from(code.n_levels);
         for (level, condition) in conditions.iter_mut().enumerate().take(n_levels) {
             let on = self.state.phases[states + level].is_on();
-            let test = match program.level_code[from + level].test {
-                LevelTest::High { limit, exit } => Truth::new(
-                    if on {
-                        number.value >= exit
-                    } else {
-                        number.value >= limit
-                    },
-                    number.trust,
-                ),
-                LevelTest::Low { limit, exit } => Truth::new(
-                    if on {
-                        number.value <= exit
-                    } else {
-                        number.value <= limit
-                    },
-                    number.trust,
-                ),
-                LevelTest::When(entry) => self.stack.condition(&program.ops, entry, &self.state),
+            let test = match self.state.test(program, from + level) {
+                LevelTest::High { limit, exit } => number.reaches(if on { exit } else { limit }),
+                LevelTest::Low { limit, exit } => number.falls_to(if on { exit } else { limit }),
+                LevelTest::When(entry) => self.stack.condition(program, entry, &self.state),
                 LevelTest::External => self.state.alarms[at(alarm)].external,
+                LevelTest::Overlaid { .. } => Truth::UNKNOWN,
             };
             *condition = test.and(gate);
         }
@@ -143,7 +136,7 @@ impl Machine {
         match program.alarm_code[at(alarm)].source {
             Source::None => Number::BAD,
             Source::Point(point) => crate::eval::Memory::number(&self.state, point),
-            Source::Formula(entry) => self.stack.formula(&program.ops, entry, &self.state),
+            Source::Formula(entry) => self.stack.formula(program, entry, &self.state),
         }
     }
 
@@ -245,10 +238,8 @@ impl Machine {
         let time = |time: UtcMs| (time != NEVER).then_some(time);
         let level = (slot.level != NO_LEVEL).then_some(slot.level);
         let limit = level.and_then(|level| {
-            match program.level_code[at(code.levels_from) + usize::from(level)].test {
-                LevelTest::High { limit, .. } | LevelTest::Low { limit, .. } => Some(limit),
-                LevelTest::When(_) | LevelTest::External => None,
-            }
+            let level = at(code.levels_from) + usize::from(level);
+            self.state.test(program, level).limit()
         });
         let rare = slot.rare.as_deref();
         let acked = rare.and_then(|rare| rare.acked.as_ref());
@@ -263,7 +254,7 @@ impl Machine {
             Source::None => None,
             Source::Point(_) => reading.and_then(|reading| reading.value),
             Source::Formula(entry) => {
-                let number = self.stack.clone().formula(&program.ops, entry, &self.state);
+                let number = self.stack.clone().formula(program, entry, &self.state);
                 (number.trust != Trust::Bad).then_some(Value::Number(number.value))
             }
         };

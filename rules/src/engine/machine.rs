@@ -1,17 +1,18 @@
 //! The loop inside: timers in order, then the input, then whatever reads what has changed.
 
-use alloc::collections::BinaryHeap;
+use alloc::collections::{BTreeSet, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use telemetry::{Sample, UtcMs};
 
-use super::state::{HeldSlot, State};
-use crate::alarm::Phase;
+use super::kept::KeptSlot;
+use super::state::State;
+use super::window::Moment;
 use crate::effect::{AlarmIdx, Cause, Effect, Input, Refusal};
 use crate::eval::Stack;
 use crate::point::PointIdx;
-use crate::program::{Program, Unit, at, u32_of};
+use crate::program::{Kept, Program, Unit, Watched, at, u32_of};
 use crate::timer::{NEVER, TimerTable, Wheel};
 use crate::value::{Tri, Truth};
 
@@ -19,7 +20,7 @@ use crate::value::{Tri, Truth};
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
     pub(super) state: State,
-    /// Owners: alarms, then held conditions, then points.
+    /// Owners: alarms, then what conditions remember, then points.
     pub(super) timers: TimerTable,
     /// Points until the slice in which they grow old.
     pub(super) wheel: Wheel,
@@ -34,7 +35,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(program: &Program, now: UtcMs) -> Self {
         let n_points = program.points().len();
-        let owners = program.alarms().len() + program.held.len() + n_points;
+        let owners = program.alarms().len() + program.kept.len() + n_points;
         let mut machine = Self {
             state: State::new(program, now),
             timers: TimerTable::new(owners),
@@ -44,7 +45,7 @@ impl Machine {
             now,
             started: false,
         };
-        machine.arm_all();
+        machine.arm_all(program);
         machine
     }
 
@@ -92,7 +93,7 @@ impl Machine {
             if due > now {
                 break;
             }
-            let real = self.due_of(owner);
+            let real = self.due_of(program, owner);
             if real <= due {
                 self.timers.take_first();
                 self.now = self.now.max(due);
@@ -110,7 +111,7 @@ impl Machine {
         self.now = self.now.max(now);
     }
 
-    pub(super) fn poll_timeout(&mut self) -> Option<UtcMs> {
+    pub(super) fn poll_timeout(&mut self, program: &Program) -> Option<UtcMs> {
         if !self.started {
             return Some(self.now);
         }
@@ -119,7 +120,7 @@ impl Machine {
             let Some((due, owner)) = self.timers.first() else {
                 return slice;
             };
-            let real = self.due_of(owner);
+            let real = self.due_of(program, owner);
             if real <= due {
                 return Some(slice.map_or(due, |slice| slice.min(due)).max(self.now));
             }
@@ -132,7 +133,7 @@ impl Machine {
     }
 
     fn first_point(&self) -> u32 {
-        self.n_alarms() + u32_of(self.state.held.len())
+        self.n_alarms() + u32_of(self.state.kept.len())
     }
 
     /// The point that owns a timer, if one does.
@@ -141,11 +142,11 @@ impl Machine {
     }
 
     /// What an owner of a timer waits for now.
-    fn due_of(&self, owner: u32) -> UtcMs {
+    fn due_of(&self, program: &Program, owner: u32) -> UtcMs {
         if let Some(point) = self.point_of(owner) {
             self.state.points[at(point)].next_due()
-        } else if let Some(held) = owner.checked_sub(self.n_alarms()) {
-            self.state.held[at(held)].next_due()
+        } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
+            self.state.kept[at(kept)].next_due(&program.kept[at(kept)])
         } else {
             self.state.alarms[at(owner)].next_due
         }
@@ -155,8 +156,8 @@ impl Machine {
         if let Some(point) = self.point_of(owner) {
             self.state.points[at(point)].stale = true;
             self.queue_readers_of_point(program, point, true);
-        } else if let Some(held) = owner.checked_sub(self.n_alarms()) {
-            self.queue.push(Reverse(program.held[at(held)].unit));
+        } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
+            self.queue.push(Reverse(program.kept[at(kept)].unit));
         } else {
             self.queue.push(Reverse(program.alarm_code[at(owner)].unit));
         }
@@ -165,18 +166,29 @@ impl Machine {
 
     /// Evaluates everything once: conditions that read no point have an answer from the start.
     pub(super) fn start(&mut self, program: &Program, effects: &mut Vec<Effect>) {
+        self.start_but(program, &BTreeSet::new(), effects);
+    }
+
+    /// The same, but for what was restored and is looked at in its own time.
+    pub(super) fn start_but(
+        &mut self,
+        program: &Program,
+        restored: &BTreeSet<u32>,
+        effects: &mut Vec<Effect>,
+    ) {
         self.started = true;
-        self.queue
-            .extend((0..u32_of(program.units.len())).map(Reverse));
+        let units = 0..u32_of(program.units.len());
+        let units = units.filter(|unit| !restored.contains(unit));
+        self.queue.extend(units.map(Reverse));
         self.drain(program, Cause::Config, effects);
     }
 
     /// Arms every timer anew; what is due before now comes up now.
-    pub(super) fn arm_all(&mut self) {
+    pub(super) fn arm_all(&mut self, program: &Program) {
         self.timers.clear();
         self.wheel.clear(self.now);
         for owner in 0..self.first_point() {
-            let due = self.due_of(owner);
+            let due = self.due_of(program, owner);
             if due != NEVER {
                 self.timers.arm(owner, due);
             }
@@ -265,13 +277,17 @@ impl Machine {
             self.state.levels(program, alarm).pause(from, to);
             self.state.refresh(program, alarm);
         }
-        for held in &mut self.state.held {
-            if held.phase == Phase::Pending {
-                held.due = held.due.plus_ms(to.since_ms(from));
-            }
+        for (slot, code) in self.state.kept.iter_mut().zip(&program.kept) {
+            slot.pause(code, from, to);
         }
         self.now = to;
-        self.arm_all();
+        self.arm_all(program);
+        // What a window takes from now on is what was read last.
+        let windows = program.kept.iter();
+        let windows = windows.filter(|kept| matches!(kept.what, Kept::Window { .. }));
+        let units = windows.flat_map(|kept| [kept.unit, kept.owner]);
+        self.queue.extend(units.map(Reverse));
+        self.drain(program, Cause::Timer, effects);
     }
 
     /// Queues who reads a point, but for alarms that its value says nothing to.
@@ -300,7 +316,7 @@ impl Machine {
                 self.queue.pop();
             }
             let changed = match program.units[at(unit)] {
-                Unit::Held(held) => self.evaluate_held(program, held),
+                Unit::Kept(kept) => self.evaluate_kept(program, kept),
                 Unit::Alarm(alarm) => self.evaluate_alarm(program, alarm, cause, effects),
             };
             if changed {
@@ -310,19 +326,74 @@ impl Machine {
         }
     }
 
-    fn evaluate_held(&mut self, program: &Program, held: u32) -> bool {
-        let code = &program.held[at(held)];
-        let condition = self
-            .stack
-            .condition(&program.ops, code.condition, &self.state);
-        let slot: &mut HeldSlot = &mut self.state.held[at(held)];
-        let before = slot.answer;
-        slot.step(condition, code.duration_ms, self.now);
-        let due = slot.next_due();
-        let changed = slot.answer != before;
+    /// True when the answer is another.
+    fn evaluate_kept(&mut self, program: &Program, kept: u32) -> bool {
+        let code = &program.kept[at(kept)];
+        let now = self.now;
+        let before = {
+            let slot = &self.state.kept[at(kept)];
+            (slot.truth(), slot.number(), slot.is_filling(code))
+        };
+        match code.what {
+            Kept::Held {
+                condition,
+                duration_ms,
+            } => {
+                let condition = self.stack.condition(program, condition, &self.state);
+                if let KeptSlot::Held(slot) = &mut self.state.kept[at(kept)] {
+                    slot.step(condition, duration_ms, now);
+                }
+            }
+            Kept::Since { condition } => {
+                let condition = self.stack.condition(program, condition, &self.state);
+                if let KeptSlot::Since(slot) = &mut self.state.kept[at(kept)] {
+                    slot.step(condition, now);
+                }
+            }
+            Kept::Window { of, slice_ms } => {
+                let (input, read_at) = self.watched(program, of);
+                if let KeptSlot::Window(slot) = &mut self.state.kept[at(kept)] {
+                    slot.step(of, slice_ms, input, read_at, now);
+                }
+            }
+            Kept::During(ref calendar) => {
+                if let KeptSlot::During(slot) = &mut self.state.kept[at(kept)] {
+                    slot.step(calendar, now);
+                }
+            }
+        }
+        let slot = &self.state.kept[at(kept)];
+        let changed = (slot.truth(), slot.number()) != (before.0, before.1);
+        if slot.is_filling(code) != before.2 {
+            // Its alarm waits for it, whether its answer is another or not.
+            self.queue.push(Reverse(code.owner));
+        }
+        let due = slot.next_due(code);
         if due != NEVER {
-            self.timers.arm(self.n_alarms() + held, due);
+            self.timers.arm(self.n_alarms() + kept, due);
         }
         changed
+    }
+
+    /// What a window watches, now; and of a point, the source's time of its last reading.
+    fn watched(&mut self, program: &Program, of: Watched) -> (Moment, UtcMs) {
+        match of {
+            Watched::Sum(point) | Watched::Increase(point) => {
+                let slot = &self.state.points[at(point)];
+                (slot.number().into(), slot.at)
+            }
+            Watched::Count(entry) | Watched::TimeIn(entry) => {
+                let condition = self.stack.condition(program, entry, &self.state);
+                (condition.into(), NEVER)
+            }
+            Watched::Mean(entry)
+            | Watched::Stdev(entry)
+            | Watched::Lowest(entry)
+            | Watched::Highest(entry)
+            | Watched::Change(entry) => {
+                let number = self.stack.formula(program, entry, &self.state);
+                (number.into(), NEVER)
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 mod read;
 mod write;
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use read::{AlarmRecord, Reader};
 use thiserror::Error;
 
 use super::Engine;
+use super::kept::KeptSlot;
 use super::state::stale_at;
 use crate::alarm::{LevelTimes, NO_LEVEL, Phase};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
@@ -20,7 +22,8 @@ use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
 use crate::timer::NEVER;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-const VERSION: u8 = 1;
+/// Version 1 knew held conditions only.
+const VERSION: u8 = 2;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -57,7 +60,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<Self, SnapshotError> {
         let mut reader = Reader::new(snapshot)?;
-        let now = reader.time()?;
+        let (now, started) = reader.head()?;
         let mut engine = Self::new(program, now);
         for _ in 0..reader.count()? {
             let record = reader.point()?;
@@ -78,17 +81,22 @@ impl Engine {
             }
         }
         let mut changed = Vec::new();
+        // An answer of the past is one of its moment: to look once more would be another moment.
+        let mut restored = BTreeSet::new();
         for _ in 0..reader.count()? {
             let record = reader.alarm()?;
             if let Some(alarm) = engine.program.find_alarm(&record.id)
-                && engine.restore_alarm(alarm.0, &record)
+                && engine.restore_alarm(alarm.0, &record, &mut restored)
             {
                 changed.push(alarm.0);
             }
         }
         reader.end()?;
         let Self { program, machine } = &mut engine;
-        machine.arm_all();
+        machine.arm_all(program);
+        if !started {
+            restored.clear();
+        }
         for alarm in changed {
             machine.emit(
                 program,
@@ -98,12 +106,19 @@ impl Engine {
                 effects,
             );
         }
-        machine.start(program, effects);
+        machine.start_but(program, &restored, effects);
         Ok(engine)
     }
 
     /// Puts a record into its slot; true when people have to be told that its rule changed.
-    fn restore_alarm(&mut self, alarm: u32, record: &AlarmRecord) -> bool {
+    ///
+    /// `restored` gets the units that go on where they were.
+    fn restore_alarm(
+        &mut self,
+        alarm: u32,
+        record: &AlarmRecord,
+        restored: &mut BTreeSet<u32>,
+    ) -> bool {
         let program = Arc::clone(&self.program);
         let info = &program.alarms()[at(alarm)];
         let levels = program.levels_of(AlarmIdx(alarm));
@@ -132,10 +147,17 @@ impl Engine {
                 self.machine.state.phases[from + index] = level.phase;
                 self.machine.state.times[from + index] = level.times;
             }
-            let held = program.alarm_rest[at(alarm)].held;
-            let held = at(held.from)..at(held.to);
-            for (slot, held) in self.machine.state.held[held].iter_mut().zip(&record.held) {
-                *slot = held.clone();
+            let kept = program.alarm_rest[at(alarm)].kept;
+            let kept = at(kept.from)..at(kept.to);
+            let slots = self.machine.state.kept[kept.clone()].iter_mut();
+            for ((slot, code), kept) in slots.zip(&program.kept[kept]).zip(&record.kept) {
+                // The same rule remembers the same things; bytes may say anything.
+                if core::mem::discriminant(slot) == core::mem::discriminant(kept) {
+                    *slot = kept.clone();
+                    if matches!(slot, KeptSlot::Window(_) | KeptSlot::Since(_)) {
+                        restored.insert(code.unit);
+                    }
+                }
             }
             self.machine.state.alarms[at(alarm)] = slot;
             self.machine.state.refresh(&program, alarm);
@@ -210,7 +232,7 @@ impl Program {
     /// Bytes that are no snapshot.
     pub fn adopt(&mut self, snapshot: &[u8]) -> Result<usize, SnapshotError> {
         let mut reader = Reader::new(snapshot)?;
-        reader.time()?;
+        reader.head()?;
         for _ in 0..reader.count()? {
             reader.point()?;
         }

@@ -1,12 +1,13 @@
-//! What the engine remembers: a slot for each point, each held condition, each alarm and each of its levels.
+//! What the engine remembers: a slot for each point, each thing that a condition remembers, each alarm and each of its levels.
 
 use alloc::vec::Vec;
 
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
+use super::kept::KeptSlot;
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
 use crate::eval::Memory;
-use crate::program::{Program, at};
+use crate::program::{LevelTest, Program, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -83,7 +84,7 @@ impl PointSlot {
     /// The reading as it came, but for a value that its quality forbids.
     pub(super) fn sample(&self, digital: bool) -> Option<Sample> {
         let value = match self.trust {
-            Trust::Bad => None,
+            Trust::Bad | Trust::AtLeast => None,
             Trust::Good | Trust::Uncertain if digital => Some(Value::Bool(self.value.abs() > 0.0)),
             Trust::Good | Trust::Uncertain => Some(Value::Number(self.value)),
         };
@@ -113,55 +114,6 @@ pub(super) fn stale_at(at: UtcMs, max_age_ms: u64) -> UtcMs {
     }
 }
 
-/// A condition that must have been true for a duration; [`Phase::On`] when it has.
-#[derive(Clone, Debug)]
-pub(super) struct HeldSlot {
-    pub(super) phase: Phase,
-    /// When the duration is over; how much of it is left (ms) while it stands still.
-    pub(super) due: UtcMs,
-    /// What the condition said last.
-    pub(super) condition: Truth,
-    pub(super) answer: Truth,
-}
-
-impl HeldSlot {
-    pub(super) fn next_due(&self) -> UtcMs {
-        if self.phase == Phase::Pending {
-            self.due
-        } else {
-            NEVER
-        }
-    }
-
-    pub(super) fn step(&mut self, condition: Truth, duration_ms: u32, now: UtcMs) {
-        if self.next_due() <= now {
-            self.phase = Phase::On;
-        }
-        self.phase = match self.phase {
-            Phase::Off if condition.is_true() && duration_ms == 0 => Phase::On,
-            Phase::Off if condition.is_true() => {
-                self.due = now.plus_ms(u64::from(duration_ms));
-                Phase::Pending
-            }
-            Phase::Paused if condition.is_true() => {
-                self.due = UtcMs(now.0.saturating_add(self.due.0));
-                Phase::Pending
-            }
-            Phase::Pending if condition.is_unknown() => {
-                self.due = UtcMs(self.due.0.saturating_sub(now.0));
-                Phase::Paused
-            }
-            phase if condition.is_true() || condition.is_unknown() => phase,
-            Phase::Off | Phase::Pending | Phase::Paused | Phase::On | Phase::Leaving => Phase::Off,
-        };
-        self.condition = condition;
-        self.answer = match self.phase {
-            Phase::Pending if condition.is_true() => Truth::FALSE,
-            Phase::Off | Phase::Pending | Phase::Paused | Phase::On | Phase::Leaving => condition,
-        };
-    }
-}
-
 /// While its number is between these (exclusive) and not bad, there is nothing to evaluate: nothing is on, on its way or unknown.
 pub(super) type Guard = (f64, f64);
 
@@ -172,7 +124,7 @@ const OPEN: Guard = (f64::INFINITY, f64::NEG_INFINITY);
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) points: Vec<PointSlot>,
-    pub(super) held: Vec<HeldSlot>,
+    pub(super) kept: Vec<KeptSlot>,
     pub(super) alarms: Vec<Slot>,
     pub(super) guards: Vec<Guard>,
     pub(super) phases: Vec<Phase>,
@@ -190,16 +142,11 @@ impl State {
             .iter()
             .zip(program.alarms())
             .map(|(rest, info)| Slot::new(rest.test, info.external));
-        let held = HeldSlot {
-            phase: Phase::Off,
-            due: NEVER,
-            condition: Truth::UNKNOWN,
-            answer: Truth::UNKNOWN,
-        };
+        let kept = program.kept.iter().map(|code| KeptSlot::new(code, now));
         let n_levels = at(program.n_level_states);
         Self {
             points: points.collect(),
-            held: alloc::vec![held; program.held.len()],
+            kept: kept.collect(),
             alarms: alarms.collect(),
             guards: alloc::vec![OPEN; program.alarms().len()],
             phases: alloc::vec![Phase::Off; n_levels],
@@ -226,6 +173,12 @@ impl State {
         let guard = self.guards[at(alarm)];
         let point = &self.points[at(source)];
         point.value > guard.0 && point.value < guard.1 && point.trust != Trust::Bad && !point.stale
+    }
+
+    /// When a level is reached and left, as it is now; its index is one into the program's table.
+    pub(super) fn test(&self, program: &Program, level: usize) -> LevelTest {
+        let holds = |during: u32| self.kept[at(during)].truth().is_true();
+        program.level_code[level].test.now(&program.overlays, holds)
     }
 
     /// Brings what is derived from an alarm's levels up to date.
@@ -264,7 +217,11 @@ impl Memory for State {
         }
     }
 
-    fn held(&self, held: u32) -> Truth {
-        self.held[at(held)].answer
+    fn kept_truth(&self, kept: u32) -> Truth {
+        self.kept[at(kept)].truth()
+    }
+
+    fn kept_number(&self, kept: u32) -> Number {
+        self.kept[at(kept)].number()
     }
 }

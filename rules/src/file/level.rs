@@ -54,6 +54,15 @@ pub struct LimitLevel<'a> {
     pub deadband: Option<Placed<'a, Expr>>,
 }
 
+/// A level that a condition reaches.
+#[derive(Clone, Debug)]
+pub struct WhenLevel<'a> {
+    /// What every level has.
+    pub level: Level<'a>,
+    /// The condition.
+    pub when: Placed<'a, Expr>,
+}
+
 /// A level that a count of other alarms reaches.
 #[derive(Clone, Debug)]
 pub struct CountLevel<'a> {
@@ -108,6 +117,18 @@ impl<'a> LimitLevel<'a> {
             otherwise,
             optional: optional.unwrap_or_default(),
             deadband,
+        })
+    }
+}
+
+impl<'a> WhenLevel<'a> {
+    /// Reads `when` and the keys that every level has; the caller finishes the table.
+    pub(super) fn read(table: &Table<'a>) -> Option<Self> {
+        let when = table.req("when").and_then(expr);
+        let level = Level::read(table);
+        Some(Self {
+            level: level?,
+            when: when?,
         })
     }
 }

@@ -10,7 +10,12 @@
 //! | `[[rule]]` | one rule |
 //! | `[[limits]]` | limits that the site's designer gives, for one point, or for a kind in one unit or everywhere |
 //! | `[[override]]` | what the site sets otherwise than the pack, with the reason |
+//! | `[[overlay]]` | stricter limits while a calendar holds, with the reason |
+//! | `[[calendar]]` | when a policy holds; the site's before a pack's |
+//! | `[[derived]]` | a number or a condition that is reckoned from points |
 
+pub(crate) mod calendar;
+mod derived;
 mod level;
 mod rule;
 mod site;
@@ -21,9 +26,11 @@ use std::vec::Vec;
 
 use front::{Item, Table};
 
-pub use level::{CountLevel, Level, LimitLevel};
+pub use calendar::NamedCalendar;
+pub use derived::Derived;
+pub use level::{CountLevel, Level, LimitLevel, WhenLevel};
 pub use rule::{Basis, Condition, Rule, Scope};
-pub use site::{Limits, Override, Selector};
+pub use site::{Limits, Overlay, OverlayDoes, Override, Selector};
 
 use crate::program::Text;
 use crate::syntax::{self, Expr};
@@ -71,9 +78,15 @@ pub struct RuleFile<'a> {
     pub limits: Vec<Limits<'a>>,
     /// The site's overrides.
     pub overrides: Vec<Override<'a>>,
+    /// Stricter limits for some times.
+    pub overlays: Vec<Overlay<'a>>,
+    /// Calendars.
+    pub calendars: Vec<NamedCalendar<'a>>,
+    /// Derived numbers and conditions.
+    pub derived: Vec<Derived<'a>>,
     /// False when a rule was so wrong that it is not here.
     pub are_rules_whole: bool,
-    /// False when a limit or an override was.
+    /// False when any of the others was.
     pub is_site_whole: bool,
 }
 
@@ -86,7 +99,9 @@ impl<'a> RuleFile<'a> {
         let head = (pack.is_some() || has_rules).then(|| read_head(root));
         let site = Self::read_site(root);
         // Who names an empty file believes that there are rules in it.
-        let tables = ["rule", "limits", "override"];
+        let tables = [
+            "rule", "limits", "override", "overlay", "calendar", "derived",
+        ];
         if tables.iter().all(|key| root.opt(key).is_none()) {
             root.lacks("no [[rule]], no [[limits]] and no [[override]], expected at least one");
         }
@@ -99,17 +114,27 @@ impl<'a> RuleFile<'a> {
         }
     }
 
-    /// Reads a table's limits and overrides alone; the caller finishes the table.
+    /// Reads everything of a table but rules; the caller finishes the table.
     pub(crate) fn read_site(root: &Table<'a>) -> Self {
         let (limits, are_limits_whole) = read_all(root, "limits", Limits::read);
         let (overrides, are_overrides_whole) = read_all(root, "override", Override::read);
-        let is_site_whole =
-            are_limits_whole && are_overrides_whole && limits.iter().all(|table| table.is_whole);
+        let (overlays, are_overlays_whole) = read_all(root, "overlay", Overlay::read);
+        let (calendars, are_calendars_whole) = read_all(root, "calendar", NamedCalendar::read);
+        let (derived, is_derived_whole) = read_all(root, "derived", Derived::read);
+        let is_site_whole = are_limits_whole
+            && are_overrides_whole
+            && are_overlays_whole
+            && are_calendars_whole
+            && is_derived_whole
+            && limits.iter().all(|table| table.is_whole);
         Self {
             head: None,
             rules: Vec::new(),
             limits,
             overrides,
+            overlays,
+            calendars,
+            derived,
             are_rules_whole: true,
             is_site_whole,
         }

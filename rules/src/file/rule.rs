@@ -7,7 +7,7 @@ use std::vec::Vec;
 use front::{Item, Table};
 
 use super::level::{delay, rule_name};
-use super::{CountLevel, Level, LimitLevel, Placed, expr, name};
+use super::{CountLevel, Level, LimitLevel, Placed, WhenLevel, expr, name};
 use crate::expr::Degrade;
 use crate::program::Text;
 use crate::syntax::Expr;
@@ -36,6 +36,8 @@ pub enum Scope<'a> {
         kinds: Vec<Placed<'a, String>>,
         /// The one unit; all when none.
         unit: Option<Placed<'a, String>>,
+        /// The attributes that they have, by key; any when none.
+        with: Vec<(Placed<'a, String>, String)>,
     },
     /// Every unit that has at least one point of each kind.
     Units {
@@ -60,13 +62,8 @@ pub enum Condition<'a> {
         /// Reached from above, mildest first.
         low: Vec<LimitLevel<'a>>,
     },
-    /// A condition that is true, false or unknown.
-    When {
-        /// The condition.
-        expr: Placed<'a, Expr>,
-        /// The one level.
-        level: Level<'a>,
-    },
+    /// Conditions that are true, false or unknown, each for its level, mildest first.
+    When(Vec<WhenLevel<'a>>),
     /// How many alarms of other rules stand in the same unit, or in the site.
     Counts {
         /// The other rules, by name.
@@ -95,6 +92,8 @@ pub struct Rule<'a> {
     pub text: Text,
     /// What an unknown part does to a vote.
     pub degrade: Degrade,
+    /// True when the rule says so itself.
+    pub degrades: bool,
     /// How long the condition can't be told before messages say so, in milliseconds.
     pub unknown_after_ms: u64,
 }
@@ -111,13 +110,13 @@ impl<'a> Rule<'a> {
         let condition = read_condition(table);
         let only_while = table.opt("only_while").and_then(expr);
         let words: &[&str] = match condition {
-            Some(Condition::When { .. } | Condition::Counts { .. }) => {
-                &WORDS[..N_WORDS_WITHOUT_NUMBER]
-            }
+            Some(Condition::When(_) | Condition::Counts { .. }) => &WORDS[..N_WORDS_WITHOUT_NUMBER],
             _ => &WORDS,
         };
         let text = table.req("text").and_then(|item| text(&item, words));
-        let degrade = table.opt("degrade").and_then(|item| degrade_word(&item));
+        let degrade = table.opt("degrade");
+        let degrades = degrade.is_some();
+        let degrade = degrade.and_then(|item| degrade_word(&item));
         let degrade = degrade.unwrap_or(Degrade::Hold);
         let unknown_after_ms = match table.opt("unknown_after") {
             None => None,
@@ -135,8 +134,20 @@ impl<'a> Rule<'a> {
             only_while,
             text: text.unwrap_or_default(),
             degrade,
+            degrades,
             unknown_after_ms,
         })
+    }
+
+    /// Every condition and number that it is made of.
+    pub fn exprs(&self) -> Vec<&Placed<'a, Expr>> {
+        let mut exprs: Vec<&Placed<'a, Expr>> = self.only_while.iter().collect();
+        match &self.condition {
+            Condition::Limits { value, .. } => exprs.extend(value),
+            Condition::When(levels) => exprs.extend(levels.iter().map(|level| &level.when)),
+            Condition::Counts { .. } => {}
+        }
+        exprs
     }
 
     /// The levels, mildest first on each side.
@@ -145,7 +156,7 @@ impl<'a> Rule<'a> {
             Condition::Limits { high, low, .. } => {
                 high.iter().chain(low).map(|limit| &limit.level).collect()
             }
-            Condition::When { level, .. } => Vec::from([level]),
+            Condition::When(levels) => levels.iter().map(|when| &when.level).collect(),
             Condition::Counts { levels, .. } => levels.iter().map(|count| &count.level).collect(),
         }
     }
@@ -189,6 +200,13 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
         None => Some(None),
         Some(item) => placed_name(item).map(Some),
     };
+    let with = match table.opt("with") {
+        None => Some(Vec::new()),
+        Some(item) => item.table().and_then(|with| attributes(&with)),
+    };
+    if let (Some(item), None) = (table.opt("with"), &kind) {
+        item.problem("attributes are of points, expected `kind` beside it");
+    }
     table.finish();
     match (kind, having) {
         (Some(kind), None) => {
@@ -200,6 +218,7 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
             Some(Scope::Points {
                 kinds: kinds?,
                 unit: unit?,
+                with: with?,
             })
         }
         (None, Some(having)) => {
@@ -216,6 +235,20 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
             None
         }
     }
+}
+
+/// `key = "word"` each; `None` when one is wrong.
+fn attributes<'a>(table: &Table<'a>) -> Option<Vec<(Placed<'a, String>, String)>> {
+    let entries = table.entries();
+    let n_entries = entries.len();
+    let read: Vec<_> = entries
+        .into_iter()
+        .filter_map(|(key, item)| {
+            let word = item.str()?.to_string();
+            Some((Placed::new(key.to_string(), item), word))
+        })
+        .collect();
+    (read.len() == n_entries).then_some(read)
 }
 
 /// A list of names, at least one; `None` when one is wrong.
@@ -239,24 +272,29 @@ fn placed_name(item: Item<'_>) -> Option<Placed<'_, String>> {
 fn read_condition<'a>(table: &Table<'a>) -> Option<Condition<'a>> {
     let (high, low) = (table.opt("high"), table.opt("low"));
     let (when, over) = (table.opt("when"), table.opt("over"));
+    let conditions = table.opt("levels");
     let forms = [
         high.is_some() || low.is_some(),
         when.is_some(),
+        conditions.is_some(),
         over.is_some(),
     ];
     if forms.iter().filter(|form| **form).count() != 1 {
         table.problem(
-            "expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`",
+            "expected one condition: `high` and `low` limits, `when` an expression holds, `levels` of such, or `over` other rules with `counts`",
         );
         return None;
     }
-    if let Some(when) = when {
-        let expr = expr(when);
-        let level = Level::read(table);
-        return Some(Condition::When {
-            expr: expr?,
-            level: level?,
+    if when.is_some() {
+        return Some(Condition::When(Vec::from([WhenLevel::read(table)?])));
+    }
+    if let Some(conditions) = conditions {
+        let levels = levels(&conditions, |table| {
+            let level = WhenLevel::read(table);
+            table.finish();
+            level
         });
+        return Some(Condition::When(levels?));
     }
     if let Some(over) = over {
         let over = names(&over);

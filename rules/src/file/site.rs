@@ -173,14 +173,7 @@ impl<'a> Override<'a> {
         let off_delay_ms = optional_delay(table, "off_delay");
         let off = table.opt("off").map_or(Some(false), |item| item.bool());
         let laxer_than = optional(table, "laxer_than", placed_str);
-        let reason = table.req("reason").and_then(|item| {
-            let text = item.str()?;
-            if text.trim().is_empty() {
-                item.problem("empty, expected why the site differs and who decided it");
-                return None;
-            }
-            Some(text.to_string())
-        });
+        let reason = reason(table);
         table.finish();
         Some(Self {
             rule: rule?,
@@ -195,6 +188,94 @@ impl<'a> Override<'a> {
             reason: reason?,
         })
     }
+}
+
+/// Stricter limits for some times: the flood season, a holiday.
+#[derive(Clone, Debug)]
+pub struct Overlay<'a> {
+    /// The rule's name.
+    pub rule: Placed<'a, String>,
+    /// Which points.
+    pub selector: Selector,
+    /// The calendar.
+    pub during: Placed<'a, String>,
+    /// What it does.
+    pub does: OverlayDoes<'a>,
+    /// Why, and who decided it.
+    pub reason: String,
+}
+
+/// What an overlay does to the limits of a rule.
+#[derive(Clone, Debug)]
+pub enum OverlayDoes<'a> {
+    /// Another limit for one level.
+    At {
+        /// Which level; the only one when none.
+        level: Option<Placed<'a, String>>,
+        /// The limit.
+        at: Placed<'a, Expr>,
+    },
+    /// Each level is reached at the limit of the one below it (提级): what was yellow is orange.
+    LevelUp,
+}
+
+impl<'a> Overlay<'a> {
+    pub(super) fn read(table: &Table<'a>) -> Option<Self> {
+        let rule = table.req("rule").and_then(placed_str);
+        let selector = Selector::read(table);
+        let during = table.req("during").and_then(placed_str);
+        let level = optional(table, "level", placed_str);
+        let at = table.opt("at");
+        let up = table.opt("level_up").map(|item| (item.bool(), item));
+        let does = match (at, up) {
+            (Some(at), None) => expr(at).and_then(|at| Some(OverlayDoes::At { level: level?, at })),
+            (None, Some((Some(true), _))) => match level {
+                Some(None) => Some(OverlayDoes::LevelUp),
+                Some(Some(level)) => {
+                    level
+                        .item
+                        .problem("beside `level_up`, which is for all levels");
+                    None
+                }
+                None => None,
+            },
+            (None, Some((Some(false), item))) => {
+                item.problem("`false`, expected `true`, or `at` with a limit");
+                None
+            }
+            (None, Some((None, _))) => None,
+            (Some(at), Some(_)) => {
+                at.problem("beside `level_up`, expected one of the two");
+                None
+            }
+            (None, None) => {
+                table.lacks(
+                    "neither `at` nor `level_up`, expected a stricter limit or `level_up = true`",
+                );
+                None
+            }
+        };
+        let reason = reason(table);
+        table.finish();
+        Some(Self {
+            rule: rule?,
+            selector: selector?,
+            during: during?,
+            does: does?,
+            reason: reason?,
+        })
+    }
+}
+
+/// Why the site differs from the pack.
+fn reason(table: &Table<'_>) -> Option<String> {
+    let item = table.req("reason")?;
+    let text = item.str()?;
+    if text.trim().is_empty() {
+        item.problem("empty, expected why the site differs and who decided it");
+        return None;
+    }
+    Some(text.to_string())
 }
 
 fn placed_str(item: Item<'_>) -> Option<Placed<'_, String>> {

@@ -19,7 +19,6 @@ use super::{
     PointCode, Program, Reader, RuleIdx, RuleInfo, Scope, Side, Source, Test, Unit, at, u32_of,
 };
 use crate::effect::AlarmIdx;
-use crate::eval::Depth;
 use crate::expr::Formula;
 use crate::point::{PointIdx, PointInfo};
 
@@ -134,7 +133,7 @@ impl ProgramBuilder {
                     Source::Point(source) => Some((alarm, source)),
                     Source::None | Source::Formula(_) => None,
                 },
-                Unit::Held(_) => None,
+                Unit::Kept(_) => None,
             };
             Reader {
                 unit,
@@ -159,7 +158,9 @@ impl ProgramBuilder {
             alarm_reads: self.alarm_reads,
             level_code: self.level_code,
             n_level_states: self.n_level_states,
-            held: self.flat.held,
+            kept: self.flat.kept,
+            overlays: self.flat.overlays,
+            same: self.flat.same,
             units: self.flat.units,
             readers_of_unit: Readers::new(n_units, self.flat.unit_reads),
         };
@@ -176,7 +177,6 @@ impl ProgramBuilder {
         let test = self.rules[at(spec.rule.0)].test;
         let alarm = u32_of(self.alarms.len());
         let mut reads = Reads::default();
-        let mut depth = Depth::default();
         let source = match &spec.value {
             None => Source::None,
             Some(Formula::Point(point)) => {
@@ -184,12 +184,7 @@ impl ProgramBuilder {
                 reads.values.push(point.0);
                 Source::Point(point.0)
             }
-            Some(formula) => {
-                let from = self.flat.ops.len();
-                self.flat.formula(formula, &mut reads, &mut depth)?;
-                depth.pop_number();
-                Source::Formula(self.flat.entry(from))
-            }
+            Some(formula) => Source::Formula(self.flat.formula_entry(formula, &mut reads)?),
         };
         let gate = match &spec.only_while {
             None => None,
@@ -229,7 +224,10 @@ impl ProgramBuilder {
         self.n_level_states += u32_of(n_levels);
         let watched = reads.health.first().copied();
         let unit = self.flat.unit(Unit::Alarm(alarm), reads);
-        // What it reads through its held conditions tells it too when it has nothing to wait for any more.
+        for kept in &mut self.flat.kept[mark.kept..] {
+            kept.owner = unit;
+        }
+        // What it reads through what it remembers tells it too when it has nothing to wait for any more.
         let points: BTreeSet<u32> = self.flat.value_reads[mark.value_reads..]
             .iter()
             .chain(&self.flat.health_reads[mark.health_reads..])
@@ -239,7 +237,7 @@ impl ProgramBuilder {
             .iter()
             .filter_map(|(read, _)| match self.flat.units[at(*read)] {
                 Unit::Alarm(other) => Some(other),
-                Unit::Held(_) => None,
+                Unit::Kept(_) => None,
             })
             .collect();
         self.flat
@@ -285,9 +283,9 @@ impl ProgramBuilder {
                 from: others_from,
                 to: u32_of(self.alarm_reads.len()),
             },
-            held: Entry {
-                from: u32_of(mark.held),
-                to: u32_of(self.flat.held.len()),
+            kept: Entry {
+                from: u32_of(mark.kept),
+                to: u32_of(self.flat.kept.len()),
             },
             watched,
         });
@@ -358,21 +356,26 @@ impl ProgramBuilder {
         level: &LevelSpec,
         reads: &mut Reads,
     ) -> Result<(LevelCode, Side), BuildError> {
+        let overlays = self.flat.overlays(&level.overlays, reads);
+        let limit = |side, limit: f64, exit: f64| match (side, overlays) {
+            (side, Some(overlays)) => LevelTest::Overlaid {
+                side,
+                limit,
+                exit,
+                overlays,
+            },
+            (Side::High, None) => LevelTest::High { limit, exit },
+            (Side::Low, None) => LevelTest::Low { limit, exit },
+        };
         let (test, side) = match &level.test {
-            Test::High { limit, deadband } => (
-                LevelTest::High {
-                    limit: *limit,
-                    exit: limit - deadband,
-                },
-                Side::High,
-            ),
-            Test::Low { limit, deadband } => (
-                LevelTest::Low {
-                    limit: *limit,
-                    exit: limit + deadband,
-                },
-                Side::Low,
-            ),
+            Test::High {
+                limit: at,
+                deadband,
+            } => (limit(Side::High, *at, at - deadband), Side::High),
+            Test::Low {
+                limit: at,
+                deadband,
+            } => (limit(Side::Low, *at, at + deadband), Side::Low),
             Test::When(condition) => (
                 LevelTest::When(self.flat.condition_entry(condition, reads)?),
                 Side::High,
@@ -392,14 +395,20 @@ impl ProgramBuilder {
 
 /// Between these limits (exclusive) no level is reached.
 fn band(levels: &[LevelSpec]) -> (f64, f64) {
-    levels.iter().fold(
-        (f64::NEG_INFINITY, f64::INFINITY),
-        |(low, high), level| match level.test {
-            Test::High { limit, .. } => (low, libm::fmin(high, limit)),
-            Test::Low { limit, .. } => (libm::fmax(low, limit), high),
-            Test::When(_) | Test::External => (f64::INFINITY, f64::NEG_INFINITY),
-        },
-    )
+    levels
+        .iter()
+        .fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), level| {
+            let overlays = level.overlays.iter().map(|overlay| overlay.limit);
+            match level.test {
+                Test::High { limit, .. } => {
+                    (low, overlays.fold(libm::fmin(high, limit), libm::fmin))
+                }
+                Test::Low { limit, .. } => {
+                    (overlays.fold(libm::fmax(low, limit), libm::fmax), high)
+                }
+                Test::When(_) | Test::External => (f64::INFINITY, f64::NEG_INFINITY),
+            }
+        })
 }
 
 fn check_name(name: &str) -> Result<(), BuildError> {
@@ -485,6 +494,20 @@ fn check_limit(
             what: "the deadband",
             number: deadband,
         });
+    }
+    for overlay in &level.overlays {
+        finite("the limit", overlay.limit)?;
+        let stricter = match level.test {
+            Test::High { limit, .. } => overlay.limit < limit,
+            Test::Low { limit, .. } => overlay.limit > limit,
+            Test::When(_) | Test::External => false,
+        };
+        if !stricter {
+            return Err(BuildError::LaxOverlay {
+                level: level.name.clone(),
+                limit: overlay.limit,
+            });
+        }
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use super::{at, u32_of};
+use super::{Side, at, u32_of};
+use crate::calendar::Calendar;
 
 /// A stretch of a table: [`Op`](crate::eval::Op)s that leave one result, or what is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,11 +46,11 @@ pub(crate) struct AlarmRest {
     pub(crate) unknown_hold_ms: u64,
     /// Between these (exclusive) no level is reached.
     pub(crate) band: (f64, f64),
-    /// The points and the other alarms that it and its held conditions read.
+    /// The points and the other alarms that it and what it remembers read.
     pub(crate) points: Entry,
     pub(crate) others: Entry,
-    /// Its held conditions.
-    pub(crate) held: Entry,
+    /// What it remembers.
+    pub(crate) kept: Entry,
     /// The first point whose health it reads: its reason.
     pub(crate) watched: Option<u32>,
 }
@@ -57,10 +58,72 @@ pub(crate) struct AlarmRest {
 /// When a level is reached and left.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum LevelTest {
-    High { limit: f64, exit: f64 },
-    Low { limit: f64, exit: f64 },
+    High {
+        limit: f64,
+        exit: f64,
+    },
+    Low {
+        limit: f64,
+        exit: f64,
+    },
     When(Entry),
     External,
+    /// A limit that is stricter at times: the level's own, and a stretch of the table of overlays.
+    Overlaid {
+        side: Side,
+        limit: f64,
+        exit: f64,
+        overlays: Entry,
+    },
+}
+
+impl LevelTest {
+    /// The limit, where it compares a number.
+    pub(crate) fn limit(self) -> Option<f64> {
+        match self {
+            Self::High { limit, .. } | Self::Low { limit, .. } | Self::Overlaid { limit, .. } => {
+                Some(limit)
+            }
+            Self::When(_) | Self::External => None,
+        }
+    }
+
+    /// A limit as it is now: the strictest of those that hold.
+    pub(crate) fn now(self, overlays: &[OverlayCode], holds: impl Fn(u32) -> bool) -> Self {
+        let Self::Overlaid {
+            side,
+            limit,
+            exit,
+            overlays: mine,
+        } = self
+        else {
+            return self;
+        };
+        let back = exit - limit;
+        let limits = overlays[at(mine.from)..at(mine.to)]
+            .iter()
+            .filter(|overlay| holds(overlay.during))
+            .map(|overlay| overlay.limit);
+        match side {
+            Side::High => {
+                let limit = limits.fold(limit, libm::fmin);
+                let exit = limit + back;
+                Self::High { limit, exit }
+            }
+            Side::Low => {
+                let limit = limits.fold(limit, libm::fmax);
+                let exit = limit + back;
+                Self::Low { limit, exit }
+            }
+        }
+    }
+}
+
+/// A stricter limit, and which calendar it goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct OverlayCode {
+    pub(crate) during: u32,
+    pub(crate) limit: f64,
 }
 
 /// What evaluation reads of a level.
@@ -73,19 +136,47 @@ pub(crate) struct LevelCode {
     pub(crate) latch: bool,
 }
 
-/// A condition that must have been true for a duration.
+/// What remembers something between evaluations.
 #[derive(Clone, Debug)]
-pub(crate) struct HeldCode {
-    pub(crate) condition: Entry,
-    pub(crate) duration_ms: u32,
+pub(crate) struct KeptCode {
+    pub(crate) what: Kept,
     /// Its place in the order of evaluation.
     pub(crate) unit: u32,
+    /// The unit of the alarm that it is a part of.
+    pub(crate) owner: u32,
+}
+
+/// What is remembered.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    /// Whether a condition has been true for a duration.
+    Held { condition: Entry, duration_ms: u32 },
+    /// When a condition was last true.
+    Since { condition: Entry },
+    /// What was of late.
+    Window { of: Watched, slice_ms: u32 },
+    /// Whether a calendar holds.
+    During(Calendar),
+}
+
+/// What a window keeps, and where it comes from: a condition, a formula or a point.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Watched {
+    Count(Entry),
+    TimeIn(Entry),
+    Sum(u32),
+    Increase(u32),
+    Mean(Entry),
+    Stdev(Entry),
+    Lowest(Entry),
+    Highest(Entry),
+    Change(Entry),
 }
 
 /// What is evaluated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Unit {
-    Held(u32),
+    Kept(u32),
     Alarm(u32),
 }
 

@@ -36,7 +36,7 @@ impl Program {
             band: (f64::INFINITY, f64::NEG_INFINITY),
             points: nothing,
             others: nothing,
-            held: nothing,
+            kept: nothing,
             watched: None,
         });
         self.n_level_states += u32_of(levels.len());

@@ -36,6 +36,10 @@ pub enum Node {
     Arith(Arith, Box<Expr>, Box<Expr>),
     /// A number's negative.
     Negate(Box<Expr>),
+    /// `convert(number, 'unit')`: the number in another unit.
+    Convert(Box<Expr>, Unit),
+    /// `during(name)`: a calendar holds.
+    During(String),
 }
 
 /// A name in an expression.
@@ -56,6 +60,8 @@ pub enum Name {
     },
     /// `limit.<word>`: a limit that the site gives for the point.
     Limit(String),
+    /// `derived.<name>`: what a `[[derived]]` table reckons from points.
+    Derived(String),
 }
 
 /// The functions of the language.
@@ -63,6 +69,30 @@ pub enum Name {
 pub enum Function {
     /// `held(condition, time)`: the condition has been true for the whole time.
     Held,
+    /// `since(condition)`: how long ago it was last true.
+    Since,
+    /// `count(condition, time)`: how often it became true in that time.
+    Count,
+    /// `time_in(condition, time)`: for how long it was true in that time.
+    TimeIn,
+    /// `sum(point, time)`: the sum of its readings in that time.
+    Sum,
+    /// `increase(point, time)`: by how much a counter grew in that time.
+    Increase,
+    /// `mean(number, time)`: its mean over that time.
+    Mean,
+    /// `stdev(number, time)`: its standard deviation over that time.
+    Stdev,
+    /// `lowest(number, time)`: the lowest in that time.
+    Lowest,
+    /// `highest(number, time)`: the highest in that time.
+    Highest,
+    /// `change(number, time)`: now less that time ago.
+    Change,
+    /// `distance(longitude, latitude, longitude, latitude)`: metres between two places.
+    Distance,
+    /// `same(n, points…)`: at least `n` of the points read exactly the same, and not 0.
+    Same,
     /// `at_least(k, conditions…)`: at least `k` of the conditions are true.
     AtLeast,
     /// `any(conditions…)`: at least one is true.
@@ -84,8 +114,20 @@ pub enum Function {
 }
 
 impl Function {
-    pub(crate) const NAMES: [(&'static str, Self); 10] = [
+    pub(crate) const NAMES: [(&'static str, Self); 22] = [
         ("held", Self::Held),
+        ("since", Self::Since),
+        ("count", Self::Count),
+        ("time_in", Self::TimeIn),
+        ("sum", Self::Sum),
+        ("increase", Self::Increase),
+        ("mean", Self::Mean),
+        ("stdev", Self::Stdev),
+        ("lowest", Self::Lowest),
+        ("highest", Self::Highest),
+        ("change", Self::Change),
+        ("distance", Self::Distance),
+        ("same", Self::Same),
         ("at_least", Self::AtLeast),
         ("any", Self::Any),
         ("all", Self::All),
@@ -96,6 +138,11 @@ impl Function {
         ("min", Self::Min),
         ("max", Self::Max),
     ];
+
+    /// True for what decides by how many.
+    pub fn votes(self) -> bool {
+        matches!(self, Self::AtLeast)
+    }
 
     /// The name as it is written.
     pub fn name(self) -> &'static str {
@@ -130,4 +177,22 @@ pub enum Arith {
     Multiply,
     /// `/`.
     Divide,
+}
+
+impl Expr {
+    /// This expression and every one inside it.
+    pub fn walk(&self, meet: &mut dyn FnMut(&Self)) {
+        meet(self);
+        match &self.node {
+            Node::Number(..) | Node::Name(_) | Node::During(_) => {}
+            Node::Not(inner) | Node::Negate(inner) | Node::Convert(inner, _) => inner.walk(meet),
+            Node::And(parts) | Node::Or(parts) | Node::Call(_, parts) => {
+                parts.iter().for_each(|part| part.walk(meet));
+            }
+            Node::Compare(_, left, right) | Node::Arith(_, left, right) => {
+                left.walk(meet);
+                right.walk(meet);
+            }
+        }
+    }
 }

@@ -11,7 +11,8 @@
 //! product  = sign { ( "*" | "/" ) sign }
 //! sign     = "-" sign | atom
 //! atom     = number [ unit ] | name | function "(" or { "," or } ")" | "(" or ")"
-//! name     = "self" | "unit." kind | "device." kind | "limit." word | "'" unit "/" point "'"
+//!          | "during" "(" calendar ")" | "convert" "(" or "," "'" unit "'" ")"
+//! name     = "self" | "unit." kind | "device." kind | "limit." word | "derived." name | "'" unit "/" point "'"
 //! ```
 
 mod expr;

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::expr::{Arith, Expr, Function, Name, Node};
 use super::lex::{Token, lex};
+use crate::unit::Unit;
 
 /// How deep parentheses, `not`s and signs may nest.
 const DEPTH_MAX: usize = 32;
@@ -266,6 +267,9 @@ impl Parser {
                 } else if let Some(limit) = word.strip_prefix("limit.") {
                     check(limit, at + "limit.".len())?;
                     Name::Limit(limit.into())
+                } else if let Some(name) = word.strip_prefix("derived.") {
+                    check(name, at + "derived.".len())?;
+                    Name::Derived(name.into())
                 } else {
                     return Err(unknown_word(word, at));
                 }
@@ -275,9 +279,18 @@ impl Parser {
     }
 
     fn call(&mut self, word: &str, at: usize) -> Result<Node, SyntaxError> {
-        let names = Function::NAMES.map(|(name, _)| name);
+        match word {
+            "during" => return self.during(),
+            "convert" => return self.convert(),
+            _ => {}
+        }
+        let names: Vec<&str> = Function::NAMES
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(["during", "convert"])
+            .collect();
         let Some((_, function)) = Function::NAMES.iter().find(|(name, _)| *name == word) else {
-            let hint = front::nearest(word, names).map_or_else(
+            let hint = front::nearest(word, names.iter().copied()).map_or_else(
                 || format!("expected one of `{}`", names.join("`, `")),
                 |near| format!("did you mean `{near}`?"),
             );
@@ -300,6 +313,46 @@ impl Parser {
         }
         Ok(Node::Call(*function, args))
     }
+
+    /// The rest of `during(name)`.
+    fn during(&mut self) -> Result<Node, SyntaxError> {
+        const EXPECTED: &str = "a calendar's name, as `during(flood-season)`";
+        let at = self.at();
+        let Some(Token::Word(name)) = self.peek().cloned() else {
+            return self.unexpected(EXPECTED);
+        };
+        self.next += 1;
+        check(&name, at)?;
+        if !self.takes(&Token::Close) {
+            return self.unexpected("`)`");
+        }
+        Ok(Node::During(name))
+    }
+
+    /// The rest of `convert(number, 'unit')`.
+    fn convert(&mut self) -> Result<Node, SyntaxError> {
+        let number = self.nested(Self::or)?;
+        if !self.takes(&Token::Comma) {
+            return self.unexpected("`,` and a unit, as `convert(self, 'mg/m³')`");
+        }
+        let at = self.at();
+        let Some(Token::Quoted(unit)) = self.peek().cloned() else {
+            return self.unexpected("a unit in quotes, as `convert(self, 'mg/m³')`");
+        };
+        self.next += 1;
+        let Some(known) = Unit::find(&unit) else {
+            let hint = front::nearest(&unit, Unit::spellings())
+                .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            return Err(SyntaxError {
+                at: at + 1,
+                what: format!("`{}` is no unit{hint}", excerpt(&unit)),
+            });
+        };
+        if !self.takes(&Token::Close) {
+            return self.unexpected("`)`");
+        }
+        Ok(Node::Convert(Box::new(number), known))
+    }
 }
 
 fn unknown_word(word: &str, at: usize) -> SyntaxError {
@@ -310,7 +363,7 @@ fn unknown_word(word: &str, at: usize) -> SyntaxError {
         )
     } else {
         format!(
-            "`{}` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>` or `'unit/point'`",
+            "`{}` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
             excerpt(word)
         )
     };
@@ -381,6 +434,7 @@ mod tests {
             Node::Name(Name::Kind(kind)) => format!("unit.{kind}"),
             Node::Name(Name::OfDevice(kind)) => format!("device.{kind}"),
             Node::Name(Name::Limit(word)) => format!("limit.{word}"),
+            Node::Name(Name::Derived(name)) => format!("derived.{name}"),
             Node::Name(Name::Point { unit, point }) => format!("'{unit}/{point}'"),
             Node::Call(function, args) => format!("({} {})", function.name(), list(args)),
             Node::Not(inner) => format!("(not {})", show(inner)),
@@ -393,6 +447,8 @@ mod tests {
                 format!("({arith:?} {} {})", show(left), show(right))
             }
             Node::Negate(inner) => format!("(Negate {})", show(inner)),
+            Node::Convert(inner, unit) => format!("(convert {} {unit})", show(inner)),
+            Node::During(name) => format!("(during {name})"),
         }
     }
 
@@ -425,6 +481,18 @@ mod tests {
     }
 
     #[test]
+    fn windows_calendars_and_units_have_their_own_words() {
+        assert_eq!(
+            tree("count(self > 3 A, 10min) >= 3 and during(flood-season)"),
+            "(and (AtLeast (count (Above self 3A) 10min) 3) (during flood-season))"
+        );
+        assert_eq!(
+            tree("convert(derived.x, 'mg/m3') > 20 mg/m³"),
+            "(Above (convert derived.x mg/m³) 20mg/m³)"
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_offset() {
         for (text, told) in [
             (
@@ -445,7 +513,7 @@ mod tests {
             ),
             (
                 "fan > 3 A",
-                "0: `fan` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>` or `'unit/point'`",
+                "0: `fan` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
             ),
             (
                 "self && self",
@@ -460,6 +528,18 @@ mod tests {
                 "0: `hold` is no function, did you mean `held`?",
             ),
             ("(self > 3 A", "11: unexpected end, expected `)`"),
+            (
+                "during(self > 3 A)",
+                "12: unexpected comparison, expected `)`",
+            ),
+            (
+                "during(3)",
+                "7: unexpected `3`, expected a calendar's name, as `during(flood-season)`",
+            ),
+            (
+                "convert(self, 'mg/m4')",
+                "15: `mg/m4` is no unit, did you mean `mg/m3`?",
+            ),
             (
                 "1 A < self < 3 A",
                 "11: unexpected comparison, expected `and` between two comparisons",

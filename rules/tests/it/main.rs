@@ -1,9 +1,11 @@
 //! The rule engine from outside: whole programs, whole lives of alarms.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod language;
 mod life;
 mod oracle;
 mod property;
 mod random;
 mod restart;
 mod support;
+mod windows;

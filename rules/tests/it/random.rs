@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use rules::calendar::Calendar;
 use rules::effect::{AlarmIdx, Command, Effect, Input, Verb};
 use rules::engine::Engine;
-use rules::expr::{Arith, Compare, Cond, Degrade, Formula, Health};
+use rules::expr::{Arith, Compare, Cond, Degrade, Formula, Health, Window, WindowOf};
 use rules::point::{PointIdx, PointInfo};
-use rules::program::{AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, Scope, Test};
+use rules::program::{AlarmSpec, Colour, LevelSpec, Overlay, Program, ProgramBuilder, Scope, Test};
 use rules::value::Tri;
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
@@ -81,15 +82,18 @@ fn timed(dice: &mut Dice, name: &str, test: Test) -> LevelSpec {
         on_delay_ms: dice.pick(&DELAYS),
         off_delay_ms: dice.pick(&DELAYS),
         latch: dice.one_in(4),
+        overlays: Vec::new(),
         ..level(name, test)
     }
 }
 
 fn formula(dice: &mut Dice, points: u32, depth: u64) -> Formula {
-    match dice.roll(if depth == 0 { 2 } else { 4 }) {
+    match dice.roll(if depth == 0 { 2 } else { 7 }) {
         0 => Formula::Const(dice.number()),
         1 => Formula::Point(dice.point(points)),
         2 => Formula::Abs(Box::new(formula(dice, points, depth - 1))),
+        3 => Formula::Since(Box::new(condition(dice, points, 0, depth - 1))),
+        4 | 5 => Formula::Window(Box::new(window(dice, points, depth - 1))),
         _ => {
             let arith = dice.pick(&[Arith::Add, Arith::Sub, Arith::Mul, Arith::Div, Arith::Min]);
             let left = formula(dice, points, depth - 1);
@@ -102,9 +106,58 @@ fn formula(dice: &mut Dice, points: u32, depth: u64) -> Formula {
     }
 }
 
+fn window(dice: &mut Dice, points: u32, depth: u64) -> Window {
+    let of = match dice.roll(9) {
+        0 => WindowOf::Count(condition(dice, points, 0, depth)),
+        1 => WindowOf::TimeIn(condition(dice, points, 0, depth)),
+        2 => WindowOf::Sum(dice.point(points)),
+        3 => WindowOf::Increase(dice.point(points)),
+        4 => WindowOf::Mean(formula(dice, points, depth)),
+        5 => WindowOf::Stdev(formula(dice, points, depth)),
+        6 => WindowOf::Lowest(formula(dice, points, depth)),
+        7 => WindowOf::Highest(formula(dice, points, depth)),
+        _ => WindowOf::Change(formula(dice, points, depth)),
+    };
+    Window {
+        of,
+        length_ms: dice.pick(&[600, 1_001, 6_000, 100_000]),
+    }
+}
+
+/// The first minute of the day, or the first hour but that.
+fn calendar(dice: &mut Dice) -> Calendar {
+    Calendar {
+        zone_minutes: 0,
+        yearly: Vec::new(),
+        dates: Vec::new(),
+        weekdays: 0b111_1111,
+        daily: Some(dice.pick(&[(0, 1), (1, 60)])),
+    }
+}
+
+/// Makes some limits stricter at times.
+fn overlay(dice: &mut Dice, levels: &mut [LevelSpec]) {
+    for level in levels {
+        let limit = match level.test {
+            Test::High { limit, .. } => limit - 0.5,
+            Test::Low { limit, .. } => limit + 0.25,
+            Test::When(_) | Test::External => continue,
+        };
+        if dice.one_in(3) {
+            let during = calendar(dice);
+            level.overlays.push(Overlay { during, limit });
+        }
+    }
+}
+
 fn condition(dice: &mut Dice, points: u32, alarms: u32, depth: u64) -> Cond {
-    let kinds = if depth == 0 { 4 } else { 8 };
+    let kinds = if depth == 0 { 4 } else { 10 };
     match dice.roll(kinds) {
+        8 if points > 1 => Cond::Same {
+            n: 2,
+            points: (0..points).map(PointIdx).collect(),
+        },
+        8 | 9 => Cond::During(calendar(dice)),
         0 => Cond::On(dice.point(points)),
         1 => {
             let compare = dice.pick(&[Compare::Ge, Compare::Lt, Compare::Ne]);
@@ -172,7 +225,7 @@ pub(crate) fn program(dice: &mut Dice) -> Arc<Program> {
         let alarms = u32::try_from(index).unwrap();
         let gate = dice.one_in(3).then(|| condition(dice, points, alarms, 2));
         let unknown_hold_ms = dice.pick(&DELAYS);
-        let (value, levels, only_while) = match dice.roll(5) {
+        let (value, mut levels, only_while) = match dice.roll(5) {
             0 => (None, vec![timed(dice, "on", Test::External)], None),
             1 => {
                 let levels = (0..=dice.roll(3))
@@ -186,6 +239,7 @@ pub(crate) fn program(dice: &mut Dice) -> Arc<Program> {
             2 => (Some(formula(dice, points, 2)), limits(dice), gate),
             _ => (Some(Formula::Point(dice.point(points))), limits(dice), gate),
         };
+        overlay(dice, &mut levels);
         let added = builder.alarm(AlarmSpec {
             scope: Scope::Site,
             rule,

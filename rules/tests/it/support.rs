@@ -49,6 +49,7 @@ pub(crate) fn level(name: &str, test: Test) -> LevelSpec {
         on_delay_ms: 0,
         off_delay_ms: 0,
         latch: false,
+        overlays: Vec::new(),
     }
 }
 
@@ -113,6 +114,7 @@ pub(crate) fn gas() -> Arc<Program> {
                 severity: 700,
                 on_delay_ms: 2_000,
                 latch: true,
+                overlays: Vec::new(),
                 ..level("L2", high(50.0, 3.0))
             },
         ],

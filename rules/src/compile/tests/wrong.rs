@@ -167,7 +167,7 @@ fn limits_on_a_switch_and_a_number_as_a_condition_are_refused() {
 #[test]
 fn a_vote_that_can_never_be_reached_is_refused() {
     check(
-        "name = \"vote\"\nfor = { unit_with = [\"combustible-gas\"] }\nwhen = \"at_least(3, each(unit.combustible-gas) >= 25 %LEL)\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "name = \"vote\"\nfor = { unit_with = [\"combustible-gas\"] }\nwhen = \"at_least(3, each(unit.combustible-gas) >= 25 %LEL)\"\nlevel = \"x\"\ncolour = \"blue\"\ndegrade = \"hold\"",
         "r.toml:6:18: rule[0].when: at least 3 of 2, expected a whole number from 1 to that",
     );
 }
@@ -179,12 +179,12 @@ fn two_forms_of_condition_and_a_missing_note_are_refused() {
             "r.toml",
             "pack = \"p\"\nversion = \"1\"\n[[rule]]\nname = \"sys.x\"\nfor = \"plant\"\nwhen = \"'dust/fan'\"\nover = [\"y\"]\ntext = { zh = \"\" }\n[[rule]]\nname = \"y\"\nverified = \"a\"\nunverified = \"b\"\nfor = { kind = \"x\", unit_with = [] }\n",
         )],
-        "r.toml:3:1: rule[0]: expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`\n\
+        "r.toml:3:1: rule[0]: expected one condition: `high` and `low` limits, `when` an expression holds, `levels` of such, or `over` other rules with `counts`\n\
              r.toml:3:1: rule[0]: neither `verified` nor `unverified`, expected one, with a note of what the rule's numbers rest on\n\
              r.toml:4:8: rule[0].name: `sys.x`: names in `sys.` are the system's own, expected another\n\
              r.toml:5:7: rule[0].for: `plant` is not known, expected one of `site`\n\
              r.toml:8:8: rule[0].text.en: missing, expected a value\n\
-             r.toml:9:1: rule[1]: expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`\n\
+             r.toml:9:1: rule[1]: expected one condition: `high` and `low` limits, `when` an expression holds, `levels` of such, or `over` other rules with `counts`\n\
              r.toml:9:1: rule[1].text: missing, expected a value\n\
              r.toml:12:14: rule[1].unverified: beside `verified`, expected one of the two\n\
              r.toml:13:7: rule[1].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), or `for = \"site\"`",
@@ -195,7 +195,7 @@ fn two_forms_of_condition_and_a_missing_note_are_refused() {
 fn rules_that_count_each_other_and_rules_of_one_name_are_refused() {
     let counting = |name: &str, over: &str| {
         std::format!(
-            "[[rule]]\nname = \"{name}\"\nunverified = \"a test\"\nfor = {{ unit_with = [\"filter-dp\"] }}\nover = [\"{over}\"]\ncounts = [{{ level = \"x\", count = 1, from = \"blue\", colour = \"blue\" }}]\ntext = {{ zh = \"z\", en = \"e\" }}\n"
+            "[[rule]]\nname = \"{name}\"\nunverified = \"a test\"\nfor = {{ unit_with = [\"filter-dp\"] }}\nover = [\"{over}\"]\ncounts = [{{ level = \"x\", count = 1, from = \"blue\", colour = \"blue\" }}]\ntext = {{ zh = \"z\", en = \"e\" }}\ndegrade = \"hold\"\n"
         )
     };
     let text = std::format!(
@@ -208,9 +208,9 @@ fn rules_that_count_each_other_and_rules_of_one_name_are_refused() {
     check_files(
         &[("r.toml", &text)],
         "r.toml:4:8: rule[0].name: `a` counts itself, through `b`\n\
-             r.toml:11:8: rule[1].name: `b` counts itself, through `a`\n\
-             r.toml:21:9: rule[2].over[0]: no rule `d-e` in these files\n\
-             r.toml:25:8: rule[3].name: a second rule `c`, the first is at r.toml:18:8",
+             r.toml:12:8: rule[1].name: `b` counts itself, through `a`\n\
+             r.toml:23:9: rule[2].over[0]: no rule `d-e` in these files\n\
+             r.toml:28:8: rule[3].name: a second rule `c`, the first is at r.toml:20:8",
     );
 }
 
@@ -225,7 +225,7 @@ fn what_a_site_overrides_must_exist_and_say_why() {
                 "[[limits]]\nmolar-volume = \"24.45 L/mol\"\n[[limits]]\nkind = \"x\"\noel = \"a\"\n[[limits]]\nkind = \"x\"\nb = \"2 * limit.oel\"\n[[override]]\nrule = \"combustible-gsa\"\nreason = \"x\"\n[[override]]\nrule = \"combustible-gas\"\nlevel = \"L3\"\nat = \"30 %LEL\"\nreason = \" \"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"gt-01\"\noff = 1\nreason = \"test\"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-01\"\noff = true\nreason = \"test\"\n",
             ),
         ],
-        "site.toml:5:8: limits[1].oel: `a` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>` or `'unit/point'`\n\
+        "site.toml:5:8: limits[1].oel: `a` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`\n\
              site.toml:8:10: limits[2].b: a limit made of limits, expected a number and its unit\n\
              site.toml:10:8: override[0].rule: no rule `combustible-gsa` in these files, did you mean `combustible-gas`?\n\
              site.toml:16:10: override[1].reason: empty, expected why the site differs and who decided it\n\
@@ -293,7 +293,7 @@ fn numbers_that_do_not_go_together_are_refused() {
 fn conditions_that_mean_nothing_are_refused() {
     let when = |when: &str| {
         std::format!(
-            "name = \"x\"\nfor = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\""
+            "name = \"x\"\nfor = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\"\ndegrade = \"hold\""
         )
     };
     for (text, told) in [

@@ -9,7 +9,9 @@ use telemetry::{Clock, Quality, UtcMs};
 use super::{LevelRecord, MAGIC, SnapshotError, VERSION};
 use crate::alarm::{LateRun, LevelTimes, NO_LEVEL, Phase, Rare, Slot};
 use crate::effect::Flags;
-use crate::engine::state::{HeldSlot, PointSlot};
+use crate::engine::kept::{DuringSlot, HeldSlot, KeptSlot, SinceSlot};
+use crate::engine::state::PointSlot;
+use crate::engine::window::{Moment, Slice, WindowSlot};
 use crate::program::{Colour, LEVELS_MAX, LevelInfo, RuleInfo, Side, Text};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
@@ -31,12 +33,13 @@ pub(super) struct AlarmRecord {
     pub(super) retired: bool,
     pub(super) slot: Slot,
     pub(super) levels: Vec<LevelRecord>,
-    pub(super) held: Vec<HeldSlot>,
+    pub(super) kept: Vec<KeptSlot>,
     /// Its rule's words; only of an alarm that is not normal.
     pub(super) rule: Option<RuleInfo>,
 }
 
 pub(super) struct Reader<'a> {
+    version: u8,
     bytes: &'a [u8],
     place: usize,
 }
@@ -50,13 +53,19 @@ impl<'a> Reader<'a> {
             .strip_prefix(MAGIC)
             .ok_or(SnapshotError::NotASnapshot)?;
         match body.first() {
-            Some(&VERSION) => Ok(Self {
+            Some(&version @ 1..=VERSION) => Ok(Self {
+                version,
                 bytes,
                 place: MAGIC.len() + 1,
             }),
             Some(other) => Err(SnapshotError::Version(*other)),
             None => Err(SnapshotError::NotASnapshot),
         }
+    }
+
+    /// The time of the snapshot, and whether anything was evaluated before it.
+    pub(super) fn head(&mut self) -> Read<(UtcMs, bool)> {
+        Ok((self.time()?, self.version == 1 || self.bool()?))
     }
 
     /// Checks that nothing is left.
@@ -116,7 +125,7 @@ impl<'a> Reader<'a> {
         Ok(f64::from_bits(self.u64()?))
     }
 
-    pub(super) fn time(&mut self) -> Read<UtcMs> {
+    fn time(&mut self) -> Read<UtcMs> {
         Ok(UtcMs(i64::from_le_bytes(self.array()?)))
     }
 
@@ -180,13 +189,7 @@ impl<'a> Reader<'a> {
                 4.. => return Err(self.broken()),
             };
             slot.at = self.time()?;
-            let trust = match self.u8()? {
-                0 => Trust::Good,
-                1 => Trust::Uncertain,
-                2 => Trust::Bad,
-                3.. => return Err(self.broken()),
-            };
-            let number = Number::new(self.f64()?, trust);
+            let number = self.number()?;
             (slot.value, slot.trust) = (number.value, number.trust);
         }
         slot.stale_at = self.time()?;
@@ -221,15 +224,8 @@ impl<'a> Reader<'a> {
                 name,
             })
         })?;
-        let n_held = self.count()?;
-        let held = self.list(n_held, |reader| {
-            Ok(HeldSlot {
-                phase: reader.phase()?,
-                due: reader.time()?,
-                condition: reader.truth()?,
-                answer: reader.truth()?,
-            })
-        })?;
+        let n_kept = self.count()?;
+        let kept = self.list(n_kept, Self::kept)?;
         let rule = self.option(Self::rule_info)?;
         let told = !levels.is_empty() && levels.iter().all(|level| level.info.is_some());
         if rule.is_some() && !told {
@@ -241,8 +237,76 @@ impl<'a> Reader<'a> {
             retired,
             slot,
             levels,
-            held,
+            kept,
             rule,
+        })
+    }
+
+    fn trust(&mut self) -> Read<Trust> {
+        match self.u8()? {
+            0 => Ok(Trust::Good),
+            1 => Ok(Trust::Uncertain),
+            2 => Ok(Trust::Bad),
+            3 => Ok(Trust::AtLeast),
+            4.. => Err(self.broken()),
+        }
+    }
+
+    fn number(&mut self) -> Read<Number> {
+        let trust = self.trust()?;
+        Ok(Number::new(self.f64()?, trust))
+    }
+
+    fn kept(&mut self) -> Read<KeptSlot> {
+        let kind = if self.version == 1 { 0 } else { self.u8()? };
+        Ok(match kind {
+            0 => KeptSlot::Held(HeldSlot {
+                phase: self.phase()?,
+                due: self.time()?,
+                condition: self.truth()?,
+                answer: self.truth()?,
+            }),
+            1 => KeptSlot::Since(SinceSlot {
+                began: self.time()?,
+                last: self.time()?,
+                at: self.time()?,
+                condition: self.truth()?,
+                answer: self.number()?,
+            }),
+            2 => KeptSlot::Window(self.window()?),
+            3 => KeptSlot::During(DuringSlot {
+                next_look: self.time()?,
+                answer: self.truth()?,
+            }),
+            4.. => return Err(self.broken()),
+        })
+    }
+
+    fn window(&mut self) -> Read<WindowSlot> {
+        let (at, began) = (self.time()?, self.time()?);
+        let trust = self.trust()?;
+        let now = Moment {
+            trust,
+            value: self.f64()?,
+        };
+        let (last, summed, answer) = (self.f64()?, self.time()?, self.number()?);
+        let mut slices = WindowSlot::no_slices();
+        for slice in slices.iter_mut() {
+            *slice = Slice {
+                known_ms: self.count()?,
+                weak: self.bool()?,
+                a: self.f64()?,
+                b: self.f64()?,
+            };
+        }
+        Ok(WindowSlot {
+            slices,
+            at,
+            began,
+            now,
+            last,
+            summed,
+            answer,
         })
     }
 

@@ -10,10 +10,12 @@ use telemetry::{Clock, UtcMs};
 use super::{Engine, MAGIC, VERSION};
 use crate::alarm::{Phase, Slot};
 use crate::effect::{AlarmIdx, Flags, Letter};
-use crate::engine::state::{HeldSlot, PointSlot};
+use crate::engine::kept::KeptSlot;
+use crate::engine::state::PointSlot;
+use crate::engine::window::WindowSlot;
 use crate::program::{LevelInfo, RuleInfo, Side, at, u32_of};
 use crate::timer::NEVER;
-use crate::value::{Trust, Truth};
+use crate::value::{Number, Trust, Truth};
 
 struct Writer(Vec<u8>);
 
@@ -23,6 +25,7 @@ pub(super) fn snapshot(engine: &Engine) -> Vec<u8> {
     out.0.extend_from_slice(MAGIC);
     out.u8(VERSION);
     out.time(engine.machine.now);
+    out.bool(engine.machine.started);
     out.u32(u32_of(engine.machine.state.points.len()));
     for (index, slot) in engine.machine.state.points.iter().enumerate() {
         let info = &program.points()[index];
@@ -45,14 +48,14 @@ pub(super) fn snapshot(engine: &Engine) -> Vec<u8> {
 fn is_pristine(engine: &Engine, alarm: u32) -> bool {
     let slot = &engine.machine.state.alarms[at(alarm)];
     let code = &engine.program.alarm_code[at(alarm)];
-    let held = engine.program.alarm_rest[at(alarm)].held;
+    let kept = engine.program.alarm_rest[at(alarm)].kept;
     let from = at(code.states_from);
     slot.occurrence == 0
         && slot.changed_at == NEVER
         && slot.unknown_due == NEVER
         && slot.external == Truth::FALSE
         && slot.rare.is_none()
-        && held.from == held.to
+        && kept.from == kept.to
         && engine.machine.state.phases[from..from + usize::from(code.n_levels)]
             .iter()
             .all(|phase| *phase == Phase::Off)
@@ -113,11 +116,7 @@ impl Writer {
                 Clock::Arrival => 3,
             });
             out.time(slot.at);
-            out.u8(match slot.trust {
-                Trust::Good => 0,
-                Trust::Uncertain => 1,
-                Trust::Bad => 2,
-            });
+            out.trust(slot.trust);
             out.f64(slot.value);
         });
         out_stale(self, slot);
@@ -133,11 +132,63 @@ impl Writer {
         });
     }
 
-    fn held(&mut self, slot: &HeldSlot) {
-        self.phase(slot.phase);
-        self.time(slot.due);
-        self.truth(slot.condition);
-        self.truth(slot.answer);
+    fn trust(&mut self, trust: Trust) {
+        self.u8(match trust {
+            Trust::Good => 0,
+            Trust::Uncertain => 1,
+            Trust::Bad => 2,
+            Trust::AtLeast => 3,
+        });
+    }
+
+    fn number(&mut self, number: Number) {
+        self.trust(number.trust);
+        self.f64(number.value);
+    }
+
+    fn kept(&mut self, slot: &KeptSlot) {
+        match slot {
+            KeptSlot::Held(slot) => {
+                self.u8(0);
+                self.phase(slot.phase);
+                self.time(slot.due);
+                self.truth(slot.condition);
+                self.truth(slot.answer);
+            }
+            KeptSlot::Since(slot) => {
+                self.u8(1);
+                self.time(slot.began);
+                self.time(slot.last);
+                self.time(slot.at);
+                self.truth(slot.condition);
+                self.number(slot.answer);
+            }
+            KeptSlot::Window(slot) => {
+                self.u8(2);
+                self.window(slot);
+            }
+            KeptSlot::During(slot) => {
+                self.u8(3);
+                self.time(slot.next_look);
+                self.truth(slot.answer);
+            }
+        }
+    }
+
+    fn window(&mut self, slot: &WindowSlot) {
+        self.time(slot.at);
+        self.time(slot.began);
+        self.trust(slot.now.trust);
+        self.f64(slot.now.value);
+        self.f64(slot.last);
+        self.time(slot.summed);
+        self.number(slot.answer);
+        for slice in slot.slices.iter() {
+            self.u32(slice.known_ms);
+            self.bool(slice.weak);
+            self.f64(slice.a);
+            self.f64(slice.b);
+        }
     }
 
     fn flags(&mut self, flags: Flags) {
@@ -179,11 +230,11 @@ impl Writer {
             self.time(engine.machine.state.times[place].since);
             self.option(unfinished.then_some(level), Self::level_info);
         }
-        let held = program.alarm_rest[at(alarm)].held;
-        let held = &engine.machine.state.held[at(held.from)..at(held.to)];
-        self.u32(u32_of(held.len()));
-        for held in held {
-            self.held(held);
+        let kept = program.alarm_rest[at(alarm)].kept;
+        let kept = &engine.machine.state.kept[at(kept.from)..at(kept.to)];
+        self.u32(u32_of(kept.len()));
+        for kept in kept {
+            self.kept(kept);
         }
         self.option(unfinished.then_some(rule), Self::rule_info);
     }

@@ -85,10 +85,21 @@ pub enum BuildError {
     /// A delay beyond 49 days.
     #[error("{0} ms, expected at most 4294967295 ms")]
     DelayTooLong(u64),
+    /// A limit for some times that is not stricter than the level's own.
+    #[error("level `{level}` at {limit} for some times, expected a limit stricter than its own")]
+    LaxOverlay {
+        /// The level.
+        level: String,
+        /// The limit.
+        limit: f64,
+    },
+    /// A window of less than a slice's worth each.
+    #[error("a window of {0} ms, expected at least 60 ms")]
+    WindowTooShort(u64),
     /// A condition of the system beside other levels, a gate or a value.
     #[error("a condition from outside is its alarm's only level, without a gate or a value")]
     ExternalNotAlone,
-    /// `AtLeast` with a count that its members can't reach, or always do.
+    /// `AtLeast` or `Same` with a count that its members can't reach, or always do.
     #[error("at least {k} of {members}, expected 1 to the number of members")]
     Count {
         /// The count.

@@ -1,13 +1,18 @@
 //! Flattens conditions and formulas to code, and notes what each piece reads.
+//!
+//! What has to be remembered is evaluated before, as a unit of its own, so it comes before in the code too: each condition is walked twice, in the same order.
 
-use alloc::vec::Vec;
+use alloc::vec::{self, Vec};
 
 use super::{BuildError, delay, finite};
+use crate::engine::WINDOW_SLICES;
 use crate::eval::{Depth, Op};
-use crate::expr::{Cond, Formula};
+use crate::expr::{Cond, Formula, Window, WindowOf};
 use crate::point::PointIdx;
-use crate::program::flat::HeldCode;
-use crate::program::{Entry, Unit, at, u32_of};
+use crate::program::{Entry, Kept, KeptCode, Overlay, OverlayCode, Unit, Watched, at, u32_of};
+
+/// The most points of one `Same`.
+const SAME_MAX: usize = 256;
 
 /// The code so far, the units in the order of evaluation, and who reads what: pairs of what is read and the unit that reads.
 #[derive(Debug, Default)]
@@ -16,7 +21,9 @@ pub(super) struct Flat {
     /// The unit of each alarm.
     pub(super) alarm_units: Vec<u32>,
     pub(super) ops: Vec<Op>,
-    pub(super) held: Vec<HeldCode>,
+    pub(super) kept: Vec<KeptCode>,
+    pub(super) overlays: Vec<OverlayCode>,
+    pub(super) same: Vec<u32>,
     pub(super) units: Vec<Unit>,
     pub(super) value_reads: Vec<(u32, u32)>,
     pub(super) health_reads: Vec<(u32, u32)>,
@@ -26,7 +33,9 @@ pub(super) struct Flat {
 /// How long the lists were.
 pub(super) struct Mark {
     ops: usize,
-    pub(super) held: usize,
+    pub(super) kept: usize,
+    overlays: usize,
+    same: usize,
     units: usize,
     pub(super) value_reads: usize,
     pub(super) health_reads: usize,
@@ -45,7 +54,9 @@ impl Flat {
     pub(super) fn mark(&self) -> Mark {
         Mark {
             ops: self.ops.len(),
-            held: self.held.len(),
+            kept: self.kept.len(),
+            overlays: self.overlays.len(),
+            same: self.same.len(),
             units: self.units.len(),
             value_reads: self.value_reads.len(),
             health_reads: self.health_reads.len(),
@@ -56,7 +67,9 @@ impl Flat {
     /// Forgets what was added since.
     pub(super) fn back_to(&mut self, mark: &Mark) {
         self.ops.truncate(mark.ops);
-        self.held.truncate(mark.held);
+        self.kept.truncate(mark.kept);
+        self.overlays.truncate(mark.overlays);
+        self.same.truncate(mark.same);
         self.units.truncate(mark.units);
         self.value_reads.truncate(mark.value_reads);
         self.health_reads.truncate(mark.health_reads);
@@ -80,45 +93,159 @@ impl Flat {
         condition: &Cond,
         reads: &mut Reads,
     ) -> Result<Entry, BuildError> {
-        // What has to be remembered is evaluated before, as a unit of its own, so it comes before in the code too.
-        let mut held = Vec::new();
-        self.held_inside(condition, &mut held)?;
+        let mut kept = Vec::new();
+        self.kept_in(condition, &mut kept)?;
         let from = self.ops.len();
         let mut depth = Depth::default();
-        let mut held = held.into_iter();
-        self.condition(condition, &mut held, reads, &mut depth)?;
+        self.condition(condition, &mut kept.into_iter(), reads, &mut depth)?;
         depth.check().ok_or(BuildError::TooDeep)?;
         Ok(self.entry(from))
     }
 
-    /// Makes a unit of every outermost `Held` in a condition, in the order in which [`Self::condition`] meets them.
-    fn held_inside(&mut self, condition: &Cond, found: &mut Vec<u32>) -> Result<(), BuildError> {
+    /// Flattens a formula to a stretch of its own.
+    pub(super) fn formula_entry(
+        &mut self,
+        formula: &Formula,
+        reads: &mut Reads,
+    ) -> Result<Entry, BuildError> {
+        let mut kept = Vec::new();
+        self.kept_in_formula(formula, &mut kept)?;
+        let from = self.ops.len();
+        let mut depth = Depth::default();
+        self.formula(formula, &mut kept.into_iter(), reads, &mut depth)?;
+        Ok(self.entry(from))
+    }
+
+    /// Makes a unit of everything in a condition that has to be remembered, in the order in which [`Self::condition`] meets it.
+    fn kept_in(&mut self, condition: &Cond, found: &mut Vec<u32>) -> Result<(), BuildError> {
         match condition {
-            Cond::On(_) | Cond::Compare(..) | Cond::Health(..) | Cond::Alarm { .. } => Ok(()),
-            Cond::Not(part) => self.held_inside(part, found),
-            Cond::All(parts) | Cond::Any(parts) | Cond::AtLeast { members: parts, .. } => parts
-                .iter()
-                .try_for_each(|part| self.held_inside(part, found)),
+            Cond::On(_) | Cond::Health(..) | Cond::Alarm { .. } | Cond::Same { .. } => Ok(()),
+            Cond::Compare(_, left, right) => {
+                self.kept_in_formula(left, found)?;
+                self.kept_in_formula(right, found)
+            }
+            Cond::Not(part) => self.kept_in(part, found),
+            Cond::All(parts) | Cond::Any(parts) | Cond::AtLeast { members: parts, .. } => {
+                parts.iter().try_for_each(|part| self.kept_in(part, found))
+            }
             Cond::Held(part, duration_ms) => {
                 let mut reads = Reads::default();
-                let condition = self.condition_entry(part, &mut reads)?;
-                let held = u32_of(self.held.len());
-                let unit = self.unit(Unit::Held(held), reads);
-                self.held.push(HeldCode {
-                    condition,
+                let held = Kept::Held {
+                    condition: self.condition_entry(part, &mut reads)?,
                     duration_ms: delay(*duration_ms)?,
-                    unit,
-                });
-                found.push(held);
+                };
+                self.keep(held, reads, found);
+                Ok(())
+            }
+            Cond::During(calendar) => {
+                self.keep(Kept::During(calendar.clone()), Reads::default(), found);
                 Ok(())
             }
         }
     }
 
+    fn kept_in_formula(
+        &mut self,
+        formula: &Formula,
+        found: &mut Vec<u32>,
+    ) -> Result<(), BuildError> {
+        match formula {
+            Formula::Const(_) | Formula::Point(_) => Ok(()),
+            Formula::Neg(part) | Formula::Abs(part) => self.kept_in_formula(part, found),
+            Formula::Arith(_, left, right) => {
+                self.kept_in_formula(left, found)?;
+                self.kept_in_formula(right, found)
+            }
+            Formula::Distance(parts) => parts
+                .iter()
+                .try_for_each(|part| self.kept_in_formula(part, found)),
+            Formula::Since(condition) => {
+                let mut reads = Reads::default();
+                let condition = self.condition_entry(condition, &mut reads)?;
+                self.keep(Kept::Since { condition }, reads, found);
+                Ok(())
+            }
+            Formula::Window(window) => {
+                let mut reads = Reads::default();
+                let kept = self.window(window, &mut reads)?;
+                self.keep(kept, reads, found);
+                Ok(())
+            }
+        }
+    }
+
+    fn window(&mut self, window: &Window, reads: &mut Reads) -> Result<Kept, BuildError> {
+        let length_ms = delay(window.length_ms)?;
+        if length_ms < WINDOW_SLICES {
+            return Err(BuildError::WindowTooShort(window.length_ms));
+        }
+        let mut point = |point: PointIdx| {
+            self.check_point(point)?;
+            reads.values.push(point.0);
+            Ok(point.0)
+        };
+        let of = match &window.of {
+            WindowOf::Sum(of) => Watched::Sum(point(*of)?),
+            WindowOf::Increase(of) => Watched::Increase(point(*of)?),
+            WindowOf::Count(of) => Watched::Count(self.condition_entry(of, reads)?),
+            WindowOf::TimeIn(of) => Watched::TimeIn(self.condition_entry(of, reads)?),
+            WindowOf::Mean(of) => Watched::Mean(self.formula_entry(of, reads)?),
+            WindowOf::Stdev(of) => Watched::Stdev(self.formula_entry(of, reads)?),
+            WindowOf::Lowest(of) => Watched::Lowest(self.formula_entry(of, reads)?),
+            WindowOf::Highest(of) => Watched::Highest(self.formula_entry(of, reads)?),
+            WindowOf::Change(of) => Watched::Change(self.formula_entry(of, reads)?),
+        };
+        Ok(Kept::Window {
+            of,
+            slice_ms: length_ms.div_ceil(WINDOW_SLICES),
+        })
+    }
+
+    /// The stricter limits of a level, each with its calendar; none where there are none.
+    pub(super) fn overlays(&mut self, overlays: &[Overlay], reads: &mut Reads) -> Option<Entry> {
+        let from = u32_of(self.overlays.len());
+        for overlay in overlays {
+            let mut found = Vec::new();
+            self.keep(
+                Kept::During(overlay.during.clone()),
+                Reads::default(),
+                &mut found,
+            );
+            for during in found {
+                reads.units.push(self.kept[at(during)].unit);
+                self.overlays.push(OverlayCode {
+                    during,
+                    limit: overlay.limit,
+                });
+            }
+        }
+        let to = u32_of(self.overlays.len());
+        (from < to).then_some(Entry { from, to })
+    }
+
+    fn keep(&mut self, what: Kept, reads: Reads, found: &mut Vec<u32>) {
+        let kept = u32_of(self.kept.len());
+        let unit = self.unit(Unit::Kept(kept), reads);
+        self.kept.push(KeptCode {
+            what,
+            unit,
+            // Told when the alarm has its place.
+            owner: unit,
+        });
+        found.push(kept);
+    }
+
+    /// The next thing that was made a unit, now read.
+    fn read_kept(&self, kept: &mut vec::IntoIter<u32>, reads: &mut Reads) -> u32 {
+        let kept = kept.next().expect("met before, in the same order");
+        reads.units.push(self.kept[at(kept)].unit);
+        kept
+    }
+
     fn condition(
         &mut self,
         condition: &Cond,
-        held: &mut alloc::vec::IntoIter<u32>,
+        kept: &mut vec::IntoIter<u32>,
         reads: &mut Reads,
         depth: &mut Depth,
     ) -> Result<(), BuildError> {
@@ -130,8 +257,8 @@ impl Flat {
                 depth.push_truth();
             }
             Cond::Compare(compare, left, right) => {
-                self.formula(left, reads, depth)?;
-                self.formula(right, reads, depth)?;
+                self.formula(left, kept, reads, depth)?;
+                self.formula(right, kept, reads, depth)?;
                 self.ops.push(Op::Compare(*compare));
                 depth.pop_number();
                 depth.pop_number();
@@ -156,17 +283,31 @@ impl Flat {
                 depth.push_truth();
             }
             Cond::Not(part) => {
-                self.condition(part, held, reads, depth)?;
+                self.condition(part, kept, reads, depth)?;
                 self.ops.push(Op::Not);
             }
-            Cond::All(parts) => self.joined(parts, Op::And, held, reads, depth)?,
-            Cond::Any(parts) => self.joined(parts, Op::Or, held, reads, depth)?,
-            Cond::Held(..) => {
-                let held = held
-                    .next()
-                    .expect("held_inside met the same ones in the same order");
-                reads.units.push(self.held[at(held)].unit);
-                self.ops.push(Op::Held(held));
+            Cond::All(parts) => self.joined(parts, Op::And, kept, reads, depth)?,
+            Cond::Any(parts) => self.joined(parts, Op::Or, kept, reads, depth)?,
+            Cond::Held(..) | Cond::During(_) => {
+                let kept = self.read_kept(kept, reads);
+                self.ops.push(Op::KeptTruth(kept));
+                depth.push_truth();
+            }
+            Cond::Same { n, points } => {
+                if *n < 2 || at(*n) > points.len() || points.len() > SAME_MAX {
+                    return Err(BuildError::Count {
+                        k: *n,
+                        members: points.len(),
+                    });
+                }
+                let from = u32_of(self.same.len());
+                for point in points {
+                    self.check_point(*point)?;
+                    reads.values.push(point.0);
+                    self.same.push(point.0);
+                }
+                let to = u32_of(self.same.len());
+                self.ops.push(Op::Same(*n, Entry { from, to }));
                 depth.push_truth();
             }
             Cond::AtLeast {
@@ -183,7 +324,7 @@ impl Flat {
                 self.ops.push(Op::TallyBegin);
                 depth.push_tally();
                 for member in members {
-                    self.condition(member, held, reads, depth)?;
+                    self.condition(member, kept, reads, depth)?;
                     self.ops.push(Op::Tally);
                     depth.pop_truth();
                 }
@@ -199,23 +340,24 @@ impl Flat {
         &mut self,
         parts: &[Cond],
         op: Op,
-        held: &mut alloc::vec::IntoIter<u32>,
+        kept: &mut vec::IntoIter<u32>,
         reads: &mut Reads,
         depth: &mut Depth,
     ) -> Result<(), BuildError> {
         let (first, rest) = parts.split_first().ok_or(BuildError::Empty)?;
-        self.condition(first, held, reads, depth)?;
+        self.condition(first, kept, reads, depth)?;
         for part in rest {
-            self.condition(part, held, reads, depth)?;
+            self.condition(part, kept, reads, depth)?;
             self.ops.push(op);
             depth.pop_truth();
         }
         Ok(())
     }
 
-    pub(super) fn formula(
+    fn formula(
         &mut self,
         formula: &Formula,
+        kept: &mut vec::IntoIter<u32>,
         reads: &mut Reads,
         depth: &mut Depth,
     ) -> Result<(), BuildError> {
@@ -232,18 +374,30 @@ impl Flat {
                 depth.push_number();
             }
             Formula::Neg(part) => {
-                self.formula(part, reads, depth)?;
+                self.formula(part, kept, reads, depth)?;
                 self.ops.push(Op::Neg);
             }
             Formula::Abs(part) => {
-                self.formula(part, reads, depth)?;
+                self.formula(part, kept, reads, depth)?;
                 self.ops.push(Op::Abs);
             }
             Formula::Arith(arith, left, right) => {
-                self.formula(left, reads, depth)?;
-                self.formula(right, reads, depth)?;
+                self.formula(left, kept, reads, depth)?;
+                self.formula(right, kept, reads, depth)?;
                 self.ops.push(Op::Arith(*arith));
                 depth.pop_number();
+            }
+            Formula::Distance(parts) => {
+                for part in parts.iter() {
+                    self.formula(part, kept, reads, depth)?;
+                }
+                self.ops.push(Op::Distance);
+                (1..parts.len()).for_each(|_| depth.pop_number());
+            }
+            Formula::Window(_) | Formula::Since(_) => {
+                let kept = self.read_kept(kept, reads);
+                self.ops.push(Op::KeptNumber(kept));
+                depth.push_number();
             }
         }
         depth.check().ok_or(BuildError::TooDeep)

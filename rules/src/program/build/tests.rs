@@ -35,6 +35,7 @@ fn level(name: &str, test: Test) -> LevelSpec {
         on_delay_ms: 0,
         off_delay_ms: 0,
         latch: false,
+        overlays: Vec::new(),
     }
 }
 

@@ -1,0 +1,178 @@
+//! What is asked of the past: conditions that hold, windows, and the time since something was.
+
+use std::boxed::Box;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::{Lowering, Measure, Number, Result, fail};
+use crate::expr::{Cond, Formula, Window, WindowOf};
+use crate::point::PointIdx;
+use crate::syntax::{Expr, Function, Node};
+use crate::unit::Unit;
+
+/// The longest window: it is kept in 60 slices, and people read it in days.
+const WINDOW_MAX_MS: u32 = 31 * 86_400_000;
+const WINDOW_MIN_MS: u32 = 1_000;
+
+impl Lowering<'_> {
+    pub(super) fn held(&self, args: &[Expr], at: usize) -> Result<Cond> {
+        const EXPECTED: &str =
+            "`held` takes a condition and a time, as `held(unit.fan-running, 60s)`";
+        let [condition, time] = args else {
+            return fail(at, EXPECTED);
+        };
+        let Node::Number(value, Some(unit)) = time.node else {
+            return fail(time.at, EXPECTED);
+        };
+        match unit.to_ms(value) {
+            Some(ms) if ms > 0 => Ok(Cond::Held(
+                Box::new(self.condition(condition)?),
+                u64::from(ms),
+            )),
+            _ => fail(
+                time.at,
+                format!("`{value} {unit}` is no time, expected whole milliseconds up to 49 days"),
+            ),
+        }
+    }
+
+    /// Seconds since a condition was last true.
+    pub(super) fn since(&self, args: &[Expr], at: usize) -> Result<Number> {
+        let [condition] = args else {
+            return fail(
+                at,
+                "`since` takes a condition, as `since(unit.cleaning-done)`",
+            );
+        };
+        Ok(Number {
+            formula: Formula::Since(Box::new(self.condition(condition)?)),
+            measure: seconds(),
+            what: "`since(…)`".into(),
+        })
+    }
+
+    /// A window: what it keeps, and for how long.
+    pub(super) fn window(&self, function: Function, args: &[Expr], at: usize) -> Result<Number> {
+        let name = function.name();
+        let [of, time] = args else {
+            return fail(at, expected(function));
+        };
+        let Node::Number(value, Some(unit)) = time.node else {
+            return fail(time.at, expected(function));
+        };
+        let length = unit.to_ms(value);
+        let Some(length_ms) = length.filter(|ms| (WINDOW_MIN_MS..=WINDOW_MAX_MS).contains(ms))
+        else {
+            return fail(
+                time.at,
+                format!(
+                    "a window of `{value} {unit}`, expected whole milliseconds from 1 s to 31 d"
+                ),
+            );
+        };
+        let of_number = |make: fn(Formula) -> WindowOf| {
+            let number = self.number(of)?;
+            if number.constant().is_some() {
+                return fail(
+                    of.at,
+                    format!("`{name}` of a constant, expected a point in it"),
+                );
+            }
+            Ok((make(number.formula), number.measure))
+        };
+        let (of, measure) = match function {
+            Function::Count => (WindowOf::Count(self.condition(of)?), Measure::Plain),
+            Function::TimeIn => (WindowOf::TimeIn(self.condition(of)?), seconds()),
+            Function::Sum => {
+                let (point, measure) = self.of_point(function, of)?;
+                (WindowOf::Sum(point), measure)
+            }
+            Function::Increase => {
+                let (point, measure) = self.of_point(function, of)?;
+                (WindowOf::Increase(point), measure)
+            }
+            Function::Mean => of_number(WindowOf::Mean)?,
+            Function::Stdev => of_number(WindowOf::Stdev)?,
+            Function::Lowest => of_number(WindowOf::Lowest)?,
+            Function::Highest => of_number(WindowOf::Highest)?,
+            Function::Change => of_number(WindowOf::Change)?,
+            _ => return fail(at, format!("`{name}` is no window")),
+        };
+        Ok(Number {
+            formula: Formula::Window(Box::new(Window {
+                of,
+                length_ms: u64::from(length_ms),
+            })),
+            measure,
+            what: format!("`{name}(…)`"),
+        })
+    }
+
+    /// The point, not a switch, that a window adds up; with its unit.
+    fn of_point(&self, function: Function, of: &Expr) -> Result<(PointIdx, Measure)> {
+        let point = match (&of.node, self.each) {
+            (Node::Name(name), _) => self.point(name, of.at)?,
+            (Node::Call(Function::Each, _), Some(point)) => point,
+            _ => return fail(of.at, expected(function)),
+        };
+        let info = self.here.points.info(point);
+        if info.digital {
+            return fail(
+                of.at,
+                format!(
+                    "{} is a switch, expected a point with numbers, or `count` of the switch",
+                    self.here.points.name(point)
+                ),
+            );
+        }
+        Ok((point, Measure::of(info.eu.as_deref())))
+    }
+
+    /// Metres between two places.
+    pub(super) fn distance(&self, args: &[Expr], at: usize) -> Result<Number> {
+        const EXPECTED: &str = "`distance` takes longitude and latitude of two places in degrees, as `distance(unit.lon, unit.lat, limit.lon, limit.lat)`";
+        let numbers: Vec<Number> = args
+            .iter()
+            .map(|arg| self.number(arg))
+            .collect::<Result<_>>()?;
+        let degrees = Unit::find("deg").map_or(Measure::Plain, Measure::Known);
+        if let Some((number, arg)) = numbers
+            .iter()
+            .zip(args)
+            .find(|(number, _)| number.measure != degrees)
+        {
+            return fail(
+                arg.at,
+                format!(
+                    "{} is {}, expected degrees",
+                    number.what,
+                    number.measure.describe()
+                ),
+            );
+        }
+        let formulas: Vec<Formula> = numbers.into_iter().map(|number| number.formula).collect();
+        let Ok(four) = <[Formula; 4]>::try_from(formulas) else {
+            return fail(at, EXPECTED);
+        };
+        Ok(Number {
+            formula: Formula::Distance(Box::new(four)),
+            measure: Unit::find("m").map_or(Measure::Plain, Measure::Known),
+            what: "`distance(…)`".into(),
+        })
+    }
+}
+
+fn seconds() -> Measure {
+    Unit::find("s").map_or(Measure::Plain, Measure::Known)
+}
+
+fn expected(function: Function) -> String {
+    let name = function.name();
+    let (what, example) = match function {
+        Function::Count | Function::TimeIn => ("a condition", "self >= 25 %LEL"),
+        Function::Sum | Function::Increase => ("a point", "self"),
+        _ => ("a number", "self"),
+    };
+    format!("`{name}` takes {what} and a time, as `{name}({example}, 10min)`")
+}

@@ -1,0 +1,204 @@
+//! What remembers something between evaluations: a condition that must hold, the time since one did, a window, a calendar.
+
+use telemetry::UtcMs;
+
+use super::window::{Moment, WindowSlot};
+use crate::alarm::Phase;
+use crate::calendar::Calendar;
+use crate::program::{Kept, KeptCode};
+use crate::timer::NEVER;
+use crate::value::{Number, Trust, Truth};
+
+/// The state of one; of the same kind as its code.
+#[derive(Clone, Debug)]
+pub(super) enum KeptSlot {
+    Held(HeldSlot),
+    Since(SinceSlot),
+    Window(WindowSlot),
+    During(DuringSlot),
+}
+
+impl KeptSlot {
+    pub(super) fn new(code: &KeptCode, now: UtcMs) -> Self {
+        match code.what {
+            Kept::Held { .. } => Self::Held(HeldSlot {
+                phase: Phase::Off,
+                due: NEVER,
+                condition: Truth::UNKNOWN,
+                answer: Truth::UNKNOWN,
+            }),
+            Kept::Since { .. } => Self::Since(SinceSlot {
+                began: now,
+                last: NEVER,
+                at: now,
+                condition: Truth::UNKNOWN,
+                answer: Number::BAD,
+            }),
+            Kept::Window { of, .. } => Self::Window(WindowSlot::new(of, now)),
+            Kept::During(_) => Self::During(DuringSlot {
+                next_look: now,
+                answer: Truth::UNKNOWN,
+            }),
+        }
+    }
+
+    /// When it has to be looked at, whatever is read.
+    pub(super) fn next_due(&self, code: &KeptCode) -> UtcMs {
+        match (self, &code.what) {
+            (Self::Held(slot), _) => slot.next_due(),
+            (Self::Since(slot), _) => slot.next_due(),
+            (Self::Window(slot), Kept::Window { of, slice_ms }) => slot.next_due(*of, *slice_ms),
+            (Self::Window(_), _) => NEVER,
+            (Self::During(slot), _) => slot.next_look,
+        }
+    }
+
+    /// True while it has not been watched for long enough to answer.
+    pub(super) fn is_filling(&self, code: &KeptCode) -> bool {
+        match (self, &code.what) {
+            (Self::Window(slot), Kept::Window { slice_ms, .. }) => slot.is_filling(*slice_ms),
+            (Self::Since(slot), _) => slot.last == NEVER,
+            _ => false,
+        }
+    }
+
+    /// The answer, where it is a condition.
+    pub(super) fn truth(&self) -> Truth {
+        match self {
+            Self::Held(slot) => slot.answer,
+            Self::During(slot) => slot.answer,
+            Self::Since(_) | Self::Window(_) => Truth::UNKNOWN,
+        }
+    }
+
+    /// The answer, where it is a number.
+    pub(super) fn number(&self) -> Number {
+        match self {
+            Self::Since(slot) => slot.answer,
+            Self::Window(slot) => slot.answer,
+            Self::Held(_) | Self::During(_) => Number::BAD,
+        }
+    }
+
+    /// Nobody evaluated from `from` to `to`.
+    pub(super) fn pause(&mut self, code: &KeptCode, from: UtcMs, to: UtcMs) {
+        match (self, &code.what) {
+            (Self::Held(slot), _) if slot.phase == Phase::Pending => {
+                slot.due = slot.due.plus_ms(to.since_ms(from));
+            }
+            (Self::Window(slot), Kept::Window { of, slice_ms }) => {
+                slot.miss(*of, *slice_ms, to);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A condition that must have been true for a duration; [`Phase::On`] when it has.
+#[derive(Clone, Debug)]
+pub(super) struct HeldSlot {
+    pub(super) phase: Phase,
+    /// When the duration is over; how much of it is left (ms) while it stands still.
+    pub(super) due: UtcMs,
+    /// What the condition said last.
+    pub(super) condition: Truth,
+    pub(super) answer: Truth,
+}
+
+impl HeldSlot {
+    fn next_due(&self) -> UtcMs {
+        if self.phase == Phase::Pending {
+            self.due
+        } else {
+            NEVER
+        }
+    }
+
+    pub(super) fn step(&mut self, condition: Truth, duration_ms: u32, now: UtcMs) {
+        if self.next_due() <= now {
+            self.phase = Phase::On;
+        }
+        self.phase = match self.phase {
+            Phase::Off if condition.is_true() && duration_ms == 0 => Phase::On,
+            Phase::Off if condition.is_true() => {
+                self.due = now.plus_ms(u64::from(duration_ms));
+                Phase::Pending
+            }
+            Phase::Paused if condition.is_true() => {
+                self.due = UtcMs(now.0.saturating_add(self.due.0));
+                Phase::Pending
+            }
+            Phase::Pending if condition.is_unknown() => {
+                self.due = UtcMs(self.due.0.saturating_sub(now.0));
+                Phase::Paused
+            }
+            phase if condition.is_true() || condition.is_unknown() => phase,
+            Phase::Off | Phase::Pending | Phase::Paused | Phase::On | Phase::Leaving => Phase::Off,
+        };
+        self.condition = condition;
+        self.answer = match self.phase {
+            Phase::Pending if condition.is_true() => Truth::FALSE,
+            Phase::Off | Phase::Pending | Phase::Paused | Phase::On | Phase::Leaving => condition,
+        };
+    }
+}
+
+/// When a condition was last true.
+#[derive(Clone, Debug)]
+pub(super) struct SinceSlot {
+    /// When it began to watch.
+    pub(super) began: UtcMs,
+    /// The last time at which the condition was true; [`NEVER`] when it never was.
+    pub(super) last: UtcMs,
+    /// When it was looked at.
+    pub(super) at: UtcMs,
+    /// What the condition said then.
+    pub(super) condition: Truth,
+    /// In seconds.
+    pub(super) answer: Number,
+}
+
+impl SinceSlot {
+    /// Each second while the time grows.
+    fn next_due(&self) -> UtcMs {
+        if self.condition.tri() == crate::value::Tri::False {
+            UtcMs((self.at.0.div_euclid(1_000) + 1).saturating_mul(1_000))
+        } else {
+            NEVER
+        }
+    }
+
+    pub(super) fn step(&mut self, condition: Truth, now: UtcMs) {
+        if self.condition.is_true() || condition.is_true() {
+            self.last = now;
+        }
+        self.at = now;
+        self.condition = condition;
+        let trust = Moment::from(condition).trust;
+        let (from, trust) = match self.last {
+            NEVER if trust != Trust::Bad => (self.began, Trust::AtLeast),
+            last => (last, trust),
+        };
+        let ms = i32::try_from(now.since_ms(from) / 1_000).unwrap_or(i32::MAX);
+        let rest = i32::try_from(now.since_ms(from) % 1_000).unwrap_or(0);
+        self.answer = Number::new(f64::from(ms) + f64::from(rest) / 1_000.0, trust);
+    }
+}
+
+/// Whether a calendar holds.
+#[derive(Clone, Debug)]
+pub(super) struct DuringSlot {
+    pub(super) next_look: UtcMs,
+    pub(super) answer: Truth,
+}
+
+impl DuringSlot {
+    pub(super) fn step(&mut self, calendar: &Calendar, now: UtcMs) {
+        self.answer = if calendar.holds(now) {
+            Truth::TRUE
+        } else {
+            Truth::FALSE
+        };
+        self.next_look = calendar.next_look(now);
+    }
+}

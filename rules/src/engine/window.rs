@@ -1,0 +1,363 @@
+//! A sliding window in a fixed room: 60 slices of equal length and the one that is filling.
+//!
+//! Slices are aligned to the epoch. At `t` the window reaches back to the begin of the 60th slice before the one that `t` is in.
+//! What is read holds until the next reading, on the log's time; a slice holds what was known in it.
+
+use alloc::boxed::Box;
+
+use telemetry::UtcMs;
+
+use crate::program::Watched;
+use crate::timer::NEVER;
+use crate::value::{Number, Trust, Truth};
+
+/// How many whole slices a window keeps.
+pub(crate) const WINDOW_SLICES: u32 = 60;
+const N_SLICES: usize = 61;
+const SECOND_MS: i64 = 1_000;
+
+/// What was in one slice. What `a` and `b` are depends on the window's function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Slice {
+    /// For how many milliseconds it was known.
+    pub(super) known_ms: u32,
+    /// Some of it was uncertain.
+    pub(super) weak: bool,
+    pub(super) a: f64,
+    pub(super) b: f64,
+}
+
+/// What holds at a moment: a number or a condition, as a number and how far to trust it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Moment {
+    pub(super) value: f64,
+    pub(super) trust: Trust,
+}
+
+impl Moment {
+    const UNKNOWN: Self = Self {
+        value: 0.0,
+        trust: Trust::Bad,
+    };
+
+    fn is_known(self) -> bool {
+        self.trust != Trust::Bad
+    }
+
+    fn is_true(self) -> bool {
+        self.is_known() && self.value > 0.0
+    }
+
+    fn is_weak(self) -> bool {
+        self.trust == Trust::Uncertain
+    }
+
+    /// What a slice of a change keeps: the number, not one where none is known; and 1 where it is uncertain.
+    fn at_begin(self) -> (f64, f64) {
+        let value = if self.is_known() {
+            self.value
+        } else {
+            f64::NAN
+        };
+        (value, f64::from(u8::from(self.is_weak())))
+    }
+}
+
+impl From<Number> for Moment {
+    fn from(number: Number) -> Self {
+        let trust = number.trust.of_result();
+        Self {
+            value: if trust == Trust::Bad {
+                0.0
+            } else {
+                number.value
+            },
+            trust,
+        }
+    }
+}
+
+impl From<Truth> for Moment {
+    fn from(truth: Truth) -> Self {
+        Self {
+            value: f64::from(u8::from(truth.is_true())),
+            trust: match truth {
+                Truth::TRUE | Truth::FALSE => Trust::Good,
+                Truth::UNKNOWN => Trust::Bad,
+                _ => Trust::Uncertain,
+            },
+        }
+    }
+}
+
+/// A window as it is now.
+#[derive(Clone, Debug)]
+pub(super) struct WindowSlot {
+    /// By slice number modulo their count.
+    pub(super) slices: Box<[Slice; N_SLICES]>,
+    /// Up to where it is accounted for.
+    pub(super) at: UtcMs,
+    /// When it began to watch.
+    pub(super) began: UtcMs,
+    /// What holds since then.
+    pub(super) now: Moment,
+    /// The last known answer of a condition, or the last good number: what a rise and an increase are counted from. Not a number when there was none.
+    pub(super) last: f64,
+    /// The source's time of the reading that was summed last.
+    pub(super) summed: UtcMs,
+    pub(super) answer: Number,
+}
+
+impl WindowSlot {
+    pub(super) fn new(of: Watched, now: UtcMs) -> Self {
+        Self {
+            slices: Box::new([begun(of, Moment::UNKNOWN); N_SLICES]),
+            at: now,
+            began: now,
+            now: Moment::UNKNOWN,
+            last: f64::NAN,
+            summed: NEVER,
+            answer: Number::BAD,
+        }
+    }
+
+    /// Room for slices that are read from a snapshot.
+    pub(super) fn no_slices() -> Box<[Slice; N_SLICES]> {
+        let nothing = Slice {
+            known_ms: 0,
+            weak: false,
+            a: 0.0,
+            b: 0.0,
+        };
+        Box::new([nothing; N_SLICES])
+    }
+
+    /// True while it does not reach back to where it began.
+    pub(super) fn is_filling(&self, slice_ms: u32) -> bool {
+        self.began > self.from(slice_ms)
+    }
+
+    /// When it has to be looked at without a new reading: at the end of a slice, and each second where the answer changes with time alone.
+    pub(super) fn next_due(&self, of: Watched, slice_ms: u32) -> UtcMs {
+        let end = end_of(self.slice(slice_ms), slice_ms);
+        let flows = match of {
+            Watched::TimeIn(_) => self.now.is_true(),
+            Watched::Mean(_) | Watched::Stdev(_) => true,
+            Watched::Lowest(_) | Watched::Highest(_) => self.answer.trust != Trust::Good,
+            Watched::Count(_) | Watched::Sum(_) | Watched::Increase(_) | Watched::Change(_) => {
+                false
+            }
+        };
+        if flows {
+            end.min(UtcMs(
+                (self.at.0.div_euclid(SECOND_MS) + 1).saturating_mul(SECOND_MS),
+            ))
+        } else {
+            end
+        }
+    }
+
+    /// Nobody looked until `to`: it is not known what was.
+    pub(super) fn miss(&mut self, of: Watched, slice_ms: u32, to: UtcMs) {
+        self.now = Moment::UNKNOWN;
+        self.advance(of, slice_ms, to);
+    }
+
+    /// Takes what holds from `now` on, and answers. `read_at` is the source's time of a point's last reading.
+    pub(super) fn step(
+        &mut self,
+        of: Watched,
+        slice_ms: u32,
+        input: Moment,
+        read_at: UtcMs,
+        now: UtcMs,
+    ) {
+        self.advance(of, slice_ms, now);
+        self.now = input;
+        let current = self.slice(slice_ms);
+        let slice = &mut self.slices[index_of(current)];
+        slice.weak |= input.is_weak();
+        if matches!(of, Watched::Change(_)) && now == end_of(current.saturating_sub(1), slice_ms) {
+            (slice.a, slice.b) = input.at_begin();
+        }
+        if input.is_known() {
+            let value = input.value;
+            let last = core::mem::replace(&mut self.last, value);
+            match of {
+                Watched::Count(_) if value > 0.0 && last <= 0.0 => slice.a += 1.0,
+                Watched::Increase(_) if value > last => slice.a += value - last,
+                // A counter that falls began again.
+                Watched::Increase(_) if value < last => slice.a += value,
+                Watched::Sum(_) if read_at != self.summed => slice.a += value,
+                Watched::Lowest(_) => slice.a = libm::fmin(slice.a, value),
+                Watched::Highest(_) => slice.a = libm::fmax(slice.a, value),
+                _ => {}
+            }
+            self.summed = read_at;
+        }
+        self.answer = self.judge(of, slice_ms);
+    }
+
+    fn slice(&self, slice_ms: u32) -> i64 {
+        self.at.0.div_euclid(i64::from(slice_ms))
+    }
+
+    /// The first slice of the window.
+    fn first(&self, slice_ms: u32) -> i64 {
+        self.slice(slice_ms)
+            .saturating_sub(i64::from(WINDOW_SLICES))
+    }
+
+    /// Where the window begins.
+    fn from(&self, slice_ms: u32) -> UtcMs {
+        end_of(self.first(slice_ms).saturating_sub(1), slice_ms)
+    }
+
+    fn advance(&mut self, of: Watched, slice_ms: u32, to: UtcMs) {
+        let slice_of = |time: UtcMs| time.0.div_euclid(i64::from(slice_ms));
+        let last = slice_of(to);
+        let rounds = i64::from(WINDOW_SLICES) + 1;
+        if last.saturating_sub(self.slice(slice_ms)) > rounds {
+            // All that was kept is out of the window; the slices in it are filled as if each end had come.
+            let first = last - rounds;
+            self.at = end_of(first - 1, slice_ms);
+            for slice in first..=last {
+                self.slices[index_of(slice)] = begun(of, self.now);
+            }
+        }
+        while self.at < to {
+            let slice = self.slice(slice_ms);
+            let until = end_of(slice, slice_ms).min(to);
+            self.account(
+                of,
+                slice,
+                u32::try_from(until.since_ms(self.at)).unwrap_or(slice_ms),
+            );
+            self.at = until;
+            if slice_of(until) > slice {
+                self.slices[index_of(slice + 1)] = begun(of, self.now);
+            }
+        }
+    }
+
+    /// What holds, held for so long in a slice.
+    fn account(&mut self, of: Watched, slice: i64, ms: u32) {
+        if !self.now.is_known() {
+            return;
+        }
+        let value = self.now.value;
+        let slice = &mut self.slices[index_of(slice)];
+        let span = f64::from(ms);
+        slice.weak |= self.now.is_weak();
+        match of {
+            Watched::Lowest(_) => slice.a = libm::fmin(slice.a, value),
+            Watched::Highest(_) => slice.a = libm::fmax(slice.a, value),
+            Watched::TimeIn(_) if value > 0.0 => slice.a += span,
+            Watched::Mean(_) => slice.a += value * span,
+            Watched::Stdev(_) => {
+                let known = f64::from(slice.known_ms);
+                (slice.a, slice.b) = joined((known, slice.a, slice.b), (span, value, 0.0));
+            }
+            _ => {}
+        }
+        slice.known_ms = slice.known_ms.saturating_add(ms);
+    }
+
+    fn judge(&self, of: Watched, slice_ms: u32) -> Number {
+        let (first, current) = (self.first(slice_ms), self.slice(slice_ms));
+        let slices = || (first..=current).map(|slice| &self.slices[index_of(slice)]);
+        let length = self.at.since_ms(self.from(slice_ms));
+        let known: u64 = slices().map(|slice| u64::from(slice.known_ms)).sum();
+        let weak = slices().any(|slice| slice.weak) || self.now.is_weak();
+        let sum = || slices().map(|slice| slice.a).sum::<f64>();
+        let firm = if weak { Trust::Uncertain } else { Trust::Good };
+        let is_whole = known == length && !self.is_filling(slice_ms) && self.now.is_known();
+        let grows = if is_whole { firm } else { Trust::AtLeast };
+        let spread = if known * 10 < length * 9 || self.is_filling(slice_ms) {
+            Trust::Bad
+        } else if known < length {
+            Trust::Uncertain
+        } else {
+            firm
+        };
+        match of {
+            Watched::Count(_) | Watched::Sum(_) | Watched::Increase(_) => Number::new(sum(), grows),
+            Watched::TimeIn(_) => Number::new(sum() / 1_000.0, grows),
+            Watched::Mean(_) => Number::new(sum() / as_f64(known), spread),
+            Watched::Stdev(_) => {
+                let (known, _, squares) = slices().fold((0.0, 0.0, 0.0), |all, slice| {
+                    let (mean, squares) =
+                        joined(all, (f64::from(slice.known_ms), slice.a, slice.b));
+                    (all.0 + f64::from(slice.known_ms), mean, squares)
+                });
+                Number::new(libm::sqrt(squares / known), spread)
+            }
+            Watched::Lowest(_) => extreme(slices().map(|slice| slice.a), libm::fmin, spread),
+            Watched::Highest(_) => extreme(slices().map(|slice| slice.a), libm::fmax, spread),
+            Watched::Change(_) => {
+                let begin = &self.slices[index_of(first)];
+                if self.is_filling(slice_ms) || !self.now.is_known() {
+                    return Number::BAD;
+                }
+                let weak = begin.b > 0.0 || self.now.is_weak();
+                let trust = if weak { Trust::Uncertain } else { Trust::Good };
+                Number::new(self.now.value - begin.a, trust)
+            }
+        }
+    }
+}
+
+/// A new slice: nothing was in it yet; of a change, what holds as it begins.
+fn begun(of: Watched, now: Moment) -> Slice {
+    let (a, b) = match of {
+        Watched::Lowest(_) | Watched::Highest(_) => (f64::NAN, 0.0),
+        Watched::Change(_) => now.at_begin(),
+        _ => (0.0, 0.0),
+    };
+    Slice {
+        known_ms: 0,
+        weak: false,
+        a,
+        b,
+    }
+}
+
+/// The end of a slice, which is the begin of the next.
+fn end_of(slice: i64, slice_ms: u32) -> UtcMs {
+    UtcMs(slice.saturating_add(1).saturating_mul(i64::from(slice_ms)))
+}
+
+fn index_of(slice: i64) -> usize {
+    let n_slices = i64::try_from(N_SLICES).unwrap_or(i64::MAX);
+    usize::try_from(slice.rem_euclid(n_slices)).unwrap_or(0)
+}
+
+/// The mean and the sum of squared distances from it of two stretches together: (weight, mean, squares) each (Chan, Golub, LeVeque).
+fn joined(one: (f64, f64, f64), other: (f64, f64, f64)) -> (f64, f64) {
+    if other.0 <= 0.0 {
+        return (one.1, one.2);
+    }
+    let weight = one.0 + other.0;
+    let apart = other.1 - one.1;
+    let mean = one.1 + apart * other.0 / weight;
+    if one.0 <= 0.0 {
+        return (other.1, other.2);
+    }
+    (
+        mean,
+        one.2 + other.2 + apart * apart * one.0 * other.0 / weight,
+    )
+}
+
+/// The extreme of what is known; slices where nothing is are not numbers.
+fn extreme(values: impl Iterator<Item = f64>, pick: fn(f64, f64) -> f64, trust: Trust) -> Number {
+    Number::new(values.fold(f64::NAN, pick), trust)
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a window's milliseconds are far below 2^53"
+)]
+fn as_f64(ms: u64) -> f64 {
+    ms as f64
+}
