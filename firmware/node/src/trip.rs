@@ -144,13 +144,7 @@ impl Trips {
         let alarm = program
             .find_alarm(alarm)
             .ok_or(Refusal::UnknownAlarm(u32::MAX))?;
-        let command = Command {
-            verb,
-            alarm,
-            occurrence: None,
-            by,
-            comment: None,
-        };
+        let command = Command::new(verb, alarm, by);
         let time = self.time(now);
         let result = self
             .engine

@@ -18,7 +18,7 @@ pub enum Severity {
 }
 
 /// The named qualities with the word that a reading without a value carries.
-const WORDS: [(Quality, &str); 17] = [
+const WORDS: [(Quality, &str); 18] = [
     (Quality::GOOD, "good"),
     (Quality::GOOD_LOCAL_OVERRIDE, "local-override"),
     (Quality::UNCERTAIN, "uncertain"),
@@ -26,6 +26,7 @@ const WORDS: [(Quality, &str); 17] = [
     (Quality::SUBSTITUTED, "substituted"),
     (Quality::NOT_ACCURATE, "not-accurate"),
     (Quality::OVER_RANGE, "over-range"),
+    (Quality::CALIBRATION, "calibration"),
     (Quality::BAD, "bad"),
     (Quality::COMM_ERROR, "comm-error"),
     (Quality::NO_DATA, "no-data"),
@@ -49,7 +50,9 @@ impl Quality {
     pub const LAST_USABLE: Self = Self(0x4090);
     /// Uncertain: a substitute value.
     pub const SUBSTITUTED: Self = Self(0x4091);
-    /// Uncertain: the sensor is not accurate, as during a calibration.
+    /// Uncertain: the sensor is being calibrated or tested (OPC UA Part 8, `UncertainSensorCalibration`).
+    pub const CALIBRATION: Self = Self(0x420A);
+    /// Uncertain: the sensor is not accurate.
     pub const NOT_ACCURATE: Self = Self(0x4093);
     /// Uncertain: beyond the range of engineering units, and a real high value all the same.
     pub const OVER_RANGE: Self = Self(0x4094);

@@ -11,12 +11,13 @@ use telemetry::{Quality, check_segment};
 use crate::{Position, Range};
 
 /// The qualities that a file may give to a code.
-const QUALITIES: [Quality; 14] = [
+const QUALITIES: [Quality; 15] = [
     Quality::GOOD,
     Quality::GOOD_LOCAL_OVERRIDE,
     Quality::UNCERTAIN,
     Quality::NOT_ACCURATE,
     Quality::OVER_RANGE,
+    Quality::CALIBRATION,
     Quality::BAD,
     Quality::COMM_ERROR,
     Quality::CONFIGURATION,

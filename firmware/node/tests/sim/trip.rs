@@ -8,7 +8,9 @@ use node::{
 };
 use rules::expr::Formula;
 use rules::point::PointInfo;
-use rules::program::{AlarmSpec, Colour, LevelSpec, ProgramBuilder, RuleInfo, Scope, Test};
+use rules::program::{
+    AlarmSpec, Colour, LevelSpec, LifeSpec, ProgramBuilder, RuleInfo, Scope, Test,
+};
 use telemetry::UtcMs;
 use telemetry::body::{Command, Reply, Trip, decode, encode};
 
@@ -54,6 +56,7 @@ fn rules() -> TripConfig {
                 overlays: Vec::new(),
             }],
             unknown_hold_ms: 0,
+            life: LifeSpec::default(),
         })
         .expect("an alarm");
     TripConfig {

@@ -84,7 +84,7 @@ fn a_combustible_detector_gives_a_number_only_when_it_means_one() {
         ([26, 0, 0, 25, 50, 2], "s 26 %LEL good"),
         ([253, 0, 1, 250, 500, 3], "s – %LEL sensor-failure"),
         ([253, 0, 1, 250, 500, 4], "s – %LEL warming-up"),
-        ([253, 0, 1, 250, 500, 5], "s 25.3 %LEL not-accurate"),
+        ([253, 0, 1, 250, 500, 5], "s 25.3 %LEL calibration"),
         // The flooded bead has folded back to 3 %LEL.
         ([30, 0, 1, 250, 500, 6], "s 100 %LEL over-range"),
         ([1_050, 0, 1, 250, 500, 2], "s 105 %LEL over-range"),

@@ -319,7 +319,7 @@ fn an_unknown_type_table_order_or_quality_is_told_with_the_nearest_one() {
             "p.toml:6:9: register[0].table: `holdings` is not known, expected one of `coil`, `discrete`, `holding`, `input`, did you mean `holding`?",
             "p.toml:8:8: register[0].type: `uint16` is not known, expected one of `bit`, `u16`, `i16`, `u32`, `i32`, `u64`, `i64`, `f32`, `f64`, `bcd16`, `bcd32`",
             "p.toml:15:9: point[0].order: `BCDA` is not known, expected one of `ABCD`, `BADC`, `CDAB`, `DCBA`, `AB`, `BA`, did you mean `ABCD`?",
-            "p.toml:18:35: point[0].sentinels[0].quality: `sensor-fault` is not known, expected one of `good`, `local-override`, `uncertain`, `not-accurate`, `over-range`, `bad`, `comm-error`, `configuration`, `not-connected`, `device-failure`, `sensor-failure`, `out-of-service`, `out-of-range`, `warming-up`, did you mean `sensor-failure`?",
+            "p.toml:18:35: point[0].sentinels[0].quality: `sensor-fault` is not known, expected one of `good`, `local-override`, `uncertain`, `not-accurate`, `over-range`, `calibration`, `bad`, `comm-error`, `configuration`, `not-connected`, `device-failure`, `sensor-failure`, `out-of-service`, `out-of-range`, `warming-up`, did you mean `sensor-failure`?",
         ],
     );
 }
