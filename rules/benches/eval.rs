@@ -17,7 +17,7 @@ use rules::engine::Engine;
 use rules::expr::{Cond, Formula};
 use rules::point::{PointIdx, PointInfo};
 use rules::program::{
-    AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleInfo, Scope, Test,
+    AlarmSpec, Colour, LevelSpec, LifeSpec, Program, ProgramBuilder, RuleInfo, Scope, Test,
 };
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
@@ -79,6 +79,7 @@ fn program(points: u32, gated: bool) -> Program {
                     level("LL", low(10.0)),
                 ],
                 unknown_hold_ms: 3_000,
+                life: LifeSpec::default(),
             })
             .unwrap();
     }

@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use telemetry::UtcMs;
 
@@ -78,9 +79,7 @@ impl Levels<'_> {
 
     /// Applies the condition of each level at `now`, the gravest first.
     pub(crate) fn apply(&mut self, conditions: &[Truth], now: UtcMs) {
-        let before: u16 = (0..self.code.len())
-            .map(|level| u16::from(self.phases[level].is_on()) << level)
-            .sum();
+        let before = self.on();
         for level in (0..self.code.len()).rev() {
             // The other side took over: what was judged by the way out is off by the way in.
             if before >> level & 1 == 1 && !self.phases[level].is_on() {
@@ -143,6 +142,13 @@ impl Levels<'_> {
                 Phase::Off | Phase::Paused | Phase::On => {}
             }
         }
+    }
+
+    /// Which levels are on, a bit each.
+    pub(crate) fn on(&self) -> u16 {
+        (0..self.code.len())
+            .map(|level| u16::from(self.phases[level].is_on()) << level)
+            .sum()
     }
 
     /// The gravest level that is on.
@@ -255,6 +261,59 @@ pub(crate) struct Rare {
     pub(crate) acked: Option<(UtcMs, Arc<str>)>,
     pub(crate) reason: Option<Arc<str>>,
     pub(crate) late: Option<LateRun>,
+    pub(crate) aside: Aside,
+}
+
+/// How it is put aside, and when that ends by itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Aside {
+    pub(crate) shelf: Option<Shelf>,
+    pub(crate) out_until: Option<UtcMs>,
+    /// Until when a person tests it.
+    pub(crate) test_until: Option<UtcMs>,
+    /// Its sensor is being calibrated.
+    pub(crate) calibrates: bool,
+    /// The siren is quiet.
+    pub(crate) silenced: bool,
+    /// When an acknowledged alarm asks again.
+    pub(crate) re_alarm_at: Option<UtcMs>,
+    /// Its rule's reasons to suppress it.
+    pub(crate) reasons: Vec<Reason>,
+}
+
+/// Put aside by a person.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shelf {
+    pub(crate) until: UtcMs,
+    /// Until it returns, if that is sooner.
+    pub(crate) once: bool,
+    pub(crate) by: Arc<str>,
+}
+
+/// A reason to suppress an alarm.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Reason {
+    pub(crate) on: bool,
+    /// When it ends, once it does not hold any more.
+    pub(crate) due: Option<UtcMs>,
+}
+
+impl Aside {
+    /// When the first of it ends.
+    pub(crate) fn next_due(&self) -> UtcMs {
+        let reasons = self.reasons.iter().filter_map(|reason| reason.due);
+        [
+            self.shelf.as_ref().map(|shelf| shelf.until),
+            self.out_until,
+            self.test_until,
+            self.re_alarm_at,
+        ]
+        .into_iter()
+        .flatten()
+        .chain(reasons)
+        .min()
+        .unwrap_or(NEVER)
+    }
 }
 
 /// Late readings beyond a limit, one after the other.
@@ -265,13 +324,19 @@ pub(crate) struct LateRun {
     /// The level that was told, as an index.
     pub(crate) told: Option<u8>,
     /// Since when each level is reached, by the source's time.
-    pub(crate) since: alloc::vec::Vec<UtcMs>,
+    pub(crate) since: Vec<UtcMs>,
 }
 
 pub(crate) const NO_LEVEL: u8 = u8::MAX;
 
 impl Slot {
-    pub(crate) fn new(test: bool, external: bool) -> Self {
+    /// `n_reasons`: by how many reasons its rule suppresses it.
+    pub(crate) fn new(test: bool, external: bool, n_reasons: usize) -> Self {
+        let rare = (n_reasons > 0).then(|| {
+            let mut rare = Box::<Rare>::default();
+            rare.aside.reasons = alloc::vec![Reason::default(); n_reasons];
+            rare
+        });
         Self {
             flags: Flags {
                 test,
@@ -290,7 +355,7 @@ impl Slot {
             raised_at: NEVER,
             cleared_at: NEVER,
             peak: f64::NAN,
-            rare: None,
+            rare,
         }
     }
 
@@ -302,7 +367,6 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use alloc::vec;
-    use alloc::vec::Vec;
 
     use super::*;
     use crate::program::LevelTest;

@@ -66,6 +66,28 @@ pub struct Command<'a> {
     pub by: &'a str,
     /// What they had to say.
     pub comment: Option<&'a str>,
+    /// Until when, for what ends by itself.
+    pub until: Option<UtcMs>,
+    /// The second person, for what needs two; another one than `by`.
+    pub second: Option<&'a str>,
+    /// The work order, for what needs one.
+    pub ticket: Option<&'a str>,
+}
+
+impl<'a> Command<'a> {
+    /// A command that says who asks for what, and no more.
+    pub fn new(verb: Verb, alarm: AlarmIdx, by: &'a str) -> Self {
+        Self {
+            verb,
+            alarm,
+            occurrence: None,
+            by,
+            comment: None,
+            until: None,
+            second: None,
+            ticket: None,
+        }
+    }
 }
 
 /// What a person can do to an alarm.
@@ -77,28 +99,66 @@ pub enum Verb {
     Reset,
     /// Say something about it.
     Comment,
+    /// Let the siren be quiet; it sounds again with the next raise, level up or re-alarm.
+    Silence,
+    /// Put it aside until a time.
+    Shelve,
+    /// Put it aside until it returns, or until a time.
+    ShelveOnce,
+    /// Take it back.
+    Unshelve,
+    /// Its sensor is being worked on, by work order and with a second person, until a time.
+    OutOfService,
+    /// It is back.
+    InService,
+    /// What comes until a time is a test.
+    Test,
+    /// The test is over.
+    TestEnd,
 }
 
 impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 11] = [
+        Self::Ack,
+        Self::Reset,
+        Self::Comment,
+        Self::Silence,
+        Self::Shelve,
+        Self::ShelveOnce,
+        Self::Unshelve,
+        Self::OutOfService,
+        Self::InService,
+        Self::Test,
+        Self::TestEnd,
+    ];
+
     /// The word of the command line and of the event's cause.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ack => "ack",
             Self::Reset => "reset",
             Self::Comment => "comment",
+            Self::Silence => "silence",
+            Self::Shelve => "shelve",
+            Self::ShelveOnce => "shelve-once",
+            Self::Unshelve => "unshelve",
+            Self::OutOfService => "out-of-service",
+            Self::InService => "in-service",
+            Self::Test => "test",
+            Self::TestEnd => "test-end",
         }
     }
 
     /// The verb that a word names.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Ack, Self::Reset, Self::Comment]
-            .into_iter()
-            .find(|verb| verb.word() == word)
+        Self::ALL.into_iter().find(|verb| verb.word() == word)
     }
 }
 
 /// Why an input changed nothing.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The program has no such point.
     #[error("no point with index {0}")]
@@ -132,6 +192,51 @@ pub enum Refusal {
     /// A command without a name.
     #[error("nobody is named, expected who asks")]
     Nobody,
+    /// Nothing sounds: the alarm is not active, or somebody has seen it.
+    #[error("nothing sounds, expected an active alarm that nobody has acknowledged")]
+    NotSounding,
+    /// It is silent already.
+    #[error("already silenced")]
+    AlreadySilenced,
+    /// What ends by itself needs an end.
+    #[error("no end is given, expected until when")]
+    NoEnd,
+    /// The end is not ahead.
+    #[error("the end is not ahead")]
+    EndIsPast,
+    /// The end is too far ahead.
+    #[error("for too long, expected at most {} min", .most_ms / 60_000)]
+    TooLong {
+        /// The longest, in milliseconds.
+        most_ms: u64,
+    },
+    /// Its rule says that it may not be shelved.
+    #[error("its rule does not let it be shelved")]
+    NotShelvable,
+    /// Red alarms are never put aside.
+    #[error("red alarms can't be shelved")]
+    Red,
+    /// Shelved from a letter that does not allow it.
+    #[error("can't be shelved in {} ({})", .0.as_str(), .0.word())]
+    NotFrom(Letter),
+    /// Not shelved.
+    #[error("not shelved")]
+    NotShelved,
+    /// Out of service needs two persons.
+    #[error("no second person is named, expected another one than who asks")]
+    NoSecond,
+    /// Out of service needs a work order.
+    #[error("no work order is named")]
+    NoTicket,
+    /// Already out of service.
+    #[error("already out of service")]
+    AlreadyOut,
+    /// Not out of service.
+    #[error("not out of service")]
+    NotOut,
+    /// No test to end.
+    #[error("no test that a person began")]
+    NoTest,
 }
 
 /// What happened to an alarm; the contract's words.
@@ -160,6 +265,26 @@ pub enum EventKind {
     Retired,
     /// A person said something.
     Comment,
+    /// A person let the siren be quiet.
+    Silenced,
+    /// Acknowledged for long and still active: unacknowledged again.
+    ReAlarmed,
+    /// A person put it aside.
+    Shelved,
+    /// It is back from the shelf.
+    Unshelved,
+    /// A reason to suppress it came.
+    Suppressed,
+    /// A reason to suppress it went.
+    Unsuppressed,
+    /// Taken out of service.
+    OutOfService,
+    /// Back in service.
+    InService,
+    /// What it says from now on is a test.
+    TestBegun,
+    /// The test is over.
+    TestEnded,
     /// What late readings show; touches no state.
     Historical,
 }
@@ -179,6 +304,16 @@ impl EventKind {
             Self::ConfigChanged => "config-changed",
             Self::Retired => "retired",
             Self::Comment => "comment",
+            Self::Silenced => "silenced",
+            Self::ReAlarmed => "re-alarmed",
+            Self::Shelved => "shelved",
+            Self::Unshelved => "unshelved",
+            Self::Suppressed => "suppressed",
+            Self::Unsuppressed => "unsuppressed",
+            Self::OutOfService => "out-of-service",
+            Self::InService => "in-service",
+            Self::TestBegun => "test-begun",
+            Self::TestEnded => "test-ended",
             Self::Historical => "historical",
         }
     }
@@ -256,7 +391,7 @@ pub struct Flags {
     pub out_of_service: bool,
     /// Its condition can't be told; what was true is held.
     pub unknown: bool,
-    /// Its rule is on trial.
+    /// What it says is a test: its rule is on trial, its sensor is being calibrated, or a person said so.
     pub test: bool,
 }
 
@@ -320,6 +455,12 @@ pub struct AlarmState {
     pub acked_at: Option<UtcMs>,
     /// By whom.
     pub acked_by: Option<Arc<str>>,
+    /// Until when it is shelved, and who put it aside.
+    pub shelved: Option<(UtcMs, Arc<str>)>,
+    /// Which of its rule's reasons suppress it: the lowest bit is the first reason.
+    pub suppressed_by: u8,
+    /// A person let the siren be quiet.
+    pub silenced: bool,
     /// The limit of its level, where the level compares a number.
     pub limit: Option<f64>,
     /// The farthest value on its side since it was raised, where the level compares a number.

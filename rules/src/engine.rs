@@ -3,6 +3,7 @@
 //! It knows no clock, does no I/O, and allocates only for effects and for what people say.
 //! The work of one call is bounded by who reads the point, directly or through other alarms, and by the timers that are due.
 
+mod aside;
 mod command;
 mod kept;
 mod late;
@@ -33,7 +34,7 @@ use crate::timer::{TimerTable, Wheel};
 /// use rules::engine::Engine;
 /// use rules::expr::Formula;
 /// use rules::point::PointInfo;
-/// use rules::program::{AlarmSpec, Colour, LevelSpec, ProgramBuilder, RuleInfo, Scope, Test};
+/// use rules::program::{AlarmSpec, Colour, LevelSpec, LifeSpec, ProgramBuilder, RuleInfo, Scope, Test};
 /// use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 ///
 /// let mut builder = ProgramBuilder::new();
@@ -56,6 +57,7 @@ use crate::timer::{TimerTable, Wheel};
 ///         overlays: Vec::new(),
 ///     }],
 ///     unknown_hold_ms: 0,
+///     life: LifeSpec::default(),
 /// })?;
 /// let mut engine = Engine::new(Arc::new(builder.build()), UtcMs(0));
 /// let mut effects = Vec::new();

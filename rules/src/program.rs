@@ -14,7 +14,7 @@ pub(crate) use build::LEVELS_MAX;
 pub use build::{BuildError, ProgramBuilder};
 pub(crate) use flat::{
     AlarmCode, AlarmRest, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax, OverlayCode,
-    PointCode, Reader, Source, Unit, Watched,
+    PointCode, Reader, Source, SuppressCode, Unit, Watched,
 };
 
 use crate::calendar::Calendar;
@@ -44,6 +44,8 @@ pub struct RuleInfo {
     pub text: Text,
     /// True while it is on trial: its alarms carry the flag `test`.
     pub test: bool,
+    /// The words of the reasons by which its alarms are suppressed.
+    pub suppress: Vec<String>,
 }
 
 /// A text in both languages; empty where there is none.
@@ -154,6 +156,39 @@ pub struct AlarmSpec {
     pub levels: Vec<LevelSpec>,
     /// How long its condition can't be told before its messages say so, in milliseconds.
     pub unknown_hold_ms: u64,
+    /// What people and design may do to it.
+    pub life: LifeSpec,
+}
+
+/// What people and design may do to an alarm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LifeSpec {
+    /// How long after an acknowledgement it asks again while it is active, in milliseconds; 0: never.
+    pub re_alarm_ms: u64,
+    /// For how long it may be shelved at most, in milliseconds; 0: not at all.
+    pub shelve_max_ms: u64,
+    /// When it is suppressed, in the order of [`RuleInfo::suppress`]; at most 8.
+    pub suppress: Vec<Suppress>,
+}
+
+impl Default for LifeSpec {
+    /// Never asks again, may be shelved for 8 hours, is never suppressed.
+    fn default() -> Self {
+        Self {
+            re_alarm_ms: 0,
+            shelve_max_ms: 8 * 3_600_000,
+            suppress: Vec::new(),
+        }
+    }
+}
+
+/// A reason by which an alarm is suppressed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suppress {
+    /// While this is true; unknown counts as false.
+    pub condition: Cond,
+    /// How long it stays suppressed afterwards, in milliseconds, at most 49 days.
+    pub hold_off_ms: u64,
 }
 
 /// One level of an alarm.
@@ -280,6 +315,8 @@ pub struct Program {
     pub(crate) kept: Vec<KeptCode>,
     /// The stricter limits of every level that has some.
     pub(crate) overlays: Vec<OverlayCode>,
+    /// The reasons to suppress of every alarm that has some.
+    pub(crate) suppress: Vec<SuppressCode>,
     /// The points of every `Same`.
     pub(crate) same: Vec<u32>,
     /// What is evaluated, in an order in which nothing reads what comes after it.

@@ -334,7 +334,7 @@ fn rules_meet_the_points_that_could_be_read_and_miss_none_of_the_others() {
     let heat = with(HEAT, &[("60 °C", "60 Pa")]);
     let rule = |name: &str, rest: &str| {
         format!(
-            "[[rule]]\nname = \"{name}\"\nunverified = \"a test\"\ntext = {{ zh = \"z\", en = \"e\" }}\n{rest}\n"
+            "[[rule]]\nname = \"{name}\"\nunverified = \"a test\"\ndegrade = \"hold\"\ntext = {{ zh = \"z\", en = \"e\" }}\n{rest}\n"
         )
     };
     let when = |name: &str, scope: &str, when: &str| {
@@ -374,7 +374,7 @@ fn rules_meet_the_points_that_could_be_read_and_miss_none_of_the_others() {
         "gateway.toml:16:8: bus[2].file: `none.toml` cannot be read: No such file or directory (os error 2)",
         "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but hall/t-1 is in °C",
         "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but yard/t-1 is in °C",
-        "more.toml:48:9: rule[5].when: device hall/t-1 has no point of kind pressure",
+        "more.toml:54:9: rule[5].when: device hall/t-1 has no point of kind pressure",
         "yard.toml:15:10: slave[1].period: `1m` is no duration, expected a whole number and a unit, as `250ms`, `5s`, `10min` or `24h`",
         "5 problems",
     ]);
@@ -394,7 +394,7 @@ fn a_rule_file_that_could_not_be_read_makes_no_problems_in_the_others() {
         (
             "[\"heat.toml\", \"site.toml\"]",
             &with(HEAT, &[("high", "hihg")]),
-            "heat.toml:3:1: rule[0]: expected one condition: `high` and `low` limits, `when` an expression holds, or `over` other rules with `counts`\n\
+            "heat.toml:3:1: rule[0]: expected one condition: `high` and `low` limits, `when` an expression holds, `levels` of such, or `over` other rules with `counts`\n\
              heat.toml:7:1: rule[0].hihg: unknown key, did you mean `high`?",
         ),
         (

@@ -8,7 +8,7 @@ use front::{Item, Place, Problems, Table};
 use telemetry::{UtcMs, check_segment};
 
 use super::series::Series;
-use crate::effect::{Letter, Verb};
+use crate::effect::{EventKind, Letter, Verb};
 use crate::file::Placed;
 use crate::file::calendar::{date, minute};
 use crate::point::PointInfo;
@@ -105,6 +105,10 @@ pub(super) enum Action {
     Command {
         verb: Verb,
         by: String,
+        /// For how long, in milliseconds.
+        lasts_ms: Option<u64>,
+        second: Option<String>,
+        ticket: Option<String>,
         refused: bool,
     },
     /// The system says something of itself.
@@ -119,6 +123,7 @@ pub(super) struct Expect {
     pub letter: Option<Letter>,
     pub level: Option<String>,
     pub unknown: Option<bool>,
+    pub test: Option<bool>,
     /// The event that must have happened at exactly this time.
     pub event: Option<String>,
 }
@@ -135,15 +140,25 @@ const LETTERS: [Letter; 9] = [
     Letter::I,
 ];
 
-const EVENTS: [&str; 8] = [
-    "raised",
-    "level-up",
-    "level-down",
-    "returned",
-    "acked",
-    "reset",
-    "unknown",
-    "known",
+const EVENTS: [EventKind; 18] = [
+    EventKind::Raised,
+    EventKind::LevelUp,
+    EventKind::LevelDown,
+    EventKind::Returned,
+    EventKind::Acked,
+    EventKind::Reset,
+    EventKind::Unknown,
+    EventKind::Known,
+    EventKind::Silenced,
+    EventKind::ReAlarmed,
+    EventKind::Shelved,
+    EventKind::Unshelved,
+    EventKind::Suppressed,
+    EventKind::Unsuppressed,
+    EventKind::OutOfService,
+    EventKind::InService,
+    EventKind::TestBegun,
+    EventKind::TestEnded,
 ];
 
 impl<'a> Case<'a> {
@@ -255,8 +270,22 @@ impl<'a> Step<'a> {
 impl Action {
     fn read(table: &Table<'_>) -> Option<Self> {
         if let Some(item) = table.opt("do") {
-            let word = item.one_of(&["ack", "reset", "comment", "on", "off", "unknown"]);
+            let words: Vec<&str> = Verb::ALL
+                .iter()
+                .map(|verb| verb.word())
+                .chain(["on", "off", "unknown"])
+                .collect();
+            let word = item.one_of(&words);
             let by = table.opt("by").map_or(Some("tester"), |item| item.str());
+            let text = |key: &str| match table.opt(key) {
+                None => Some(None),
+                Some(item) => item.str().map(|text| Some(text.to_string())),
+            };
+            let (second, ticket) = (text("second"), text("ticket"));
+            let lasts_ms = match table.opt("for") {
+                None => Some(None),
+                Some(item) => item.duration_ms().map(Some),
+            };
             let refused = table.opt("refused").map_or(Some(false), |item| item.bool());
             return Some(match word? {
                 "on" => Self::Condition(Tri::True),
@@ -265,6 +294,9 @@ impl Action {
                 verb => Self::Command {
                     verb: Verb::from_word(verb)?,
                     by: by?.to_string(),
+                    lasts_ms: lasts_ms?,
+                    second: second?,
+                    ticket: ticket?,
                     refused: refused?,
                 },
             });
@@ -273,10 +305,13 @@ impl Action {
         let letter = table.opt("letter").map(|item| item.one_of(&names));
         let level = table.opt("level").map(|item| item.str());
         let unknown = table.opt("unknown").map(|item| item.bool());
-        let event = table.opt("event").map(|item| item.one_of(&EVENTS));
-        if letter.is_none() && level.is_none() && unknown.is_none() && event.is_none() {
+        let test = table.opt("test").map(|item| item.bool());
+        let events = EVENTS.map(EventKind::word);
+        let event = table.opt("event").map(|item| item.one_of(&events));
+        let nothing = letter.is_none() && level.is_none() && unknown.is_none();
+        if nothing && test.is_none() && event.is_none() {
             table.problem(
-                "nothing to do and nothing expected: `do`, `letter`, `level`, `unknown` or `event`",
+                "nothing to do and nothing expected: `do`, `letter`, `level`, `unknown`, `test` or `event`",
             );
             return None;
         }
@@ -296,6 +331,10 @@ impl Action {
             unknown: match unknown {
                 None => None,
                 Some(unknown) => Some(unknown?),
+            },
+            test: match test {
+                None => None,
+                Some(test) => Some(test?),
             },
             event: match event {
                 None => None,

@@ -18,6 +18,7 @@
 //!   { at = "7999ms", letter = "A" },
 //!   { at = "8s", letter = "B", level = "L1", event = "raised" },
 //!   { at = "9s", do = "ack", by = "Li Wei" },
+//!   { at = "10s", do = "out-of-service", by = "Li Wei", second = "Zhang Min", ticket = "W-17", for = "2h" },
 //! ]
 //! ```
 //!

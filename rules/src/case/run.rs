@@ -117,13 +117,20 @@ impl Playing<'_> {
             return;
         };
         match &step.action {
-            Action::Command { verb, by, refused } => {
+            Action::Command {
+                verb,
+                by,
+                lasts_ms,
+                second,
+                ticket,
+                refused,
+            } => {
+                let now = self.case.begins.plus_ms(step.at_ms);
                 let command = Command {
-                    verb: *verb,
-                    alarm,
-                    occurrence: None,
-                    by,
-                    comment: None,
+                    until: lasts_ms.map(|ms| now.plus_ms(ms)),
+                    second: second.as_deref(),
+                    ticket: ticket.as_deref(),
+                    ..Command::new(*verb, alarm, by)
                 };
                 self.input(step, Input::Command(command), *refused);
             }
@@ -179,6 +186,16 @@ impl Playing<'_> {
                 "expected {}, found {}",
                 word(unknown),
                 word(state.flags.unknown)
+            ));
+        }
+        if let Some(test) = expect.test
+            && test != state.flags.test
+        {
+            let word = |test| if test { "a test" } else { "no test" };
+            wrong.push(format!(
+                "expected {}, found {}",
+                word(test),
+                word(state.flags.test)
             ));
         }
         if let Some(event) = &expect.event {

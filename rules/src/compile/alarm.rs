@@ -22,7 +22,8 @@ use crate::file::{
 };
 use crate::point::PointIdx;
 use crate::program::{
-    self, AlarmSpec, BuildError, LevelSpec, Overlay, ProgramBuilder, RuleIdx, Side, Test,
+    self, AlarmSpec, BuildError, LevelSpec, LifeSpec, Overlay, ProgramBuilder, RuleIdx, Side,
+    Suppress, Test,
 };
 use crate::syntax::Expr;
 
@@ -240,6 +241,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
         // A gate that is wrong does not hide what is wrong with the limits.
         let only_while = rule.only_while.as_ref().map(|gate| condition(gate, here));
+        let life = life(rule, here);
         let (value, eu, levels) = match &rule.condition {
             Condition::Limits { value, high, low } => {
                 let number = self.value(rule, value.as_ref(), here)?;
@@ -257,7 +259,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 self.counts(rule, over, levels, here, &overrides),
             ),
         };
-        let only_while = only_while.transpose()?;
+        let (only_while, life) = (only_while.transpose()?, life?);
         if levels.is_empty() {
             self.warn(
                 &rule.name.item,
@@ -281,6 +283,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             only_while,
             levels,
             unknown_hold_ms: rule.unknown_after_ms,
+            life,
         }))
     }
 
@@ -548,6 +551,26 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
         specs
     }
+}
+
+/// What people and design may do to an alarm of the rule here.
+fn life(rule: &Rule<'_>, here: &Here<'_>) -> Result<LifeSpec> {
+    let suppress: Vec<Result<Suppress>> = rule
+        .life
+        .suppress
+        .iter()
+        .map(|reason| {
+            Ok(Suppress {
+                condition: condition(&reason.condition, here)?,
+                hold_off_ms: reason.hold_off_ms,
+            })
+        })
+        .collect();
+    Ok(LifeSpec {
+        re_alarm_ms: rule.life.re_alarm_ms,
+        shelve_max_ms: rule.life.shelve_max_ms,
+        suppress: suppress.into_iter().collect::<Result<_>>()?,
+    })
 }
 
 /// Each level with its condition.

@@ -366,6 +366,12 @@ fn rule_info(head: &Head, rule: &Rule<'_>, site: &Site<'_>) -> RuleInfo {
         clause: rule.clause.clone(),
         text: rule.text.clone(),
         test: false,
+        suppress: rule
+            .life
+            .suppress
+            .iter()
+            .map(|reason| reason.reason.value.clone())
+            .collect(),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::effect::AlarmIdx;
 use crate::expr::{Cond, Health};
 use crate::point::{PointIdx, PointInfo};
 use crate::program::{
-    AlarmSpec, BuildError, Colour, LevelSpec, ProgramBuilder, RuleIdx, RuleInfo, Scope, Test, Text,
+    AlarmSpec, BuildError, Colour, LevelSpec, LifeSpec, ProgramBuilder, RuleIdx, RuleInfo, Scope,
+    Test, Text,
 };
 
 /// The version of the system's own alarms.
@@ -238,6 +239,7 @@ impl Adding<'_> {
             only_while: None,
             levels,
             unknown_hold_ms: NEVER_MS,
+            life: LifeSpec::default(),
         });
     }
 
@@ -253,6 +255,7 @@ impl Adding<'_> {
                 en: en.into(),
             },
             test: false,
+            suppress: Vec::new(),
         });
         added.map_err(|error| (self.report)(error)).ok()
     }
@@ -275,6 +278,7 @@ impl Adding<'_> {
                 overlays: Vec::new(),
             }]),
             unknown_hold_ms: 0,
+            life: LifeSpec::default(),
         })
     }
 

@@ -3,9 +3,18 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use telemetry::UtcMs;
+
 use super::machine::Machine;
+use crate::alarm::Shelf;
 use crate::effect::{Cause, Command, Effect, EventKind, Letter, Refusal, Verb};
-use crate::program::{Program, at};
+use crate::program::{Colour, Program, at};
+
+/// The longest that an alarm may be out of service, or under test, in milliseconds: 30 days and a day.
+const OUT_MAX_MS: u64 = 30 * 86_400_000;
+const TEST_MAX_MS: u64 = 86_400_000;
+
+type Done = Result<EventKind, Refusal>;
 
 impl Machine {
     pub(super) fn command(
@@ -15,11 +24,10 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
         let alarm = command.alarm.0;
-        let now = self.now;
         let slot = self
             .state
             .alarms
-            .get_mut(at(alarm))
+            .get(at(alarm))
             .ok_or(Refusal::UnknownAlarm(alarm))?;
         if command.by.is_empty() {
             return Err(Refusal::Nobody);
@@ -28,41 +36,194 @@ impl Machine {
         if let Some(seen) = command.occurrence.filter(|seen| *seen != current) {
             return Err(Refusal::OtherOccurrence { seen, current });
         }
+        let cause = Cause::Command(command.verb);
         let by: Arc<str> = command.by.into();
+        let n_before = effects.len();
         let kind = match command.verb {
-            Verb::Ack if slot.flags.acked => return Err(Refusal::AlreadyAcked),
-            Verb::Ack => {
-                slot.flags.acked = true;
-                slot.rare().acked = Some((now, by.clone()));
-                EventKind::Acked
-            }
-            Verb::Reset if !slot.flags.latched => return Err(Refusal::NotLatched),
-            Verb::Reset if slot.flags.active => return Err(Refusal::StillActive),
-            Verb::Reset if !slot.flags.acked => return Err(Refusal::NotAcked),
-            Verb::Reset => {
-                slot.flags.latched = false;
-                EventKind::Reset
-            }
+            Verb::Ack => self.acknowledge(program, alarm, &by)?,
+            Verb::Reset => self.reset(alarm)?,
             Verb::Comment => EventKind::Comment,
+            Verb::Silence => self.silence(alarm)?,
+            Verb::Shelve => self.shelve(program, alarm, &command, false)?,
+            Verb::ShelveOnce => self.shelve(program, alarm, &command, true)?,
+            Verb::Unshelve if !slot.flags.shelved => return Err(Refusal::NotShelved),
+            Verb::Unshelve => {
+                self.unshelve(program, alarm, cause, effects);
+                EventKind::Unshelved
+            }
+            Verb::OutOfService => self.out_of_service(alarm, &command)?,
+            Verb::InService if !slot.flags.out_of_service => return Err(Refusal::NotOut),
+            Verb::InService => {
+                self.back_in_service(program, alarm, cause, effects);
+                EventKind::InService
+            }
+            Verb::Test => self.test(alarm, &command)?,
+            Verb::TestEnd => self.test_end(program, alarm, cause, effects)?,
         };
-        self.emit(program, alarm, kind, Cause::Command(command.verb), effects);
+        if effects.len() == n_before {
+            self.emit(program, alarm, kind, cause, effects);
+        }
         if let Some(effect) = effects.last_mut() {
             effect.by = Some(by);
-            effect.comment = command.comment.map(Into::into);
+            effect.comment = comment(&command);
         }
+        self.rearm(program, alarm);
         let flags = self.state.alarms[at(alarm)].flags;
-        if program.alarms()[at(alarm)].retired
-            && kind != EventKind::Comment
-            && flags.letter_below() == Letter::A
-        {
-            self.emit(
-                program,
-                alarm,
-                EventKind::Retired,
-                Cause::Command(command.verb),
-                effects,
-            );
+        let ends = matches!(command.verb, Verb::Ack | Verb::Reset);
+        if program.alarms()[at(alarm)].retired && ends && flags.letter_below() == Letter::A {
+            self.emit(program, alarm, EventKind::Retired, cause, effects);
         }
         Ok(())
     }
+
+    fn acknowledge(&mut self, program: &Program, alarm: u32, by: &Arc<str>) -> Done {
+        let now = self.now;
+        let slot = &mut self.state.alarms[at(alarm)];
+        if slot.flags.acked {
+            return Err(Refusal::AlreadyAcked);
+        }
+        slot.flags.acked = true;
+        let re_alarm_ms = program.alarm_rest[at(alarm)].re_alarm_ms;
+        let active = slot.flags.active;
+        let rare = slot.rare();
+        rare.acked = Some((now, by.clone()));
+        rare.aside.silenced = false;
+        if active && re_alarm_ms > 0 {
+            rare.aside.re_alarm_at = Some(now.plus_ms(re_alarm_ms));
+        }
+        Ok(EventKind::Acked)
+    }
+
+    fn reset(&mut self, alarm: u32) -> Done {
+        let flags = &mut self.state.alarms[at(alarm)].flags;
+        if !flags.latched {
+            return Err(Refusal::NotLatched);
+        }
+        if flags.active {
+            return Err(Refusal::StillActive);
+        }
+        if !flags.acked {
+            return Err(Refusal::NotAcked);
+        }
+        flags.latched = false;
+        Ok(EventKind::Reset)
+    }
+
+    fn silence(&mut self, alarm: u32) -> Done {
+        let slot = &mut self.state.alarms[at(alarm)];
+        if slot.flags.letter_below() != Letter::B {
+            return Err(Refusal::NotSounding);
+        }
+        let aside = &mut slot.rare().aside;
+        if aside.silenced {
+            return Err(Refusal::AlreadySilenced);
+        }
+        aside.silenced = true;
+        Ok(EventKind::Silenced)
+    }
+
+    fn shelve(&mut self, program: &Program, alarm: u32, command: &Command<'_>, once: bool) -> Done {
+        let most_ms = program.alarm_rest[at(alarm)].shelve_max_ms;
+        if most_ms == 0 {
+            return Err(Refusal::NotShelvable);
+        }
+        let until = self.end_of(command, most_ms)?;
+        let slot = &mut self.state.alarms[at(alarm)];
+        let letter = slot.flags.letter();
+        if letter >= Letter::E {
+            return Err(Refusal::NotFrom(letter));
+        }
+        if slot.flags.active && Colour::of_severity(slot.severity) == Colour::Red {
+            return Err(Refusal::Red);
+        }
+        slot.flags.shelved = true;
+        slot.rare().aside.shelf = Some(Shelf {
+            until,
+            once,
+            by: command.by.into(),
+        });
+        Ok(EventKind::Shelved)
+    }
+
+    fn out_of_service(&mut self, alarm: u32, command: &Command<'_>) -> Done {
+        if command
+            .second
+            .is_none_or(|second| second.is_empty() || second == command.by)
+        {
+            return Err(Refusal::NoSecond);
+        }
+        if command.ticket.is_none_or(str::is_empty) {
+            return Err(Refusal::NoTicket);
+        }
+        let until = self.end_of(command, OUT_MAX_MS)?;
+        let slot = &mut self.state.alarms[at(alarm)];
+        if slot.flags.out_of_service {
+            return Err(Refusal::AlreadyOut);
+        }
+        slot.flags.out_of_service = true;
+        slot.rare().aside.out_until = Some(until);
+        Ok(EventKind::OutOfService)
+    }
+
+    /// A test that goes on may be given another end.
+    fn test(&mut self, alarm: u32, command: &Command<'_>) -> Done {
+        let until = self.end_of(command, TEST_MAX_MS)?;
+        let slot = &mut self.state.alarms[at(alarm)];
+        slot.rare().aside.test_until = Some(until);
+        slot.flags.test = true;
+        Ok(EventKind::TestBegun)
+    }
+
+    fn test_end(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) -> Done {
+        let aside = &mut self.state.alarms[at(alarm)].rare().aside;
+        if aside.test_until.take().is_none() {
+            return Err(Refusal::NoTest);
+        }
+        let n_before = effects.len();
+        self.mark_test(program, alarm, cause, effects);
+        // Its sensor is still being calibrated: nothing ended but the person's part.
+        Ok(if effects.len() == n_before {
+            EventKind::Comment
+        } else {
+            EventKind::TestEnded
+        })
+    }
+
+    /// The end that a command names, within its bounds.
+    fn end_of(&self, command: &Command<'_>, most_ms: u64) -> Result<UtcMs, Refusal> {
+        let until = command.until.ok_or(Refusal::NoEnd)?;
+        if until <= self.now {
+            return Err(Refusal::EndIsPast);
+        }
+        if until.since_ms(self.now) > most_ms {
+            return Err(Refusal::TooLong { most_ms });
+        }
+        Ok(until)
+    }
+}
+
+/// What they said, with the work order and the second person.
+fn comment(command: &Command<'_>) -> Option<Arc<str>> {
+    let with = [
+        ("work order ", command.ticket),
+        ("with ", command.second),
+        ("", command.comment),
+    ];
+    let mut told = alloc::string::String::new();
+    for (before, text) in with {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            if !told.is_empty() {
+                told.push_str("; ");
+            }
+            told.push_str(before);
+            told.push_str(text);
+        }
+    }
+    (!told.is_empty()).then(|| told.into())
 }

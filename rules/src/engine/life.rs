@@ -24,6 +24,7 @@ impl Machine {
         let before = self.read_by_others(alarm);
         let now = self.now;
         if self.state.alarms[at(alarm)].next_due <= now {
+            self.end_asides(program, alarm, cause, effects);
             // What was due goes first, under the conditions that held until now.
             self.state.levels(program, alarm).settle(now);
             self.follow_levels(program, alarm, cause, effects);
@@ -35,8 +36,16 @@ impl Machine {
             }
         }
 
+        self.suppress(program, alarm, cause, effects);
         let mut conditions = [Truth::UNKNOWN; LEVELS_MAX];
         let n_levels = self.conditions(program, alarm, &mut conditions);
+        let mut levels = self.state.levels(program, alarm);
+        let before_on = levels.on();
+        levels.apply(&conditions[..n_levels], now);
+        if levels.on() != before_on {
+            // Where only a part of a number is known, what is unknown depends on which limit is asked for.
+            self.conditions(program, alarm, &mut conditions);
+        }
         let conditions = &conditions[..n_levels];
         let unknown = conditions.iter().any(|condition| condition.is_unknown());
 
@@ -49,7 +58,6 @@ impl Machine {
                 self.emit(program, alarm, EventKind::Known, cause, effects);
             }
         }
-        self.state.levels(program, alarm).apply(conditions, now);
         self.follow_levels(program, alarm, cause, effects);
         let hold_ms = program.alarm_rest[at(alarm)].unknown_hold_ms;
         let waiting = unknown && self.is_waiting(program, alarm);
@@ -169,10 +177,12 @@ impl Machine {
             return;
         }
         let Some(level) = top else {
+            self.end_silence(alarm);
             let slot = &mut self.state.alarms[at(alarm)];
             slot.flags.active = false;
             slot.cleared_at = now;
             self.emit(program, alarm, EventKind::Returned, cause, effects);
+            self.returned(program, alarm, cause, effects);
             return;
         };
         let levels = self.state.levels(program, alarm);
@@ -185,6 +195,10 @@ impl Machine {
             Some(current) if same_side && level < current => EventKind::LevelDown,
             Some(_) => EventKind::LevelUp,
         };
+        self.unshelve_for(program, alarm, severity, cause, effects);
+        if kind != EventKind::LevelDown {
+            self.end_silence(alarm);
+        }
         let slot = &mut self.state.alarms[at(alarm)];
         slot.level = u8::try_from(level).expect("at most LEVELS_MAX levels");
         slot.severity = severity;
@@ -258,6 +272,9 @@ impl Machine {
                 (number.trust != Trust::Bad).then_some(Value::Number(number.value))
             }
         };
+        let aside = rare.map(|rare| &rare.aside);
+        let shelf = aside.and_then(|aside| aside.shelf.as_ref());
+        let reasons = aside.map_or(&[][..], |aside| &aside.reasons);
         let watched = program.alarm_rest[at(alarm)]
             .watched
             .or_else(|| source.filter(|_| slot.flags.unknown));
@@ -274,6 +291,13 @@ impl Machine {
             cleared_at: time(slot.cleared_at),
             acked_at: acked.map(|(at, _)| *at),
             acked_by: acked.map(|(_, by)| by.clone()),
+            shelved: shelf.map(|shelf| (shelf.until, shelf.by.clone())),
+            suppressed_by: (0..)
+                .zip(reasons)
+                .fold(0, |bits, (index, reason): (u32, _)| {
+                    bits | u8::from(reason.on) << index
+                }),
+            silenced: aside.is_some_and(|aside| aside.silenced),
             limit,
             peak: (limit.is_some() && !slot.peak.is_nan()).then_some(slot.peak),
             value,

@@ -234,6 +234,9 @@ impl Machine {
             let owner = self.first_point() + point.0;
             self.timers.arm(owner, due);
         }
+        if health_changed {
+            self.calibrate(program, point.0, Cause::Sample(point), effects);
+        }
         self.queue_readers_of_point(program, point.0, health_changed);
         if !self.queue.is_empty() {
             self.drain(program, Cause::Sample(point), effects);

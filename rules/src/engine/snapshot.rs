@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::Engine;
 use super::kept::KeptSlot;
 use super::state::stale_at;
-use crate::alarm::{LevelTimes, NO_LEVEL, Phase};
+use crate::alarm::{Aside, LevelTimes, NO_LEVEL, Phase, Reason};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
 use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
 use crate::timer::NEVER;
@@ -133,15 +133,31 @@ impl Engine {
                 .all(|(a, b)| a.name == b.name)
             && !info.retired
             && !record.retired;
-        let test = self.machine.state.alarms[at(alarm)].flags.test;
         let mut slot = record.slot.clone();
-        slot.flags.test = test;
-        if let Some(rare) = &mut slot.rare {
+        let rest = &program.alarm_rest[at(alarm)];
+        let n_reasons = at(rest.suppress.to - rest.suppress.from);
+        if slot.rare.is_some() || n_reasons > 0 {
+            let rare = slot.rare();
             rare.late = rare
                 .late
                 .take()
                 .filter(|late| same && late.since.len() == levels.len());
+            let aside = &mut rare.aside;
+            if !same || aside.reasons.len() != n_reasons {
+                aside.reasons = alloc::vec![Reason::default(); n_reasons];
+            }
+            if info.retired {
+                *aside = Aside::default();
+            }
+            let aside = aside.clone();
+            slot.flags.suppressed = aside.reasons.iter().any(|reason| reason.on);
+            slot.flags.shelved = aside.shelf.is_some();
+            slot.flags.out_of_service = aside.out_until.is_some();
+            slot.flags.test = rest.test || aside.calibrates || aside.test_until.is_some();
+        } else {
+            slot.flags.test = rest.test;
         }
+        let unsuppressed = record.slot.flags.suppressed && !slot.flags.suppressed;
         if same {
             for (index, level) in record.levels.iter().enumerate() {
                 self.machine.state.phases[from + index] = level.phase;
@@ -186,7 +202,7 @@ impl Engine {
             slot.level = u8::try_from(level).expect("at most LEVELS_MAX levels");
             slot.severity = levels[level].severity;
         }
-        let normal = slot.flags.letter_below() == Letter::A;
+        let normal = slot.flags.letter_below() == Letter::A && !info.retired;
         if info.retired {
             slot.unknown_now = false;
             if !record.retired {
@@ -215,8 +231,8 @@ impl Engine {
                 }
             }
         }
-        let tell = !normal && !record.retired;
-        if tell {
+        let tell = (!normal || unsuppressed) && !record.retired;
+        if tell && !normal {
             slot.flags.acked = false;
             slot.rare().acked = None;
         }

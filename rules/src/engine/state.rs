@@ -141,7 +141,10 @@ impl State {
             .alarm_rest
             .iter()
             .zip(program.alarms())
-            .map(|(rest, info)| Slot::new(rest.test, info.external));
+            .map(|(rest, info)| {
+                let n_reasons = at(rest.suppress.to - rest.suppress.from);
+                Slot::new(rest.test, info.external, n_reasons)
+            });
         let kept = program.kept.iter().map(|code| KeptSlot::new(code, now));
         let n_levels = at(program.n_level_states);
         Self {
@@ -186,8 +189,15 @@ impl State {
         let levels = self.levels(program, alarm);
         let (next_due, nothing) = (levels.next_due(), levels.is_quiet());
         let slot = &mut self.alarms[at(alarm)];
-        slot.next_due = next_due.min(slot.unknown_due);
-        let quiet = nothing && !slot.unknown_now && !slot.flags.unknown;
+        let aside = slot
+            .rare
+            .as_ref()
+            .map_or(NEVER, |rare| rare.aside.next_due());
+        slot.next_due = next_due.min(slot.unknown_due).min(aside);
+        // Who is suppressed by a reason has to see it come, whatever the number is.
+        let reasons = program.alarm_rest[at(alarm)].suppress;
+        let looks = reasons.from < reasons.to;
+        let quiet = nothing && !looks && !slot.unknown_now && !slot.flags.unknown;
         self.guards[at(alarm)] = if quiet {
             program.alarm_rest[at(alarm)].band
         } else {

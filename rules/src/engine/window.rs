@@ -176,7 +176,6 @@ impl WindowSlot {
         self.now = input;
         let current = self.slice(slice_ms);
         let slice = &mut self.slices[index_of(current)];
-        slice.weak |= input.is_weak();
         if matches!(of, Watched::Change(_)) && now == end_of(current.saturating_sub(1), slice_ms) {
             (slice.a, slice.b) = input.at_begin();
         }
@@ -189,8 +188,6 @@ impl WindowSlot {
                 // A counter that falls began again.
                 Watched::Increase(_) if value < last => slice.a += value,
                 Watched::Sum(_) if read_at != self.summed => slice.a += value,
-                Watched::Lowest(_) => slice.a = libm::fmin(slice.a, value),
-                Watched::Highest(_) => slice.a = libm::fmax(slice.a, value),
                 _ => {}
             }
             self.summed = read_at;
@@ -292,8 +289,15 @@ impl WindowSlot {
                 });
                 Number::new(libm::sqrt(squares / known), spread)
             }
-            Watched::Lowest(_) => extreme(slices().map(|slice| slice.a), libm::fmin, spread),
-            Watched::Highest(_) => extreme(slices().map(|slice| slice.a), libm::fmax, spread),
+            Watched::Lowest(_) | Watched::Highest(_) => {
+                let pick = match of {
+                    Watched::Lowest(_) => libm::fmin,
+                    _ => libm::fmax,
+                };
+                // What was just read has held for no time yet, and is not in its slice.
+                let (now, _) = self.now.at_begin();
+                Number::new(slices().map(|slice| slice.a).fold(now, pick), spread)
+            }
             Watched::Change(_) => {
                 let begin = &self.slices[index_of(first)];
                 if self.is_filling(slice_ms) || !self.now.is_known() {
@@ -347,11 +351,6 @@ fn joined(one: (f64, f64, f64), other: (f64, f64, f64)) -> (f64, f64) {
         mean,
         one.2 + other.2 + apart * apart * one.0 * other.0 / weight,
     )
-}
-
-/// The extreme of what is known; slices where nothing is are not numbers.
-fn extreme(values: impl Iterator<Item = f64>, pick: fn(f64, f64) -> f64, trust: Trust) -> Number {
-    Number::new(values.fold(f64::NAN, pick), trust)
 }
 
 #[allow(

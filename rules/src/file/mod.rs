@@ -17,6 +17,7 @@
 pub(crate) mod calendar;
 mod derived;
 mod level;
+mod life;
 mod rule;
 mod site;
 
@@ -29,6 +30,7 @@ use front::{Item, Table};
 pub use calendar::NamedCalendar;
 pub use derived::Derived;
 pub use level::{CountLevel, Level, LimitLevel, WhenLevel};
+pub use life::{Life, Suppress};
 pub use rule::{Basis, Condition, Rule, Scope};
 pub use site::{Limits, Overlay, OverlayDoes, Override, Selector};
 

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use front::{Item, Table};
 
 use super::level::{delay, rule_name};
-use super::{CountLevel, Level, LimitLevel, Placed, WhenLevel, expr, name};
+use super::{CountLevel, Level, Life, LimitLevel, Placed, WhenLevel, expr, name};
 use crate::expr::Degrade;
 use crate::program::Text;
 use crate::syntax::Expr;
@@ -96,6 +96,8 @@ pub struct Rule<'a> {
     pub degrades: bool,
     /// How long the condition can't be told before messages say so, in milliseconds.
     pub unknown_after_ms: u64,
+    /// What people and design may do to its alarms.
+    pub life: Life<'a>,
 }
 
 impl<'a> Rule<'a> {
@@ -123,6 +125,7 @@ impl<'a> Rule<'a> {
             Some(_) => delay(table, "unknown_after"),
         };
         let unknown_after_ms = unknown_after_ms.unwrap_or(UNKNOWN_AFTER_MS);
+        let life = Life::read(table);
         table.finish();
         // What is wrong was reported; the rest is still held against the points, so that all comes at once.
         Some(Self {
@@ -136,12 +139,14 @@ impl<'a> Rule<'a> {
             degrade,
             degrades,
             unknown_after_ms,
+            life: life?,
         })
     }
 
     /// Every condition and number that it is made of.
     pub fn exprs(&self) -> Vec<&Placed<'a, Expr>> {
-        let mut exprs: Vec<&Placed<'a, Expr>> = self.only_while.iter().collect();
+        let reasons = self.life.suppress.iter().map(|reason| &reason.condition);
+        let mut exprs: Vec<&Placed<'a, Expr>> = self.only_while.iter().chain(reasons).collect();
         match &self.condition {
             Condition::Limits { value, .. } => exprs.extend(value),
             Condition::When(levels) => exprs.extend(levels.iter().map(|level| &level.when)),

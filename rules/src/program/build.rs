@@ -160,6 +160,7 @@ impl ProgramBuilder {
             n_level_states: self.n_level_states,
             kept: self.flat.kept,
             overlays: self.flat.overlays,
+            suppress: self.flat.suppress,
             same: self.flat.same,
             units: self.flat.units,
             readers_of_unit: Readers::new(n_units, self.flat.unit_reads),
@@ -190,6 +191,7 @@ impl ProgramBuilder {
             None => None,
             Some(condition) => Some(self.flat.condition_entry(condition, &mut reads)?),
         };
+        let suppress = self.flat.suppress(&spec.life.suppress, &mut reads)?;
         let levels_from = self.level_code.len();
         let mut n_high = 0;
         for level in &spec.levels {
@@ -287,6 +289,9 @@ impl ProgramBuilder {
                 from: u32_of(mark.kept),
                 to: u32_of(self.flat.kept.len()),
             },
+            suppress,
+            re_alarm_ms: spec.life.re_alarm_ms,
+            shelve_max_ms: spec.life.shelve_max_ms,
             watched,
         });
         self.alarms.push(AlarmInfo {

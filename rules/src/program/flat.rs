@@ -51,6 +51,10 @@ pub(crate) struct AlarmRest {
     pub(crate) others: Entry,
     /// What it remembers.
     pub(crate) kept: Entry,
+    /// The reasons by which it is suppressed.
+    pub(crate) suppress: Entry,
+    pub(crate) re_alarm_ms: u64,
+    pub(crate) shelve_max_ms: u64,
     /// The first point whose health it reads: its reason.
     pub(crate) watched: Option<u32>,
 }
@@ -124,6 +128,13 @@ impl LevelTest {
 pub(crate) struct OverlayCode {
     pub(crate) during: u32,
     pub(crate) limit: f64,
+}
+
+/// A reason to suppress an alarm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SuppressCode {
+    pub(crate) condition: Entry,
+    pub(crate) hold_off_ms: u32,
 }
 
 /// What evaluation reads of a level.

@@ -37,6 +37,9 @@ impl Program {
             points: nothing,
             others: nothing,
             kept: nothing,
+            suppress: nothing,
+            re_alarm_ms: 0,
+            shelve_max_ms: 0,
             watched: None,
         });
         self.n_level_states += u32_of(levels.len());

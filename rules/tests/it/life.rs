@@ -1,9 +1,9 @@
 //! Lives of alarms, told second by second.
 
-use rules::effect::{Refusal, Verb};
+use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::expr::{Cond, Degrade, Formula, Health};
 use rules::point::PointIdx;
-use rules::program::{AlarmSpec, Colour, LevelSpec, Scope, Test};
+use rules::program::{AlarmSpec, Colour, LevelSpec, LifeSpec, Scope, Test};
 use rules::value::Tri;
 use std::sync::Arc;
 use telemetry::{Quality, UtcMs};
@@ -90,7 +90,7 @@ fn the_deadband_is_applied_on_exit_only_and_left_strictly() {
         "7 o2 level-up high B",
         "8 o2 returned high D",
     ]);
-    assert_eq!(o2.engine.alarm(rules::effect::AlarmIdx(0)).occurrence, 2);
+    assert_eq!(o2.engine.alarm(AlarmIdx(0)).occurrence, 2);
 }
 
 #[test]
@@ -184,6 +184,7 @@ fn a_stale_point_makes_its_alarms_unknown_by_timer() {
     builder
         .alarm(AlarmSpec {
             unknown_hold_ms: 5_000,
+            life: LifeSpec::default(),
             ..spec(limits, vec![level("L1", high(5.0, 0.0))])
         })
         .unwrap();
@@ -203,10 +204,7 @@ fn a_stale_point_makes_its_alarms_unknown_by_timer() {
     told.time(20);
     told.expect(&["4.001 sys.quality raised bad B", "9.001 limits unknown - A"]);
     assert_eq!(
-        told.engine
-            .alarm(rules::effect::AlarmIdx(1))
-            .reason
-            .as_deref(),
+        told.engine.alarm(AlarmIdx(1)).reason.as_deref(),
         Some("stale")
     );
     told.good(30, 0, 1.0);
@@ -333,10 +331,7 @@ fn the_systems_own_alarms_follow_what_the_system_says() {
     told.time(11);
     told.expect(&["10 sys.offline raised offline B"]);
     assert_eq!(
-        told.engine
-            .alarm(rules::effect::AlarmIdx(0))
-            .reason
-            .as_deref(),
+        told.engine.alarm(AlarmIdx(0)).reason.as_deref(),
         Some("will")
     );
     told.condition(12, 0, Tri::Unknown, "");
@@ -375,7 +370,7 @@ fn late_readings_touch_nothing_and_tell_once_what_they_show() {
         gas.late(101, second, 30.0);
     }
     gas.expect(&["101 gas historical L1 A"]);
-    assert_eq!(gas.engine.alarm(rules::effect::AlarmIdx(0)).occurrence, 0);
+    assert_eq!(gas.engine.alarm(AlarmIdx(0)).occurrence, 0);
     gas.late(102, 60, 0.0);
     // A spike shorter than the on-delay is none.
     gas.late(102, 61, 30.0);
@@ -387,12 +382,9 @@ fn late_readings_touch_nothing_and_tell_once_what_they_show() {
 fn a_command_on_another_occurrence_is_refused() {
     let mut gas = gas_told();
     gas.steady(0..=6, 0, 30.0);
-    let command = rules::effect::Command {
-        verb: Verb::Ack,
-        alarm: rules::effect::AlarmIdx(0),
+    let command = Command {
         occurrence: Some(2),
-        by: "li",
-        comment: None,
+        ..Command::new(Verb::Ack, AlarmIdx(0), "li")
     };
     let refused = gas.engine.handle(
         rules::effect::Input::Command(command),

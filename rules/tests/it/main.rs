@@ -1,6 +1,7 @@
 //! The rule engine from outside: whole programs, whole lives of alarms.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod aside;
 mod language;
 mod life;
 mod oracle;

@@ -222,7 +222,7 @@ proptest! {
         }
         let told: Vec<_> = effects
             .iter()
-            .filter(|effect| !matches!(effect.kind, EventKind::Unknown | EventKind::Known))
+            .filter(|effect| !matches!(effect.kind, EventKind::Unknown | EventKind::Known | EventKind::TestBegun | EventKind::TestEnded))
             .map(|effect| (effect.at.0, effect.kind, usize::from(effect.state.level.unwrap())))
             .collect();
         prop_assert_eq!(told, oracle.told);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rules::effect::{AlarmState, Effect, EventKind, Flags, Input, Letter};
 use rules::engine::Engine;
-use rules::program::{Program, ProgramBuilder};
+use rules::program::{Colour, Program, ProgramBuilder};
 use telemetry::UtcMs;
 
 use crate::random::{Dice, Step, feed, program, trace};
@@ -35,8 +35,8 @@ fn check_same(left: &[Effect], right: &[Effect]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Checks one event against the state that its alarm was in.
-fn check_event(before: &AlarmState, effect: &Effect) -> Result<(), TestCaseError> {
+/// Checks one event against the state that its alarm was in; whether its level is red now.
+fn check_event(before: &AlarmState, effect: &Effect, red: bool) -> Result<(), TestCaseError> {
     let (was, is) = (before.flags, effect.state.flags);
     let letters = (
         before.flags.letter_below(),
@@ -51,14 +51,17 @@ fn check_event(before: &AlarmState, effect: &Effect) -> Result<(), TestCaseError
     prop_assert!(before.changed_at <= effect.at);
     // Flags change only by the events that are for it.
     let only = |changed: bool, kinds: &[EventKind]| !changed || kinds.contains(&kind);
-    use EventKind::{Acked, Known, LevelDown, LevelUp, Raised, Reset, Returned, Unknown};
+    use EventKind::{
+        Acked, InService, Known, LevelDown, LevelUp, OutOfService, Raised, ReAlarmed, Reset,
+        Returned, Shelved, Suppressed, TestBegun, TestEnded, Unknown, Unshelved, Unsuppressed,
+    };
     prop_assert!(
         only(was.active != is.active, &[Raised, Returned]),
         "{:?}",
         effect
     );
     prop_assert!(
-        only(was.acked && !is.acked, &[Raised, LevelUp]),
+        only(was.acked && !is.acked, &[Raised, LevelUp, ReAlarmed]),
         "{:?}",
         effect
     );
@@ -74,6 +77,25 @@ fn check_event(before: &AlarmState, effect: &Effect) -> Result<(), TestCaseError
         "{:?}",
         effect
     );
+    prop_assert!(only(was.shelved != is.shelved, &[Shelved, Unshelved]));
+    prop_assert!(only(
+        was.suppressed != is.suppressed,
+        &[Suppressed, Unsuppressed]
+    ));
+    prop_assert!(only(
+        was.out_of_service != is.out_of_service,
+        &[OutOfService, InService]
+    ));
+    prop_assert!(only(was.test != is.test, &[TestBegun, TestEnded]));
+    // Each reason is told; what is shelved has an end; red is never on the shelf.
+    prop_assert!(only(
+        before.suppressed_by != effect.state.suppressed_by,
+        &[Suppressed, Unsuppressed]
+    ));
+    prop_assert_eq!(is.suppressed, effect.state.suppressed_by != 0);
+    prop_assert_eq!(is.shelved, effect.state.shelved.is_some());
+    prop_assert!(!(is.shelved && is.active && red));
+    prop_assert!(!effect.state.silenced || letters.1 == Letter::B);
     prop_assert!(only(
         before.level != effect.state.level,
         &[Raised, LevelUp, LevelDown]
@@ -118,7 +140,11 @@ proptest! {
                 prop_assert!(last <= effect.at && effect.at <= step.now, "time order");
                 last = effect.at;
                 let before = &mut states[usize::try_from(effect.alarm.0).unwrap()];
-                check_event(before, effect)?;
+                let level = effect.state.level.map(usize::from);
+                let red = level.is_some_and(|level| {
+                    program.levels_of(effect.alarm)[level].colour == Colour::Red
+                });
+                check_event(before, effect, red)?;
                 if effect.kind != EventKind::Historical {
                     *before = effect.state.clone();
                 }

@@ -7,7 +7,9 @@ use rules::effect::{AlarmIdx, Command, Effect, Input, Verb};
 use rules::engine::Engine;
 use rules::expr::{Arith, Compare, Cond, Degrade, Formula, Health, Window, WindowOf};
 use rules::point::{PointIdx, PointInfo};
-use rules::program::{AlarmSpec, Colour, LevelSpec, Overlay, Program, ProgramBuilder, Scope, Test};
+use rules::program::{
+    AlarmSpec, Colour, LevelSpec, LifeSpec, Overlay, Program, ProgramBuilder, Scope, Suppress, Test,
+};
 use rules::value::Tri;
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
@@ -150,6 +152,21 @@ fn overlay(dice: &mut Dice, levels: &mut [LevelSpec]) {
     }
 }
 
+/// Some alarms ask again, some may not be shelved, some are suppressed.
+fn life(dice: &mut Dice, points: u32) -> LifeSpec {
+    let n_reasons = if dice.one_in(3) { 1 + dice.roll(2) } else { 0 };
+    LifeSpec {
+        re_alarm_ms: dice.pick(&[0, 0, 30, 900]),
+        shelve_max_ms: dice.pick(&[0, 1_000, 8 * 3_600_000]),
+        suppress: (0..n_reasons)
+            .map(|_| Suppress {
+                condition: condition(dice, points, 0, 1),
+                hold_off_ms: dice.pick(&DELAYS),
+            })
+            .collect(),
+    }
+}
+
 fn condition(dice: &mut Dice, points: u32, alarms: u32, depth: u64) -> Cond {
     let kinds = if depth == 0 { 4 } else { 10 };
     match dice.roll(kinds) {
@@ -248,6 +265,7 @@ pub(crate) fn program(dice: &mut Dice) -> Arc<Program> {
             only_while,
             levels,
             unknown_hold_ms,
+            life: life(dice, points),
         });
         if added.is_err() {
             // It read nothing; something else then.
@@ -279,6 +297,7 @@ pub(crate) fn quality(dice: &mut Dice) -> Quality {
             Quality::BAD,
             Quality::COMM_ERROR,
             Quality::SENSOR_FAILURE,
+            Quality::CALIBRATION,
         ])
     }
 }
@@ -310,13 +329,21 @@ pub(crate) fn trace(dice: &mut Dice, program: &Program, steps: usize) -> Vec<Ste
                     active: dice.pick(&[Tri::False, Tri::Unknown, Tri::True]),
                     reason: dice.pick(&["", "why"]),
                 },
-                3..=6 => Input::Command(Command {
-                    verb: dice.pick(&[Verb::Ack, Verb::Ack, Verb::Reset, Verb::Comment]),
-                    alarm,
-                    occurrence: None,
-                    by: dice.pick(&["li", "wang"]),
-                    comment: dice.pick(&[None, Some("seen")]),
-                }),
+                3..=6 => {
+                    let verb = if dice.one_in(2) {
+                        dice.pick(&[Verb::Ack, Verb::Reset])
+                    } else {
+                        dice.pick(&Verb::ALL)
+                    };
+                    let ahead = dice.pick(&[1, 50, 700, 5_000]);
+                    Input::Command(Command {
+                        comment: dice.pick(&[None, Some("seen")]),
+                        until: (!dice.one_in(8)).then_some(UtcMs(now + ahead)),
+                        second: dice.pick(&[None, Some("li"), Some("zhao")]),
+                        ticket: dice.pick(&[None, Some("W-1")]),
+                        ..Command::new(verb, alarm, dice.pick(&["li", "wang"]))
+                    })
+                }
                 7 if dice.one_in(8) => {
                     let from = UtcMs(now);
                     now += 500;

@@ -8,7 +8,7 @@ use rules::engine::Engine;
 use rules::expr::{Cond, Formula};
 use rules::point::{PointIdx, PointInfo};
 use rules::program::{
-    AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleIdx, RuleInfo, Scope, Test,
+    AlarmSpec, Colour, LevelSpec, LifeSpec, Program, ProgramBuilder, RuleIdx, RuleInfo, Scope, Test,
 };
 use rules::value::Tri;
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
@@ -71,6 +71,7 @@ pub(crate) fn spec(rule: RuleIdx, levels: Vec<LevelSpec>) -> AlarmSpec {
         only_while: None,
         levels,
         unknown_hold_ms: 0,
+        life: LifeSpec::default(),
     }
 }
 
@@ -215,18 +216,14 @@ impl Told {
     }
 
     pub(crate) fn command(&mut self, second: i64, verb: Verb) -> Result<(), Refusal> {
-        let command = Command {
-            verb,
-            alarm: self.alarm,
-            occurrence: None,
-            by: "li",
-            comment: None,
-        };
-        self.engine.handle(
-            Input::Command(command),
-            UtcMs(second * 1_000),
-            &mut self.effects,
-        )
+        self.act(second, Command::new(verb, self.alarm, "li"))
+    }
+
+    /// A command with whatever it needs.
+    pub(crate) fn act(&mut self, second: i64, command: Command<'_>) -> Result<(), Refusal> {
+        let now = UtcMs(second * 1_000);
+        self.engine
+            .handle(Input::Command(command), now, &mut self.effects)
     }
 
     pub(crate) fn time(&mut self, second: i64) {

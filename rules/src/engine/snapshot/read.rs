@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use telemetry::{Clock, Quality, UtcMs};
 
 use super::{LevelRecord, MAGIC, SnapshotError, VERSION};
-use crate::alarm::{LateRun, LevelTimes, NO_LEVEL, Phase, Rare, Slot};
+use crate::alarm::{Aside, LateRun, LevelTimes, NO_LEVEL, Phase, Rare, Reason, Shelf, Slot};
 use crate::effect::Flags;
 use crate::engine::kept::{DuringSlot, HeldSlot, KeptSlot, SinceSlot};
 use crate::engine::state::PointSlot;
@@ -340,7 +340,11 @@ impl<'a> Reader<'a> {
             peak: self.f64()?,
             rare: self.option(Self::rare)?.map(alloc::boxed::Box::new),
         };
-        if slot.flags.active && slot.level == NO_LEVEL {
+        let aside = slot.rare.as_ref().map(|rare| &rare.aside);
+        let shelved = aside.is_some_and(|aside| aside.shelf.is_some());
+        let out = aside.is_some_and(|aside| aside.out_until.is_some());
+        let no_level = slot.flags.active && slot.level == NO_LEVEL;
+        if no_level || shelved != slot.flags.shelved || out != slot.flags.out_of_service {
             return Err(self.broken());
         }
         Ok(slot)
@@ -357,6 +361,40 @@ impl<'a> Reader<'a> {
                 let since = reader.list(len, Self::time)?;
                 Ok(LateRun { last, told, since })
             })?,
+            aside: match self.version {
+                1 => Aside::default(),
+                _ => self.aside()?,
+            },
+        })
+    }
+
+    fn aside(&mut self) -> Read<Aside> {
+        let shelf = self.option(|reader| {
+            Ok(Shelf {
+                until: reader.time()?,
+                once: reader.bool()?,
+                by: Arc::from(reader.text()?),
+            })
+        })?;
+        let out_until = self.option(Self::time)?;
+        let test_until = self.option(Self::time)?;
+        let re_alarm_at = self.option(Self::time)?;
+        let (calibrates, silenced) = (self.bool()?, self.bool()?);
+        let len = self.count()?;
+        let reasons = self.list(len, |reader| {
+            Ok(Reason {
+                on: reader.bool()?,
+                due: reader.option(Self::time)?,
+            })
+        })?;
+        Ok(Aside {
+            shelf,
+            out_until,
+            test_until,
+            calibrates,
+            silenced,
+            re_alarm_at,
+            reasons,
         })
     }
 
@@ -390,6 +428,8 @@ impl<'a> Reader<'a> {
             clause: self.option(|reader| Ok(reader.text()?.into()))?,
             text: Text { zh, en },
             test: self.bool()?,
+            // An alarm whose rule is gone is not suppressed.
+            suppress: Vec::new(),
         })
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use telemetry::{Clock, UtcMs};
 
 use super::{Engine, MAGIC, VERSION};
-use crate::alarm::{Phase, Slot};
+use crate::alarm::{Aside, Phase, Slot};
 use crate::effect::{AlarmIdx, Flags, Letter};
 use crate::engine::kept::KeptSlot;
 use crate::engine::state::PointSlot;
@@ -220,7 +220,7 @@ impl Writer {
         self.bool(info.retired);
         self.slot(slot);
         let levels = program.levels_of(AlarmIdx(alarm));
-        let unfinished = slot.flags.letter_below() != Letter::A;
+        let unfinished = slot.flags.letter() != Letter::A;
         self.u8(code.n_levels);
         for (index, level) in levels.iter().enumerate() {
             let place = at(code.states_from) + index;
@@ -272,7 +272,26 @@ impl Writer {
                     out.time(*since);
                 }
             });
+            out.aside(&rare.aside);
         });
+    }
+
+    fn aside(&mut self, aside: &Aside) {
+        self.option(aside.shelf.as_ref(), |out, shelf| {
+            out.time(shelf.until);
+            out.bool(shelf.once);
+            out.text(&shelf.by);
+        });
+        for until in [aside.out_until, aside.test_until, aside.re_alarm_at] {
+            self.option(until, Self::time);
+        }
+        self.bool(aside.calibrates);
+        self.bool(aside.silenced);
+        self.u32(u32_of(aside.reasons.len()));
+        for reason in &aside.reasons {
+            self.bool(reason.on);
+            self.option(reason.due, Self::time);
+        }
     }
 
     fn level_info(&mut self, level: &LevelInfo) {

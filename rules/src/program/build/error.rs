@@ -6,6 +6,7 @@ use telemetry::NameError;
 use thiserror::Error;
 
 use super::LEVELS_MAX;
+use super::flatten::REASONS_MAX;
 use crate::eval::{NUMBERS_MAX, TALLIES_MAX, TRUTHS_MAX};
 use crate::program::Colour;
 
@@ -93,6 +94,9 @@ pub enum BuildError {
         /// The limit.
         limit: f64,
     },
+    /// Too many reasons by which it is suppressed.
+    #[error("{0} reasons to suppress, expected at most {REASONS_MAX}")]
+    ReasonCount(usize),
     /// A window of less than a slice's worth each.
     #[error("a window of {0} ms, expected at least 60 ms")]
     WindowTooShort(u64),

@@ -9,8 +9,12 @@ use crate::engine::WINDOW_SLICES;
 use crate::eval::{Depth, Op};
 use crate::expr::{Cond, Formula, Window, WindowOf};
 use crate::point::PointIdx;
-use crate::program::{Entry, Kept, KeptCode, Overlay, OverlayCode, Unit, Watched, at, u32_of};
+use crate::program::{
+    Entry, Kept, KeptCode, Overlay, OverlayCode, Suppress, SuppressCode, Unit, Watched, at, u32_of,
+};
 
+/// The most reasons by which one alarm is suppressed.
+pub(super) const REASONS_MAX: usize = 8;
 /// The most points of one `Same`.
 const SAME_MAX: usize = 256;
 
@@ -23,6 +27,7 @@ pub(super) struct Flat {
     pub(super) ops: Vec<Op>,
     pub(super) kept: Vec<KeptCode>,
     pub(super) overlays: Vec<OverlayCode>,
+    pub(super) suppress: Vec<SuppressCode>,
     pub(super) same: Vec<u32>,
     pub(super) units: Vec<Unit>,
     pub(super) value_reads: Vec<(u32, u32)>,
@@ -35,6 +40,7 @@ pub(super) struct Mark {
     ops: usize,
     pub(super) kept: usize,
     overlays: usize,
+    suppress: usize,
     same: usize,
     units: usize,
     pub(super) value_reads: usize,
@@ -56,6 +62,7 @@ impl Flat {
             ops: self.ops.len(),
             kept: self.kept.len(),
             overlays: self.overlays.len(),
+            suppress: self.suppress.len(),
             same: self.same.len(),
             units: self.units.len(),
             value_reads: self.value_reads.len(),
@@ -69,6 +76,7 @@ impl Flat {
         self.ops.truncate(mark.ops);
         self.kept.truncate(mark.kept);
         self.overlays.truncate(mark.overlays);
+        self.suppress.truncate(mark.suppress);
         self.same.truncate(mark.same);
         self.units.truncate(mark.units);
         self.value_reads.truncate(mark.value_reads);
@@ -199,6 +207,27 @@ impl Flat {
             of,
             slice_ms: length_ms.div_ceil(WINDOW_SLICES),
         })
+    }
+
+    /// The reasons by which an alarm is suppressed.
+    pub(super) fn suppress(
+        &mut self,
+        reasons: &[Suppress],
+        reads: &mut Reads,
+    ) -> Result<Entry, BuildError> {
+        if reasons.len() > REASONS_MAX {
+            return Err(BuildError::ReasonCount(reasons.len()));
+        }
+        let from = u32_of(self.suppress.len());
+        for reason in reasons {
+            let code = SuppressCode {
+                condition: self.condition_entry(&reason.condition, reads)?,
+                hold_off_ms: delay(reason.hold_off_ms)?,
+            };
+            self.suppress.push(code);
+        }
+        let to = u32_of(self.suppress.len());
+        Ok(Entry { from, to })
     }
 
     /// The stricter limits of a level, each with its calendar; none where there are none.

@@ -6,7 +6,7 @@ use alloc::vec;
 use super::*;
 use crate::eval::NUMBERS_MAX;
 use crate::expr::{Arith, Compare, Cond, Degrade};
-use crate::program::Colour;
+use crate::program::{Colour, LifeSpec};
 
 fn builder() -> (ProgramBuilder, PointIdx, RuleIdx) {
     let mut builder = ProgramBuilder::new();
@@ -48,6 +48,7 @@ fn spec(point: PointIdx, rule: RuleIdx, levels: Vec<LevelSpec>) -> AlarmSpec {
         only_while: None,
         levels,
         unknown_hold_ms: 0,
+        life: LifeSpec::default(),
     }
 }
 

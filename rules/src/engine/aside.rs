@@ -1,0 +1,235 @@
+//! How an alarm is put aside: shelved, suppressed by design, out of service, silent, under test; and what ends by itself.
+//!
+//! None of it stops the evaluation: `active` follows the process in every letter, and whatever ends shows the state that the flags say.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use telemetry::{Quality, UtcMs};
+
+use super::machine::Machine;
+use crate::alarm::Reason;
+use crate::effect::{Cause, Effect, EventKind};
+use crate::program::{Colour, Program, at};
+use crate::timer::NEVER;
+
+impl Machine {
+    /// What is over by now ends.
+    pub(super) fn end_asides(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.now;
+        let Some(rare) = &self.state.alarms[at(alarm)].rare else {
+            return;
+        };
+        let is_over = |until: Option<UtcMs>| until.is_some_and(|until| until <= now);
+        let aside = &rare.aside;
+        let shelf = is_over(aside.shelf.as_ref().map(|shelf| shelf.until));
+        let (out, test) = (is_over(aside.out_until), is_over(aside.test_until));
+        let re_alarm = is_over(aside.re_alarm_at);
+        if shelf {
+            self.unshelve(program, alarm, cause, effects);
+        }
+        if out {
+            self.back_in_service(program, alarm, cause, effects);
+        }
+        if test {
+            self.state.alarms[at(alarm)].rare().aside.test_until = None;
+            self.mark_test(program, alarm, cause, effects);
+        }
+        if re_alarm {
+            let slot = &mut self.state.alarms[at(alarm)];
+            slot.flags.acked = false;
+            let rare = slot.rare();
+            rare.acked = None;
+            rare.aside.re_alarm_at = None;
+            rare.aside.silenced = false;
+            self.emit(program, alarm, EventKind::ReAlarmed, cause, effects);
+        }
+    }
+
+    pub(super) fn unshelve(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let slot = &mut self.state.alarms[at(alarm)];
+        slot.flags.shelved = false;
+        slot.rare().aside.shelf = None;
+        self.emit(program, alarm, EventKind::Unshelved, cause, effects);
+    }
+
+    pub(super) fn back_in_service(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let slot = &mut self.state.alarms[at(alarm)];
+        slot.flags.out_of_service = false;
+        slot.rare().aside.out_until = None;
+        self.emit(program, alarm, EventKind::InService, cause, effects);
+    }
+
+    /// Red is never on the shelf: it is taken back before the event that makes it red.
+    pub(super) fn unshelve_for(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        severity: u16,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let shelved = self.state.alarms[at(alarm)].flags.shelved;
+        if shelved && Colour::of_severity(severity) == Colour::Red {
+            self.unshelve(program, alarm, cause, effects);
+        }
+    }
+
+    /// It returned: a shelf for once is over.
+    pub(super) fn returned(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let rare = self.state.alarms[at(alarm)].rare.as_ref();
+        let shelf = rare.and_then(|rare| rare.aside.shelf.as_ref());
+        if shelf.is_some_and(|shelf| shelf.once) {
+            self.unshelve(program, alarm, cause, effects);
+        }
+    }
+
+    /// It was raised, is graver, or returned: no silence and no wait to ask again outlives that.
+    pub(super) fn end_silence(&mut self, alarm: u32) {
+        if let Some(rare) = &mut self.state.alarms[at(alarm)].rare {
+            rare.aside.silenced = false;
+            rare.aside.re_alarm_at = None;
+        }
+    }
+
+    /// Looks at the reasons by which its rule suppresses it. Unknown never hides an alarm: it counts as false.
+    pub(super) fn suppress(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let reasons = program.alarm_rest[at(alarm)].suppress;
+        let codes = &program.suppress[at(reasons.from)..at(reasons.to)];
+        for (index, code) in codes.iter().enumerate() {
+            let holds = self
+                .stack
+                .condition(program, code.condition, &self.state)
+                .is_true();
+            let now = self.now;
+            let Some(reason) = self.state.alarms[at(alarm)]
+                .rare()
+                .aside
+                .reasons
+                .get_mut(index)
+            else {
+                continue;
+            };
+            let was_on = reason.on;
+            if holds {
+                *reason = Reason {
+                    on: true,
+                    due: None,
+                };
+            } else if reason.on {
+                let due = reason
+                    .due
+                    .get_or_insert_with(|| now.plus_ms(u64::from(code.hold_off_ms)));
+                if *due <= now {
+                    *reason = Reason::default();
+                }
+            }
+            let is_on = reason.on;
+            if is_on == was_on {
+                continue;
+            }
+            let aside = &self.state.alarms[at(alarm)].rare().aside;
+            let any = aside.reasons.iter().any(|reason| reason.on);
+            self.state.alarms[at(alarm)].flags.suppressed = any;
+            let kind = if is_on {
+                EventKind::Suppressed
+            } else {
+                EventKind::Unsuppressed
+            };
+            self.emit(program, alarm, kind, cause, effects);
+            let alarm = crate::effect::AlarmIdx(alarm);
+            let word = program.rule_of(alarm).suppress.get(index);
+            if let (Some(effect), Some(word)) = (effects.last_mut(), word) {
+                effect.comment = Some(Arc::from(word.as_str()));
+            }
+        }
+    }
+
+    /// The sensor says whether it is being calibrated: then what its alarms say is a test.
+    pub(super) fn calibrate(
+        &mut self,
+        program: &Program,
+        point: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let calibrates = self.state.points[at(point)].quality == Quality::CALIBRATION;
+        let readers = program.point_code[at(point)].value_readers;
+        for reader in &program.value_readers[at(readers.from)..at(readers.to)] {
+            let Some(alarm) = reader.alarm.filter(|_| reader.source == point) else {
+                continue;
+            };
+            let alarm = alarm.index();
+            let slot = &mut self.state.alarms[at(alarm)];
+            let before = slot.rare.as_ref().is_some_and(|rare| rare.aside.calibrates);
+            if before != calibrates {
+                slot.rare().aside.calibrates = calibrates;
+                self.mark_test(program, alarm, cause, effects);
+            }
+        }
+    }
+
+    /// Makes the flag say whether what the alarm says is a test.
+    pub(super) fn mark_test(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let on_trial = program.alarm_rest[at(alarm)].test;
+        let slot = &mut self.state.alarms[at(alarm)];
+        let aside = slot.rare.as_ref().map(|rare| &rare.aside);
+        let test =
+            on_trial || aside.is_some_and(|aside| aside.calibrates || aside.test_until.is_some());
+        if slot.flags.test == test {
+            return;
+        }
+        slot.flags.test = test;
+        let kind = if test {
+            EventKind::TestBegun
+        } else {
+            EventKind::TestEnded
+        };
+        self.emit(program, alarm, kind, cause, effects);
+    }
+
+    /// Brings what is derived up to date after something that ends by itself began or ended.
+    pub(super) fn rearm(&mut self, program: &Program, alarm: u32) {
+        self.state.refresh(program, alarm);
+        let due = self.state.alarms[at(alarm)].next_due;
+        if due != NEVER {
+            self.timers.arm(alarm, due);
+        }
+    }
+}
