@@ -26,7 +26,7 @@ pub enum CommandError {
     #[error("no alarm `{0}`")]
     UnknownAlarm(String),
     /// No such verb.
-    #[error("no verb `{0}`, expected ack, reset or comment")]
+    #[error("no verb `{0}`, expected one of {list}", list = verbs())]
     UnknownVerb(String),
 }
 
@@ -186,22 +186,28 @@ impl Host {
             occurrence,
             by,
             comment,
+            until,
+            second,
+            ticket,
         } = record
         else {
             return Ok(());
         };
         self.engine.handle_timeout(t, &mut self.effects);
+        let verb =
+            Verb::from_word(verb).ok_or_else(|| CommandError::UnknownVerb((*verb).to_owned()))?;
+        let program = self.engine.program();
+        let alarm = program
+            .find_alarm(alarm)
+            .ok_or_else(|| CommandError::UnknownAlarm((*alarm).to_owned()))?;
+        let given = |text: &'_ str| !text.is_empty();
         let command = Command {
-            verb: Verb::from_word(verb)
-                .ok_or_else(|| CommandError::UnknownVerb((*verb).to_owned()))?,
-            alarm: self
-                .engine
-                .program()
-                .find_alarm(alarm)
-                .ok_or_else(|| CommandError::UnknownAlarm((*alarm).to_owned()))?,
             occurrence: *occurrence,
-            by,
-            comment: Some(*comment).filter(|comment| !comment.is_empty()),
+            comment: Some(*comment).filter(|text| given(text)),
+            until: *until,
+            second: Some(*second).filter(|text| given(text)),
+            ticket: Some(*ticket).filter(|text| given(text)),
+            ..Command::new(verb, alarm, by)
         };
         self.engine
             .handle(Input::Command(command), t, &mut self.effects)?;
@@ -215,6 +221,11 @@ impl Host {
             .map(|effect| draft(&self.site, program, &effect))
             .collect()
     }
+}
+
+/// Every verb, for people.
+fn verbs() -> String {
+    Verb::ALL.map(Verb::word).join(", ")
 }
 
 /// Alarms that are not normal and whose rule is gone are taken over.

@@ -184,6 +184,7 @@ async fn an_acknowledgement_says_who_what_and_which_occurrence() {
         occurrence: Some(3),
         by: "李伟".into(),
         comment: "seen".into(),
+        ..Act::default()
     };
     assert_eq!(*gateway.done.lock().expect("no panic"), [act]);
 }

@@ -13,11 +13,19 @@ use tempfile::TempDir;
 use crate::plant::{PATIENCE, Plant, TOKEN, hot};
 
 /// Every command that does something; a new one has to be put here, and held to the same.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 21] = [
     "fengsui alarms",
     "fengsui alarms ack",
+    "fengsui alarms comment",
+    "fengsui alarms in-service",
     "fengsui alarms list",
+    "fengsui alarms out-of-service",
     "fengsui alarms reset",
+    "fengsui alarms shelve",
+    "fengsui alarms silence",
+    "fengsui alarms test",
+    "fengsui alarms test-end",
+    "fengsui alarms unshelve",
     "fengsui bus read",
     "fengsui check",
     "fengsui demo",

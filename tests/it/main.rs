@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics with what went wrong")]
 
+mod aside;
 mod chain;
 mod check;
 mod cli;

@@ -48,6 +48,94 @@ pub(super) struct ActArgs {
     json: bool,
 }
 
+/// Arguments of a verb whose effect ends by itself.
+#[derive(Debug, clap::Args)]
+pub(super) struct TimedArgs {
+    #[command(flatten)]
+    act: ActArgs,
+    /// For how long, as `30min` or `2h`.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    lasts: String,
+}
+
+/// Arguments of `fengsui alarms shelve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ShelveArgs {
+    #[command(flatten)]
+    timed: TimedArgs,
+    /// Only until it returns, if that is sooner.
+    #[arg(long)]
+    once: bool,
+}
+
+/// Arguments of `fengsui alarms out-of-service`.
+#[derive(Debug, clap::Args)]
+pub(super) struct OutArgs {
+    #[command(flatten)]
+    timed: TimedArgs,
+    /// The second person, who agrees.
+    #[arg(long, value_name = "NAME")]
+    second: String,
+    /// The work order.
+    #[arg(long, value_name = "TEXT")]
+    ticket: String,
+}
+
+/// What a verb asks for beside who and what.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    verb: &'static str,
+    act: &'a ActArgs,
+    lasts: Option<&'a str>,
+    second: &'a str,
+    ticket: &'a str,
+}
+
+impl ActArgs {
+    pub(super) fn asks(&self, verb: &'static str) -> Asked<'_> {
+        Asked {
+            verb,
+            act: self,
+            lasts: None,
+            second: "",
+            ticket: "",
+        }
+    }
+}
+
+impl TimedArgs {
+    pub(super) fn asks(&self, verb: &'static str) -> Asked<'_> {
+        Asked {
+            lasts: Some(&self.lasts),
+            ..self.act.asks(verb)
+        }
+    }
+}
+
+impl ShelveArgs {
+    pub(super) fn asks(&self) -> Asked<'_> {
+        let verb = if self.once { "shelve-once" } else { "shelve" };
+        self.timed.asks(verb)
+    }
+}
+
+impl OutArgs {
+    pub(super) fn asks(&self) -> Asked<'_> {
+        Asked {
+            second: &self.second,
+            ticket: &self.ticket,
+            ..self.timed.asks("out-of-service")
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<String, String> {
+    match front::parse_duration_ms(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// An alarm's id; an option that does not exist is none.
 fn id(text: &str) -> Result<String, String> {
     let segments: Vec<&str> = text.split('/').collect();
@@ -89,6 +177,12 @@ struct State {
     value: Option<f64>,
     unit: Option<String>,
     acked_by: Option<String>,
+    #[serde(default)]
+    test: bool,
+    shelved_by: Option<String>,
+    shelved_until: Option<String>,
+    #[serde(default)]
+    suppressed_by: Vec<String>,
     text: Option<Text>,
 }
 
@@ -157,8 +251,17 @@ fn row(state: &State) -> Vec<String> {
     if state.unknown {
         told.push_str(", unknown");
     }
+    if state.test {
+        told.push_str(", test");
+    }
     if let Some(by) = &state.acked_by {
         told.push_str(&format!(", {by}"));
+    }
+    if let (Some(by), Some(until)) = (&state.shelved_by, &state.shelved_until) {
+        told.push_str(&format!(", {by} until {}", minutes(until)));
+    }
+    if !state.suppressed_by.is_empty() {
+        told.push_str(&format!(", {}", state.suppressed_by.join(", ")));
     }
     let unit = state.unit.as_deref().unwrap_or_default();
     let value = state.value.map(|value| reading(value, unit));
@@ -177,29 +280,41 @@ fn row(state: &State) -> Vec<String> {
         state.id.clone(),
         state.occurrence.to_string(),
         or_none(&value),
-        // `2026-11-22T08:00:00.000Z` without what a person does not look at.
-        state
-            .changed_at
-            .replace('T', " ")
-            .chars()
-            .take(19)
-            .collect(),
+        seconds(&state.changed_at),
         what.unwrap_or_default(),
     ]
 }
 
+/// `2026-11-22T08:00:00.000Z` without what a person does not look at.
+fn seconds(time: &str) -> String {
+    time.replace('T', " ").chars().take(19).collect()
+}
+
+/// The time of the day.
+fn minutes(time: &str) -> String {
+    time.chars().skip(11).take(5).collect()
+}
+
 /// Has a person act: 1 when the gateway refuses.
 pub(super) fn act(
-    verb: &str,
-    args: &ActArgs,
+    asked: &Asked<'_>,
     env: &dyn Fn(&str) -> Option<String>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
+    let (verb, args) = (asked.verb, asked.act);
     let acted = token(args.token.token_file.as_deref(), env).and_then(|token| {
         let mut words = json!({ "by": args.by, "comment": args.comment });
         if let Some(occurrence) = args.occurrence {
             words["occurrence"] = occurrence.into();
+        }
+        if let Some(lasts) = asked.lasts {
+            words["for"] = lasts.into();
+        }
+        for (key, word) in [("second", asked.second), ("ticket", asked.ticket)] {
+            if !word.is_empty() {
+                words[key] = word.into();
+            }
         }
         let path = format!("/api/v1/alarms/{}/{verb}", args.alarm);
         Api::new(&args.gateway)?.post(&path, &token, words.to_string())

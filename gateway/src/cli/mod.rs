@@ -117,6 +117,65 @@ enum AlarmsCommand {
         after_help = "Example: fengsui alarms reset tank-farm/gt-101/combustible-gas --by li.wei --comment \"valve closed\""
     )]
     Reset(alarms::ActArgs),
+    /// Say something about an alarm; it goes into its events.
+    #[command(
+        after_help = "Example: fengsui alarms comment tank-farm/gt-101/combustible-gas --by li.wei --comment \"flange tightened\""
+    )]
+    Comment(alarms::ActArgs),
+    /// Let the siren be quiet; it sounds again with the next raise, graver level or reminder. Not an acknowledgement.
+    #[command(
+        after_help = "Example: fengsui alarms silence tank-farm/gt-101/combustible-gas --by li.wei"
+    )]
+    Silence(alarms::ActArgs),
+    /// Put an alarm aside until it comes back by itself. Red alarms can't be.
+    #[command(
+        after_help = "Example: fengsui alarms shelve tank-farm/gt-101/combustible-gas --by li.wei --for 2h --comment \"span gas in the air\""
+    )]
+    Shelve(alarms::ShelveArgs),
+    /// Take an alarm back from the shelf.
+    #[command(
+        after_help = "Example: fengsui alarms unshelve tank-farm/gt-101/combustible-gas --by li.wei"
+    )]
+    Unshelve(alarms::ActArgs),
+    /// Take an alarm out of service while its sensor is worked on; it comes back by itself.
+    #[command(
+        after_help = "Example: fengsui alarms out-of-service tank-farm/gt-101/combustible-gas --by li.wei --second zhang.min --ticket W-17 --for 8h"
+    )]
+    OutOfService(alarms::OutArgs),
+    /// Put an alarm back into service.
+    #[command(
+        after_help = "Example: fengsui alarms in-service tank-farm/gt-101/combustible-gas --by li.wei"
+    )]
+    InService(alarms::ActArgs),
+    /// Mark what an alarm says as a test: a bump test, a calibration.
+    #[command(
+        after_help = "Example: fengsui alarms test tank-farm/gt-101/combustible-gas --by li.wei --for 10min"
+    )]
+    Test(alarms::TimedArgs),
+    /// End a test before its time.
+    #[command(
+        after_help = "Example: fengsui alarms test-end tank-farm/gt-101/combustible-gas --by li.wei"
+    )]
+    TestEnd(alarms::ActArgs),
+}
+
+impl AlarmsCommand {
+    /// What a person asks for; none for the list.
+    fn asks(&self) -> Option<alarms::Asked<'_>> {
+        Some(match self {
+            Self::List(_) => return None,
+            Self::Ack(args) => args.asks("ack"),
+            Self::Reset(args) => args.asks("reset"),
+            Self::Comment(args) => args.asks("comment"),
+            Self::Silence(args) => args.asks("silence"),
+            Self::Shelve(args) => args.asks(),
+            Self::Unshelve(args) => args.asks("unshelve"),
+            Self::OutOfService(args) => args.asks(),
+            Self::InService(args) => args.asks("in-service"),
+            Self::Test(args) => args.asks("test"),
+            Self::TestEnd(args) => args.asks("test-end"),
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -161,14 +220,16 @@ pub fn main() -> ExitCode {
             watch::run(&args, &env, io::stdout().is_terminal(), &mut out, &mut err)
         }
         Command::Status(args) => status::run(&args, &mut out, &mut err),
-        Command::Alarms { list, command } => match command.unwrap_or(AlarmsCommand::List(list)) {
-            AlarmsCommand::List(args) => {
-                let colours = out.is_terminal();
-                alarms::list(&args, colours, &mut out, &mut err)
+        Command::Alarms { list, command } => {
+            let asked = command.as_ref().and_then(AlarmsCommand::asks);
+            match (&asked, &command) {
+                (Some(asked), _) => alarms::act(asked, &env, &mut out, &mut err),
+                (None, Some(AlarmsCommand::List(list))) => {
+                    alarms::list(list, out.is_terminal(), &mut out, &mut err)
+                }
+                (None, _) => alarms::list(&list, out.is_terminal(), &mut out, &mut err),
             }
-            AlarmsCommand::Ack(args) => alarms::act("ack", &args, &env, &mut out, &mut err),
-            AlarmsCommand::Reset(args) => alarms::act("reset", &args, &env, &mut out, &mut err),
-        },
+        }
     };
     match ran.and_then(|exit| out.flush().map(|()| exit)) {
         Ok(exit) => exit.into(),

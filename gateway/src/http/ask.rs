@@ -19,9 +19,9 @@ pub enum Ask {
 }
 
 /// What a person does to an alarm.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Act {
-    /// `ack`, `reset` or `comment`.
+    /// The word of a [`Verb`](rules::effect::Verb).
     pub verb: String,
     /// The alarm's id, `unit/point/rule`.
     pub alarm: String,
@@ -31,6 +31,12 @@ pub struct Act {
     pub by: String,
     /// What they have to say; empty when nothing.
     pub comment: String,
+    /// For how long, for what ends by itself, in milliseconds.
+    pub lasts_ms: Option<u64>,
+    /// The second person, for what needs two; empty when none.
+    pub second: String,
+    /// The work order, for what needs one; empty when none.
+    pub ticket: String,
 }
 
 /// How the gateway is. Readers ignore what they don't know.

@@ -12,7 +12,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
@@ -133,6 +134,20 @@ struct Words {
     comment: String,
     #[serde(default)]
     occurrence: Option<u64>,
+    /// For how long, as `2h`.
+    #[serde(default, rename = "for", deserialize_with = "duration")]
+    lasts_ms: Option<u64>,
+    #[serde(default)]
+    second: String,
+    #[serde(default)]
+    ticket: String,
+}
+
+fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(from)?;
+    front::parse_duration_ms(&text)
+        .map(Some)
+        .map_err(|error| D::Error::custom(format!("`{text}` {error}")))
 }
 
 async fn act(
@@ -152,6 +167,9 @@ async fn act(
         occurrence: words.occurrence,
         by: words.by,
         comment: words.comment,
+        lasts_ms: words.lasts_ms,
+        second: words.second,
+        ticket: words.ticket,
     };
     let answer = ask(&api, |reply| Ask::Act(act, reply)).await?;
     Ok(match answer {

@@ -73,6 +73,12 @@ pub enum Record<'a> {
         by: &'a str,
         /// What they said; empty when nothing.
         comment: &'a str,
+        /// Until when, for what ends by itself.
+        until: Option<UtcMs>,
+        /// The second person, for what needs two; empty when none.
+        second: &'a str,
+        /// The work order, for what needs one; empty when none.
+        ticket: &'a str,
     },
     /// The gateway was down, or its clock jumped: nothing was looked at between.
     Down {
@@ -275,6 +281,9 @@ impl Iterator for SampleIter<'_> {
     }
 }
 
+/// Stands for none where something follows it.
+const NO_OCCURRENCE: u64 = u64::MAX;
+
 /// A configuration as the log keeps it: enough to name every point, and to compile its rules again.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ConfigImage {
@@ -423,12 +432,24 @@ impl<'a> Record<'a> {
                 occurrence,
                 by,
                 comment,
+                until,
+                second,
+                ticket,
             } => {
                 for text in [verb, alarm, by, comment] {
                     put_str(out, text);
                 }
+                // What came later stands behind, and is left out where there is none of it: the first version ended with the occurrence.
+                let more = until.is_some() || !second.is_empty() || !ticket.is_empty();
                 if let Some(occurrence) = occurrence {
                     put_u64(out, *occurrence);
+                } else if more {
+                    put_u64(out, NO_OCCURRENCE);
+                }
+                if more {
+                    put_i64(out, until.map_or(i64::MAX, |until| until.0));
+                    put_str(out, second);
+                    put_str(out, ticket);
                 }
             }
             Self::Down { from, to } => {
@@ -466,17 +487,31 @@ impl<'a> Record<'a> {
                 active: cursor.u8()? != 0,
                 reason: cursor.str()?,
             },
-            6 => Self::Command {
-                verb: cursor.str()?,
-                alarm: cursor.str()?,
-                by: cursor.str()?,
-                comment: cursor.str()?,
-                occurrence: if cursor.is_empty() {
+            6 => {
+                let (verb, alarm) = (cursor.str()?, cursor.str()?);
+                let (by, comment) = (cursor.str()?, cursor.str()?);
+                let occurrence = if cursor.is_empty() {
                     None
                 } else {
-                    Some(cursor.u64()?)
-                },
-            },
+                    Some(cursor.u64()?).filter(|occurrence| *occurrence != NO_OCCURRENCE)
+                };
+                let (until, second, ticket) = if cursor.is_empty() {
+                    (None, "", "")
+                } else {
+                    let until = Some(cursor.i64()?).filter(|until| *until != i64::MAX);
+                    (until.map(UtcMs), cursor.str()?, cursor.str()?)
+                };
+                Self::Command {
+                    verb,
+                    alarm,
+                    occurrence,
+                    by,
+                    comment,
+                    until,
+                    second,
+                    ticket,
+                }
+            }
             7 => Self::Down {
                 from: UtcMs(cursor.i64()?),
                 to: UtcMs(cursor.i64()?),
@@ -609,19 +644,47 @@ pub(super) mod tests {
             });
         }
         for occurrence in [None, Some(3)] {
-            check(&Record::Command {
-                verb: "ack",
-                alarm: "a/b/c",
-                occurrence,
-                by: "王",
-                comment: "",
-            });
+            for (until, second, ticket) in [
+                (None, "", ""),
+                (Some(UtcMs(7)), "", ""),
+                (None, "li", "W-1"),
+            ] {
+                check(&Record::Command {
+                    verb: "ack",
+                    alarm: "a/b/c",
+                    occurrence,
+                    by: "王",
+                    comment: "",
+                    until,
+                    second,
+                    ticket,
+                });
+            }
         }
         check(&Record::Down {
             from: UtcMs(-1),
             to: UtcMs(i64::MAX),
         });
         check(&Record::Time);
+    }
+
+    #[test]
+    fn a_command_of_the_first_version_is_read_as_it_was_meant() {
+        let body = b"\x03ack\x05a/b/c\x02li\x00\x03";
+        let command = Record::Command {
+            verb: "ack",
+            alarm: "a/b/c",
+            occurrence: Some(3),
+            by: "li",
+            comment: "",
+            until: None,
+            second: "",
+            ticket: "",
+        };
+        assert_eq!(Record::decode(6, body), Ok(command.clone()));
+        let mut written = Vec::new();
+        command.encode(&mut written);
+        assert_eq!(written, body);
     }
 
     proptest! {

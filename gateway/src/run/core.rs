@@ -202,6 +202,9 @@ impl Core {
             occurrence: act.occurrence,
             by: &act.by,
             comment: &act.comment,
+            until: act.lasts_ms.map(|ms| t.plus_ms(ms)),
+            second: &act.second,
+            ticket: &act.ticket,
         });
         self.path.count("commands", 1);
         match refused {

@@ -20,7 +20,7 @@ const ALARM_LEN_MAX: usize = 4 * 1024;
 pub(super) const BULK_LEN_MAX: usize = 256 * 1024;
 
 /// The fields that a state shares with its event. A reader ignores what it doesn't know, so only these are compared.
-const SHARED: [&str; 39] = [
+const SHARED: [&str; 40] = [
     "id",
     "site",
     "occurrence",
@@ -56,6 +56,7 @@ const SHARED: [&str; 39] = [
     "shelved_until",
     "shelved_by",
     "suppressed_by",
+    "silenced",
     "point",
     "reason",
     "text",
@@ -99,6 +100,10 @@ pub struct AlarmView {
     pub text: [Option<String>; 2],
     /// Who acknowledged it.
     pub acked_by: Option<String>,
+    /// Until when it is shelved.
+    pub shelved_until: Option<UtcMs>,
+    /// The reasons that suppress it.
+    pub suppressed_by: Vec<String>,
     /// Why, for people.
     pub reason: Option<String>,
 }
@@ -121,6 +126,8 @@ pub(super) struct Event {
     pub(super) kind: String,
     /// Who acted.
     pub(super) by: Option<String>,
+    /// What they said, or why it happened.
+    pub(super) comment: Option<String>,
     pub(super) prev: Option<Hash>,
     pub(super) previous_epoch: Option<Arc<str>>,
     /// Of its bytes.
@@ -187,6 +194,7 @@ pub(super) fn event(site: &str, payload: &[u8]) -> Result<Event, String> {
     let kind = fields.text("event")?;
     word(kind).map_err(|why| format!("`event`: {why}"))?;
     let by = fields.optional("by", some)?;
+    let comment = fields.optional("comment", some)?;
     let alarm = alarm(site, &fields, kind)?;
     let prev = fields.optional("prev", hex)?;
     let previous_epoch = fields.optional("previous_epoch", epoch)?;
@@ -219,6 +227,8 @@ pub(super) fn event(site: &str, payload: &[u8]) -> Result<Event, String> {
         "in-service" => Some(("out_of_service", false)),
         "unknown" => Some(("unknown", true)),
         "known" => Some(("unknown", false)),
+        "test-begun" => Some(("test", true)),
+        "test-ended" => Some(("test", false)),
         _ => None,
     };
     if let Some((name, flag)) = says.filter(|(name, flag)| body[*name] != Value::Bool(*flag)) {
@@ -238,6 +248,7 @@ pub(super) fn event(site: &str, payload: &[u8]) -> Result<Event, String> {
     Ok(Event {
         kind: kind.to_owned(),
         by,
+        comment,
         prev,
         previous_epoch,
         hash: hash(payload),
@@ -420,9 +431,10 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
         time("raised_at")?,
         time("cleared_at")?,
     );
-    for name in ["acked_at", "shelved_until", "sample_time"] {
+    for name in ["acked_at", "sample_time"] {
         time(name)?;
     }
+    let shelved_until = time("shelved_until")?;
     if kind != "historical" {
         if occurrence > 0 {
             let all = [level.is_some(), colour.is_some(), severity.is_some()];
@@ -456,11 +468,14 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
             return Err(format!("`{name}`: expected a number"));
         }
     }
+    let mut suppressed_by = Vec::new();
     if let Some(reasons) = fields.0.get("suppressed_by") {
         let texts = reasons.as_array().map(|all| all.iter().all(is_some_text));
         if texts != Some(true) {
             return Err("`suppressed_by`: expected a list of texts".to_owned());
         }
+        let texts = reasons.as_array().into_iter().flatten();
+        suppressed_by.extend(texts.filter_map(Value::as_str).map(str::to_owned));
     }
     if let Some(action) = fields.object("action")? {
         Fields(action).text("name")?;
@@ -517,6 +532,8 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
             tag,
             text: [words("zh")?, words("en")?],
             acked_by: fields.optional("acked_by", owned)?,
+            shelved_until,
+            suppressed_by,
             reason: fields.optional("reason", owned)?,
         },
     })

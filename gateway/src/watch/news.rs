@@ -33,6 +33,8 @@ pub enum Told {
         event: String,
         /// Who acted.
         by: Option<String>,
+        /// What they said, or why it happened.
+        comment: Option<String>,
         /// When, on the gateway's clock.
         changed_at: UtcMs,
         /// The alarm after it.

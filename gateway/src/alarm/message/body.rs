@@ -95,6 +95,15 @@ pub(super) struct Rest<'a> {
     pub(super) acked_at: Option<UtcMs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) acked_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time_if")]
+    pub(super) shelved_until: Option<UtcMs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shelved_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) suppressed_by: Vec<&'a str>,
+    /// Only where it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) silenced: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) point: Option<PointBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,6 +233,14 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
         clock: state.clock.and_then(telemetry::Clock::word),
         acked_at: state.acked_at,
         acked_by: state.acked_by.as_deref(),
+        shelved_until: state.shelved.as_ref().map(|(until, _)| *until),
+        shelved_by: state.shelved.as_ref().map(|(_, by)| &**by),
+        suppressed_by: (0..)
+            .zip(&rule.suppress)
+            .filter(|(index, _)| state.suppressed_by >> index & 1 == 1)
+            .map(|(_, reason): (u32, &String)| reason.as_str())
+            .collect(),
+        silenced: state.silenced,
         point: point_body(&info.scope, point),
         reason: state.reason.as_ref().map(own),
         // Without a level it was never raised: its text would say what never was.

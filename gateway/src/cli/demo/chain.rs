@@ -125,9 +125,8 @@ impl Center {
         let act = Act {
             verb: verb.to_owned(),
             alarm: alarm.to_owned(),
-            occurrence: None,
             by: OPERATOR.to_owned(),
-            comment: String::new(),
+            ..Act::default()
         };
         self.ask(|answer| Ask::Act(act, answer)).await?
     }

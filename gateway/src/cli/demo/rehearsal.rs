@@ -109,15 +109,7 @@ pub(super) fn play() -> Vec<Seen> {
     for at_ms in (0..END_MS).step_by(100) {
         let now = UtcMs(i64::try_from(at_ms).unwrap());
         while let Some(beat) = beats.next_if(|beat| beat.at_ms <= at_ms) {
-            let command = |verb, id| {
-                Input::Command(Command {
-                    verb,
-                    alarm: alarm(id),
-                    occurrence: None,
-                    by: OPERATOR,
-                    comment: None,
-                })
-            };
+            let command = |verb, id| Input::Command(Command::new(verb, alarm(id), OPERATOR));
             let offline = |active| Input::Condition {
                 alarm: alarm(&format!("-/{NODE}/sys.offline")),
                 active,

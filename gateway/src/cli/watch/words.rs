@@ -80,6 +80,7 @@ pub(super) fn line(news: &News) -> String {
                 id,
                 event,
                 by,
+                comment,
                 view,
                 replayed,
                 ..
@@ -87,8 +88,14 @@ pub(super) fn line(news: &News) -> String {
                 let by = by
                     .as_ref()
                     .map_or_else(String::new, |by| format!(" by {by}"));
+                let comment = comment
+                    .as_ref()
+                    .map_or_else(String::new, |comment| format!(" ({comment})"));
                 let late = if *replayed { " (by replay)" } else { "" };
-                format!("{site} event {seq} {event}{by}{late}: {}", alarm(id, view))
+                format!(
+                    "{site} event {seq} {event}{by}{comment}{late}: {}",
+                    alarm(id, view)
+                )
             }
             Told::State { seq, id, view } => {
                 format!("{site} state of event {seq}: {}", alarm(id, view))
@@ -153,12 +160,14 @@ fn told(what: &Told) -> Map<String, Value> {
             id,
             event,
             by,
+            comment,
             changed_at: _,
             view,
             replayed,
         } => {
             let head = json!({
-                "what": "event", "seq": seq, "id": id, "event": event, "by": by, "replayed": replayed,
+                "what": "event", "seq": seq, "id": id, "event": event, "by": by, "comment": comment,
+                "replayed": replayed,
             });
             with_view(head, view)
         }
@@ -184,7 +193,11 @@ fn view_object(view: &AlarmView) -> Map<String, Value> {
         "raised_at": view.raised_at.map(|at| at.to_string()),
         "value": view.value, "unit": view.unit, "tag": view.tag,
         "acked_by": view.acked_by, "reason": view.reason,
+        "shelved_until": view.shelved_until.map(|at| at.to_string()),
     }));
+    if !view.suppressed_by.is_empty() {
+        object.insert("suppressed_by".to_owned(), json!(view.suppressed_by));
+    }
     if !text.is_empty() {
         object.insert("text".to_owned(), Value::Object(text));
     }

@@ -189,9 +189,8 @@ impl World {
         let act = Act {
             verb: verb.to_owned(),
             alarm: ALARM.to_owned(),
-            occurrence: None,
             by: "li.wei".to_owned(),
-            comment: String::new(),
+            ..Act::default()
         };
         self.core(|core| core.handle_ask(Ask::Act(act, reply), self.now));
         self.wanted = Some(Wanted { verb, answer });

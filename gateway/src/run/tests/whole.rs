@@ -108,7 +108,7 @@ async fn act(gateway: &Gateway, verb: &str) {
         alarm: "tank/gt-1/high".into(),
         occurrence: Some(1),
         by: "li.wei".into(),
-        comment: String::new(),
+        ..Act::default()
     };
     gateway.asks().send(Ask::Act(act, reply)).await.unwrap();
     assert_eq!(answer.await.unwrap(), Ok(()));

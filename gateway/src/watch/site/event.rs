@@ -140,6 +140,7 @@ impl Site {
             id: event.alarm.id.to_string(),
             event: event.kind.clone(),
             by: event.by.clone(),
+            comment: event.comment.clone(),
             changed_at: event.alarm.view.changed_at,
             view: Box::new(event.alarm.view.clone()),
             replayed,

@@ -216,6 +216,8 @@ impl Site {
             tag: None,
             text: [None, None],
             acked_by: None,
+            shelved_until: None,
+            suppressed_by: Vec::new(),
             reason: None,
         };
         let told = Told::State {
