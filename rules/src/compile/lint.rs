@@ -45,7 +45,7 @@ const fn bound(
 const LIMITS: &str = "GB/T 50493-2019 5.5.2";
 
 /// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL.
-const BOUNDS: [Bound; 14] = [
+const BOUNDS: [Bound; 34] = [
     bound("combustible-gas", "%LEL", Side::High, 1, 25.0, LIMITS),
     bound("combustible-gas", "%LEL", Side::High, 2, 50.0, LIMITS),
     bound("combustible-gas-path", "LEL·m", Side::High, 1, 1.0, LIMITS),
@@ -58,6 +58,26 @@ const BOUNDS: [Bound; 14] = [
     bound("ammonia", "mg/m³", Side::High, 2, 40.0, LIMITS),
     bound("chlorine", "mg/m³", Side::High, 1, 1.0, LIMITS),
     bound("chlorine", "mg/m³", Side::High, 2, 2.0, LIMITS),
+    bound("hydrogen-cyanide", "mg/m³", Side::High, 1, 1.0, LIMITS),
+    bound("hydrogen-cyanide", "mg/m³", Side::High, 2, 2.0, LIMITS),
+    bound("hydrogen-fluoride", "mg/m³", Side::High, 1, 2.0, LIMITS),
+    bound("hydrogen-fluoride", "mg/m³", Side::High, 2, 4.0, LIMITS),
+    bound("hydrogen-chloride", "mg/m³", Side::High, 1, 7.5, LIMITS),
+    bound("hydrogen-chloride", "mg/m³", Side::High, 2, 15.0, LIMITS),
+    bound("phosgene", "mg/m³", Side::High, 1, 0.5, LIMITS),
+    bound("phosgene", "mg/m³", Side::High, 2, 1.0, LIMITS),
+    bound("sulfur-dioxide", "mg/m³", Side::High, 1, 5.0, LIMITS),
+    bound("sulfur-dioxide", "mg/m³", Side::High, 2, 10.0, LIMITS),
+    bound("nitrogen-dioxide", "mg/m³", Side::High, 1, 5.0, LIMITS),
+    bound("nitrogen-dioxide", "mg/m³", Side::High, 2, 10.0, LIMITS),
+    bound("benzene", "mg/m³", Side::High, 1, 6.0, LIMITS),
+    bound("benzene", "mg/m³", Side::High, 2, 12.0, LIMITS),
+    bound("methanol", "mg/m³", Side::High, 1, 25.0, LIMITS),
+    bound("methanol", "mg/m³", Side::High, 2, 50.0, LIMITS),
+    bound("ethylene-oxide", "mg/m³", Side::High, 1, 0.6, LIMITS),
+    bound("ethylene-oxide", "mg/m³", Side::High, 2, 1.2, LIMITS),
+    bound("vinyl-chloride", "mg/m³", Side::High, 1, 10.0, LIMITS),
+    bound("vinyl-chloride", "mg/m³", Side::High, 2, 20.0, LIMITS),
     bound("oxygen", "%VOL", Side::Low, 1, 19.5, LIMITS),
     bound("oxygen", "%VOL", Side::High, 1, 23.5, LIMITS),
 ];
