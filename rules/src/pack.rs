@@ -28,11 +28,12 @@ macro_rules! pack {
 }
 
 /// The packs that come with the program.
-pub const PACKS: [Pack; 4] = [
+pub const PACKS: [Pack; 5] = [
     pack!("gas"),
     pack!("dust"),
     pack!("tailings"),
     pack!("welding"),
+    pack!("quality"),
 ];
 
 /// The pack with this name.
@@ -117,6 +118,11 @@ mod tests {
     #[test]
     fn the_tailings_pack_does_what_its_tests_say() {
         check("tailings");
+    }
+
+    #[test]
+    fn the_quality_pack_does_what_its_tests_say() {
+        check("quality");
     }
 
     #[test]

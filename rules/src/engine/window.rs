@@ -142,8 +142,16 @@ impl WindowSlot {
         let end = end_of(self.slice(slice_ms), slice_ms);
         let flows = match of {
             Watched::TimeIn(_) => self.now.is_true(),
+            // What is too little stays too little while nothing is known.
+            _ if self.is_filling(slice_ms)
+                || !self.now.is_known() && self.answer.trust == Trust::Bad =>
+            {
+                false
+            }
             Watched::Mean(_) | Watched::Stdev(_) => true,
-            Watched::Lowest(_) | Watched::Highest(_) => self.answer.trust != Trust::Good,
+            Watched::Lowest(_) | Watched::Highest(_) => {
+                !self.now.is_known() || self.answer.trust != Trust::Good
+            }
             Watched::Count(_) | Watched::Sum(_) | Watched::Increase(_) | Watched::Change(_) => {
                 false
             }
