@@ -4,6 +4,7 @@
 mod aside;
 mod language;
 mod life;
+mod mutation;
 mod oracle;
 mod property;
 mod random;

@@ -1,0 +1,229 @@
+//! Each number and each comparison of a shipped rule is held by a test of its pack: changed by the least, some test fails.
+
+use std::ops::Range;
+
+use front::{Problems, Source};
+use rules::pack::{PACKS, Pack};
+
+/// A pack with one thing changed.
+struct Mutant {
+    rule: String,
+    /// What was changed, and into what.
+    what: String,
+    text: String,
+}
+
+/// The keys whose numbers are limits or times.
+const KEYS: [&str; 9] = [
+    "at",
+    "otherwise",
+    "deadband",
+    "on_delay",
+    "off_delay",
+    "when",
+    "only_while",
+    "value",
+    "count",
+];
+
+/// The stretches of a rule's text that are values of those keys.
+fn values(text: &str) -> Vec<(&'static str, Range<usize>)> {
+    let mut found = Vec::new();
+    for key in KEYS {
+        for (at, _) in text.match_indices(key) {
+            let before = text[..at].chars().next_back();
+            let rest = &text[at + key.len()..];
+            let value = rest.trim_start().strip_prefix('=').map(str::trim_start);
+            let Some(value) = value.filter(|_| matches!(before, Some(' ' | '\n'))) else {
+                continue;
+            };
+            let from = text.len() - value.len();
+            let len = match value.strip_prefix('"') {
+                Some(inside) => inside.find('"').unwrap() + 2,
+                None => value.find([' ', ',']).unwrap(),
+            };
+            found.push((key, from..from + len));
+        }
+    }
+    found
+}
+
+/// The numbers of a value, not those inside a word.
+fn numbers(value: &str) -> Vec<Range<usize>> {
+    let bytes = value.as_bytes();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let inside =
+            at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || b"_-.'/".contains(&bytes[at - 1]));
+        if !bytes[at].is_ascii_digit() || inside {
+            at += 1;
+            continue;
+        }
+        let len = value[at..]
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(value.len() - at);
+        found.push(at..at + len);
+        at += len;
+    }
+    found
+}
+
+/// A number one step up and one down, in its own resolution.
+fn steps(number: &str) -> [String; 2] {
+    let digits = number.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let step = 10_f64.powi(-i32::try_from(digits).unwrap());
+    [1.0, -1.0].map(|sign| format!("{:.digits$}", number.parse::<f64>().unwrap() + sign * step))
+}
+
+fn mutants(pack: &Pack) -> Vec<Mutant> {
+    let mut mutants = Vec::new();
+    let starts: Vec<usize> = pack
+        .text
+        .match_indices("[[rule]]")
+        .map(|(at, _)| at)
+        .collect();
+    for (index, start) in starts.iter().enumerate() {
+        let end = starts.get(index + 1).copied();
+        let tables = pack.text[start + 1..]
+            .find("\n[[")
+            .map(|len| start + 1 + len);
+        let end = end
+            .into_iter()
+            .chain(tables)
+            .min()
+            .unwrap_or(pack.text.len());
+        let block = &pack.text[*start..end];
+        let name = block
+            .split("name")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .nth(1)
+            .unwrap();
+        let mut change = |place: Range<usize>, into: &str| {
+            let what = format!("{} → {into}", &block[place.clone()]);
+            let (from, to) = (start + place.start, start + place.end);
+            mutants.push(Mutant {
+                rule: name.to_owned(),
+                what,
+                text: format!("{}{into}{}", &pack.text[..from], &pack.text[to..]),
+            });
+        };
+        for (key, range) in values(block) {
+            let value = &block[range.clone()];
+            for number in numbers(value) {
+                let place = range.start + number.start..range.start + number.end;
+                let is_time = |unit: &str| block[place.end..].trim_start().starts_with(unit);
+                let is_minutes = is_time("min");
+                let is_hours = is_time("h") && !is_time("hPa");
+                let of_window = value[..number.start].ends_with(", ");
+                for step in steps(&block[place.clone()]) {
+                    // A delay by one second.
+                    if (is_minutes || is_hours) && !of_window {
+                        let seconds = if is_minutes { 60 } else { 3_600 };
+                        let whole: i64 = block[place.clone()].parse().unwrap();
+                        let sign = if step.parse::<i64>().unwrap() > whole {
+                            1
+                        } else {
+                            -1
+                        };
+                        let unit = if is_minutes { 3 } else { 1 };
+                        change(
+                            place.start..place.end + unit,
+                            &format!("{}s", whole * seconds + sign),
+                        );
+                    } else if !step.starts_with('-') && !(key == "count" && step == "0") {
+                        change(place.clone(), &step);
+                    }
+                }
+            }
+            for (from, into) in [
+                (" >= ", " > "),
+                (" > ", " >= "),
+                (" <= ", " < "),
+                (" < ", " <= "),
+            ] {
+                for (at, _) in value.match_indices(from) {
+                    change(range.start + at..range.start + at + from.len(), into);
+                }
+            }
+        }
+    }
+    mutants
+}
+
+/// The tests of a pack that look at a rule.
+fn tests_of(pack: &Pack, rule: &str) -> String {
+    let mut parts = pack.tests.split("[[case]]");
+    let head = parts.next().unwrap().to_owned();
+    let wanted = format!("/{rule}\"");
+    parts
+        .filter(|case| case.contains(&wanted))
+        .fold(head, |tests, case| format!("{tests}[[case]]{case}"))
+}
+
+/// True when the tests of the rule see the difference, or the pack does not load any more.
+fn is_seen(pack: &Pack, mutant: &Mutant) -> bool {
+    let problems = Problems::default();
+    let tests = tests_of(pack, &mutant.rule);
+    let name = format!("packs = [\"{}\"]", pack.name);
+    assert!(tests.contains(&name), "{tests}");
+    let tests = Source::new("t.toml", tests.replace(&name, "packs = [\"mutant.toml\"]"));
+    let rules = |_: &str| Ok(Source::new("mutant.toml", &*mutant.text));
+    let report = rules::case::run(&tests, &rules, &problems);
+    report.is_none_or(|report| !report.passed())
+}
+
+/// A pond has three items, so that four blue ones never come; and no place is exactly 50 m from another.
+fn is_never_seen(mutant: &Mutant) -> bool {
+    let what = (mutant.rule.as_str(), mutant.what.as_str());
+    matches!(
+        what,
+        ("pond-warning", "4 → 5" | "4 → 3") | ("outside-permit", " >  →  >= ")
+    )
+}
+
+#[track_caller]
+fn check(name: &str, least: usize) {
+    let pack = PACKS.iter().find(|pack| pack.name == name).unwrap();
+    let mutants = mutants(pack);
+    assert!(mutants.len() >= least, "{}", mutants.len());
+    let unseen: Vec<String> = mutants
+        .iter()
+        .filter(|mutant| !is_never_seen(mutant) && !is_seen(pack, mutant))
+        .map(|mutant| format!("{}: {}", mutant.rule, mutant.what))
+        .collect();
+    assert!(
+        unseen.is_empty(),
+        "{} of {}:\n{}",
+        unseen.len(),
+        mutants.len(),
+        unseen.join("\n")
+    );
+}
+
+#[test]
+fn no_number_of_the_gas_pack_changes_unseen() {
+    check("gas", 50);
+}
+
+#[test]
+fn no_number_of_the_dust_pack_changes_unseen() {
+    check("dust", 100);
+}
+
+#[test]
+fn no_number_of_the_tailings_pack_changes_unseen() {
+    check("tailings", 100);
+}
+
+#[test]
+fn no_number_of_the_welding_pack_changes_unseen() {
+    check("welding", 50);
+}
+
+#[test]
+fn no_number_of_the_quality_pack_changes_unseen() {
+    check("quality", 30);
+}
