@@ -9,6 +9,7 @@ use super::story::{LEAK, Seen, TOXIC};
 const NEIGHBOUR: &str = "tank-farm/gt-102/combustible-gas";
 const NEIGHBOUR_SENSOR: &str = "tank-farm/gt-102/sys.quality";
 const HOPPER: &str = "polishing-1/hopper-temperature/hopper-temperature";
+const HOPPER_RISE: &str = "polishing-1/hopper-temperature/hopper-rise";
 const POINTS: [&str; 4] = [
     "pond-1/pz-1/phreatic-depth",
     "pond-1/pz-2/phreatic-depth",
@@ -57,7 +58,7 @@ const fn expect(
 /// Everything that must come. What comes beside it may be anything but `raised`.
 ///
 /// The windows leave room for when a poll falls and for a slow machine.
-pub(super) const EXPECTED: [Expected; 27] = [
+pub(super) const EXPECTED: [Expected; 28] = [
     expect(LEAK, "raised", Some("L1"), "B", 14, 20),
     expect(TOXIC, "raised", Some("L1"), "B", 17, 23),
     expect(LEAK, "level-up", Some("L2"), "B", 20, 26),
@@ -78,6 +79,8 @@ pub(super) const EXPECTED: [Expected; 27] = [
     expect(NEIGHBOUR, "known", Some("L1"), "B", 57, 62),
     expect(WELDING, "returned", Some("bypass"), "D", 58, 63),
     expect(LEAK, "level-down", Some("L1"), "C", 57, 64),
+    // A rise over a minute is known when a minute is over.
+    expect(HOPPER_RISE, "raised", Some("fast"), "B", 58, 67),
     expect(LEAK, "returned", Some("L1"), "F", 60, 64),
     expect(LEAK, "reset", Some("L1"), "A", 64, 67),
     expect(OFFLINE, "raised", None, "B", 67, 73),
