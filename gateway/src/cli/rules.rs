@@ -293,7 +293,7 @@ mod tests {
             checked(&["gas", &name], false),
             (
                 Exit::Done,
-                "4 rules: all right; `fengsui check` tells whether they fit a site's points\n"
+                "12 rules: all right; `fengsui check` tells whether they fit a site's points\n"
                     .to_owned()
             )
         );
