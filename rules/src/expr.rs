@@ -152,7 +152,7 @@ pub enum Cond {
         /// What an unknown member does to the vote.
         degrade: Degrade,
     },
-    /// At least `n` of the points read exactly the same number, and it is not 0; unknown when the bad ones could make it so.
+    /// At least `n` of the points read exactly the same number, and it is not 0; unknown when the bad ones could make it so, false where there are fewer points.
     Same {
         /// How many, 2 or more.
         n: u32,

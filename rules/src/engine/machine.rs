@@ -89,24 +89,9 @@ impl Machine {
             self.state.points[at(point)].waits = false;
             self.arm_point(point);
         }
-        while let Some((due, owner)) = self.timers.first() {
-            if due > now {
-                break;
-            }
-            let real = self.due_of(program, owner);
-            if real <= due {
-                self.timers.take_first();
-                self.now = self.now.max(due);
-                self.fire(program, owner, effects);
-                continue;
-            }
-            match self.point_of(owner) {
-                Some(point) if !self.state.points[at(point)].waits => {
-                    self.timers.take_first();
-                    self.arm_point(point);
-                }
-                Some(_) | None => self.timers.postpone_first(real),
-            }
+        while let Some(due) = self.queue_next_due(program, now) {
+            self.now = self.now.max(due);
+            self.drain(program, Cause::Timer, effects);
         }
         self.now = self.now.max(now);
     }
@@ -152,7 +137,34 @@ impl Machine {
         }
     }
 
-    fn fire(&mut self, program: &Program, owner: u32, effects: &mut Vec<Effect>) {
+    /// Queues what the earliest timers at or before `now` belong to, all of one moment together, and tells the moment.
+    ///
+    /// One after the other they would show each other's past: an alarm that nothing but the order of timers raised.
+    fn queue_next_due(&mut self, program: &Program, now: UtcMs) -> Option<UtcMs> {
+        let mut moment = None;
+        while let Some((due, owner)) = self.timers.first() {
+            if due > moment.unwrap_or(now) {
+                break;
+            }
+            let real = self.due_of(program, owner);
+            if real <= due {
+                self.timers.take_first();
+                moment = Some(due);
+                self.queue_owner(program, owner);
+                continue;
+            }
+            match self.point_of(owner) {
+                Some(point) if !self.state.points[at(point)].waits => {
+                    self.timers.take_first();
+                    self.arm_point(point);
+                }
+                Some(_) | None => self.timers.postpone_first(real),
+            }
+        }
+        moment
+    }
+
+    fn queue_owner(&mut self, program: &Program, owner: u32) {
         if let Some(point) = self.point_of(owner) {
             self.state.points[at(point)].stale = true;
             self.queue_readers_of_point(program, point, true);
@@ -161,7 +173,6 @@ impl Machine {
         } else {
             self.queue.push(Reverse(program.alarm_code[at(owner)].unit));
         }
-        self.drain(program, Cause::Timer, effects);
     }
 
     /// Evaluates everything once: conditions that read no point have an answer from the start.

@@ -9,6 +9,9 @@ use crate::expr::Cond;
 use crate::point::PointIdx;
 use crate::syntax::{Expr, Function, Name, Node};
 
+/// The most that can be asked to agree.
+const SAME_MAX: usize = 256;
+
 impl Lowering<'_> {
     pub(super) fn at_least(&self, args: &[Expr], at: usize) -> Result<Cond> {
         const EXPECTED: &str = "`at_least` takes a whole number and conditions, as `at_least(2, each(unit.co) >= 20 mg/m³)`";
@@ -130,14 +133,15 @@ impl Lowering<'_> {
                 ),
             );
         }
-        match whole(value, points.len()).filter(|n| *n >= 2) {
+        if points.is_empty() {
+            return self.no_point(at, "`same` of no points, expected some".into());
+        }
+        // A unit may have fewer detectors than could agree by chance: there it never holds.
+        match whole(value, SAME_MAX).filter(|n| *n >= 2) {
             Some(n) => Ok(Cond::Same { n, points }),
-            None => self.no_point(
+            None => fail(
                 count.at,
-                format!(
-                    "the same {value} of {}, expected a whole number from 2 to that",
-                    points.len()
-                ),
+                format!("the same {value}, expected a whole number from 2 to {SAME_MAX}"),
             ),
         }
     }

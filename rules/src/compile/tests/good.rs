@@ -64,10 +64,11 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
         [
             "tank/gt-01/combustible-gas [L1 25, L2 50]",
             "tank/gt-02/combustible-gas [L1 25, L2 50]",
-            // 20 mg/m³ at 24.45 L/mol.
             "tank/co-01/toxic-gas [L1 17.4580506962, L2 34.9161013924]",
+            "tank/-/gas-major [major]",
             "dust/hopper/hopper-temperature [warn 60, alarm 70]",
             "dust/dp/filter-dp [blocked 1200, torn 400]",
+            "dust/hopper/hopper-rise [fast]",
             "pond/p1/phreatic-depth [blue 8, yellow 7.2, orange 6.6, red 6]",
             "pond/p2/phreatic-depth [blue 8.5, yellow 7.2, orange 6.6, red 6]",
             "pond/-/phreatic-item [blue, red]",
@@ -75,6 +76,18 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "shop/wm-2.current/weld-without-session [bypass 10]",
             "shop/wm-1.session/weld-idle [idle]",
             "shop/wm-2.session/weld-idle [idle]",
+            "shop/wm-1.session/special-period-work [special]",
+            "shop/wm-2.session/special-period-work [special]",
+            "tank/gt-01/flat-line [stuck]",
+            "tank/gt-02/flat-line [stuck]",
+            "tank/co-01/flat-line [stuck]",
+            "dust/dp/dp-flat-line [stuck]",
+            "tank/-/identical-combustible [identical]",
+            "tank/-/identical-carbon-monoxide [identical]",
+            "tank/gt-01/capped [capped]",
+            "tank/gt-02/capped [capped]",
+            "tank/gt-01/covered [covered]",
+            "tank/gt-02/covered [covered]",
         ]
     );
 }
@@ -158,7 +171,7 @@ fn the_packs_are_in_order_without_a_site() {
         .iter()
         .map(crate::pack::Pack::source)
         .collect();
-    assert_eq!(super::super::check(&files, &problems), 16);
+    assert_eq!(super::super::check(&files, &problems), 63);
     assert_eq!(problems.to_string(), "");
 }
 

@@ -62,7 +62,7 @@ fn windows_that_mean_nothing_are_refused() {
         ),
         (
             "same(1, self)",
-            "14: rule[0].when: the same 1 of 1, expected a whole number from 2 to that",
+            "14: rule[0].when: the same 1, expected a whole number from 2 to 256",
         ),
         (
             "same(2, self, unit.hopper-temperature)",

@@ -323,7 +323,7 @@ impl Flat {
                 depth.push_truth();
             }
             Cond::Same { n, points } => {
-                if *n < 2 || at(*n) > points.len() || points.len() > SAME_MAX {
+                if *n < 2 || points.is_empty() || points.len() > SAME_MAX {
                     return Err(BuildError::Count {
                         k: *n,
                         members: points.len(),
