@@ -402,6 +402,35 @@ impl Program {
         }
     }
 
+    /// The points that an alarm reads, itself or through what it remembers, by index.
+    ///
+    /// # Panics
+    /// When the index is of another program.
+    pub fn points_read_by(&self, alarm: AlarmIdx) -> impl Iterator<Item = PointIdx> + '_ {
+        let entry = self.alarm_rest[at(alarm.0)].points;
+        let points = &self.alarm_reads[at(entry.from)..at(entry.to)];
+        points.iter().copied().map(PointIdx)
+    }
+
+    /// The other alarms that an alarm reads, by index.
+    ///
+    /// # Panics
+    /// When the index is of another program.
+    pub fn alarms_read_by(&self, alarm: AlarmIdx) -> impl Iterator<Item = AlarmIdx> + '_ {
+        let entry = self.alarm_rest[at(alarm.0)].others;
+        let others = &self.alarm_reads[at(entry.from)..at(entry.to)];
+        others.iter().copied().map(AlarmIdx)
+    }
+
+    /// The on-delay and the off-delay of a level, in milliseconds.
+    ///
+    /// # Panics
+    /// When the index is of another program, or the alarm has no such level.
+    pub fn delays_of(&self, alarm: AlarmIdx, level: usize) -> (u32, u32) {
+        let code = &self.level_code[at(self.alarm_code[at(alarm.0)].levels_from) + level];
+        (code.on_delay_ms, code.off_delay_ms)
+    }
+
     /// The point with this name.
     pub fn find_point(&self, unit: &str, point: &str) -> Option<PointIdx> {
         let found = self.points_by_name.binary_search_by(|&idx| {

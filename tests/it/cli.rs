@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::plant::{PATIENCE, Plant, TOKEN, hot};
 
 /// Every command that does something; a new one has to be put here, and held to the same.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "fengsui alarms",
     "fengsui alarms ack",
     "fengsui alarms comment",
@@ -30,6 +30,7 @@ const COMMANDS: [&str; 21] = [
     "fengsui check",
     "fengsui demo",
     "fengsui rules check",
+    "fengsui rules list",
     "fengsui rules test",
     "fengsui run",
     "fengsui status",
@@ -370,6 +371,43 @@ fn gateway_and_node_end_well_when_they_are_asked_to_and_say_everything_on_stderr
             }
         }
     }
+}
+
+#[test]
+fn rules_list_tells_what_watches_what_and_what_nobody_watches_without_any_secret() {
+    let list = |words: &str| {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gateway.toml");
+        told(command(format!("fengsui rules list {words}").trim()).arg(config))
+    };
+    let table = list("");
+    assert_eq!((table.code, table.err.as_str()), (0, ""));
+    let row = |id: &str| {
+        let mut rows = table.out.lines().filter(|line| line.starts_with(id));
+        rows.next()
+            .unwrap_or_else(|| panic!("{}", table.out))
+            .to_owned()
+    };
+    let gas = row("tank-farm-1/gt-101/combustible-gas ");
+    assert!(gas.contains("L1 ≥ 25, L2 ≥ 50 %LEL"), "{gas}");
+    assert!(gas.ends_with("GB/T 50493-2019 5.5.2"), "{gas}");
+    // A gate is read too, and counted alarms.
+    assert!(row("dust-collector-1/filter-dp/filter-dp ").contains("dust-collector-1/fan-running"));
+    assert!(row("pond-1/-/phreatic-item ").contains("pond-1/pz-4/phreatic-depth"));
+    let unwatched = row("5 points that no rule reads: ");
+    assert!(unwatched.contains("wm-1/voltage"), "{unwatched}");
+    assert!(!table.out.contains("/sys."), "{}", table.out);
+
+    let json = list("--json").json();
+    let alarm = json["alarms"].as_array().unwrap().iter();
+    let alarm = alarm
+        .clone()
+        .find(|it| it["id"] == "pump-house/ot-301/oxygen");
+    let alarm = alarm.expect("the oxygen alarm");
+    assert_eq!(alarm["levels"][1]["at_or_below"], 19.5);
+    assert_eq!(alarm["levels"][1]["on_delay_ms"], 5_000);
+    assert_eq!(alarm["points"], serde_json::json!(["pump-house/ot-301"]));
+    assert_eq!(json["unwatched"].as_array().map(Vec::len), Some(5));
+    list("nowhere.toml --json").is_no_result(2, "unexpected argument");
 }
 
 /// Runs a command against a plant's gateway, as somebody who has this token.

@@ -195,6 +195,9 @@ enum RulesCommand {
         after_help = "Examples: fengsui rules test\n          fengsui rules test rules/packs/gas/gas.test.toml"
     )]
     Test(rules::TestArgs),
+    /// List what watches what at a site: every alarm that its rules make, with limits, clause and points; and the points that no rule reads.
+    #[command(after_help = "Example: fengsui rules list configs/gateway.toml")]
+    List(rules::list::Args),
 }
 
 /// Parses the arguments of this process, runs the command, and gives the exit code.
@@ -216,6 +219,9 @@ pub fn main() -> ExitCode {
         Command::Rules {
             command: RulesCommand::Test(args),
         } => rules::test(&args, &mut out),
+        Command::Rules {
+            command: RulesCommand::List(args),
+        } => rules::list::run(&args, &mut out, &mut err),
         Command::Watch(args) => {
             watch::run(&args, &env, io::stdout().is_terminal(), &mut out, &mut err)
         }

@@ -1,4 +1,6 @@
-//! `fengsui rules check` and `fengsui rules test`: rules without a gateway.
+//! `fengsui rules check`, `test` and `list`: rules without a gateway.
+
+pub(super) mod list;
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,0 +1,196 @@
+//! `fengsui rules list`: what watches what at a site.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use ::rules::effect::AlarmIdx;
+use ::rules::point::PointIdx;
+use ::rules::program::{Program, Side};
+use ::rules::unit::Unit;
+use front::Problems;
+use serde::Serialize;
+
+use super::super::{Exit, counted, print_problems, table};
+use crate::config::load;
+
+/// Arguments of `fengsui rules list`.
+#[derive(Debug, clap::Args)]
+pub(in super::super) struct Args {
+    /// The gateway's file.
+    config: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct List {
+    alarms: Vec<Alarm>,
+    /// Points that no rule reads; the system's own alarms watch these too.
+    unwatched: Vec<String>,
+}
+
+/// An alarm to be.
+#[derive(Debug, Serialize)]
+struct Alarm {
+    id: String,
+    pack: String,
+    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clause: Option<String>,
+    levels: Vec<Level>,
+    /// The unit of its limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    /// The points that it reads.
+    points: Vec<String>,
+    /// The alarms that it counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alarms: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Level {
+    level: String,
+    colour: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_or_above: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_or_below: Option<f64>,
+    on_delay_ms: u32,
+    off_delay_ms: u32,
+    latch: bool,
+}
+
+/// Lists every alarm that the rules make at a site, and the points that none of them reads.
+pub(in super::super) fn run(
+    args: &Args,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Exit> {
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    // Nothing is connected to: who lists rules needs no secret of the gateway's environment.
+    let env = |_: &str| Some("unused".to_owned());
+    let Some(config) = load(&args.config, &env, &problems, &warnings) else {
+        print_problems(&problems, err)?;
+        return Ok(Exit::BadInput);
+    };
+    let list = List::new(&config.program);
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &list)?;
+        writeln!(out)?;
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = list.alarms.iter().map(Alarm::row).collect();
+    table::print(out, &["alarm", "pack", "levels", "reads", "clause"], &rows)?;
+    if !list.unwatched.is_empty() {
+        let n = counted(list.unwatched.len(), "point");
+        let names = list.unwatched.join(", ");
+        writeln!(out, "{n} that no rule reads: {names}")?;
+    }
+    Ok(Exit::Done)
+}
+
+/// True for what the system says of itself.
+fn is_own(program: &Program, alarm: AlarmIdx) -> bool {
+    program.rule_of(alarm).name.starts_with("sys.")
+}
+
+impl List {
+    fn new(program: &Program) -> Self {
+        let name = |point: PointIdx| {
+            let info = program.point(point);
+            format!("{}/{}", info.unit, info.point)
+        };
+        let mut read = BTreeSet::new();
+        let alarms = program
+            .alarm_idxs()
+            .filter(|alarm| !is_own(program, *alarm))
+            .map(|alarm| {
+                let points: Vec<PointIdx> = program.points_read_by(alarm).collect();
+                read.extend(points.iter().copied());
+                let rule = program.rule_of(alarm);
+                let counted = program.alarms_read_by(alarm);
+                Alarm {
+                    id: program.id_of(alarm).to_string(),
+                    pack: rule.pack.clone(),
+                    version: rule.version.clone(),
+                    clause: rule.clause.clone(),
+                    levels: levels(program, alarm),
+                    unit: program.alarm(alarm).eu.clone(),
+                    points: points.into_iter().map(name).collect(),
+                    alarms: counted.map(|it| program.id_of(it).to_string()).collect(),
+                }
+            })
+            .collect();
+        let points = (0..).map(PointIdx).take(program.points().len());
+        let unwatched = points.filter(|point| !read.contains(point)).map(name);
+        Self {
+            unwatched: unwatched.collect(),
+            alarms,
+        }
+    }
+}
+
+fn levels(program: &Program, alarm: AlarmIdx) -> Vec<Level> {
+    let levels = program.levels_of(alarm).iter().enumerate();
+    levels
+        .map(|(index, info)| {
+            let (on_delay_ms, off_delay_ms) = program.delays_of(alarm, index);
+            let of_side = |side| info.limit.filter(|_| info.side == side);
+            Level {
+                level: info.name.clone(),
+                colour: info.colour.word(),
+                at_or_above: of_side(Side::High),
+                at_or_below: of_side(Side::Low),
+                on_delay_ms,
+                off_delay_ms,
+                latch: info.latch,
+            }
+        })
+        .collect()
+}
+
+impl Alarm {
+    fn row(&self) -> Vec<String> {
+        let levels: Vec<String> = self.levels.iter().map(Level::words).collect();
+        let unit = self
+            .unit
+            .as_ref()
+            .filter(|_| self.levels.iter().any(Level::has_limit));
+        let unit = unit.map_or_else(String::new, |unit| {
+            // As people write it: °C for Cel.
+            let known = Unit::find(unit).map_or(unit.as_str(), |known| known.name());
+            format!(" {known}")
+        });
+        let reads: Vec<&str> = self
+            .points
+            .iter()
+            .chain(&self.alarms)
+            .map(String::as_str)
+            .collect();
+        vec![
+            self.id.clone(),
+            format!("{} {}", self.pack, self.version),
+            format!("{}{unit}", levels.join(", ")),
+            reads.join(", "),
+            self.clause.clone().unwrap_or_default(),
+        ]
+    }
+}
+
+impl Level {
+    fn has_limit(&self) -> bool {
+        self.at_or_above.is_some() || self.at_or_below.is_some()
+    }
+
+    /// `L1 ≥ 25`; the name alone where a condition decides.
+    fn words(&self) -> String {
+        match (self.at_or_above, self.at_or_below) {
+            (Some(limit), _) => format!("{} ≥ {limit}", self.level),
+            (None, Some(limit)) => format!("{} ≤ {limit}", self.level),
+            (None, None) => self.level.clone(),
+        }
+    }
+}
