@@ -10,7 +10,8 @@ use telemetry::{Quality, UtcMs};
 use super::machine::Machine;
 use crate::alarm::Reason;
 use crate::effect::{Cause, Effect, EventKind};
-use crate::program::{Colour, Program, at};
+use crate::point::PointIdx;
+use crate::program::{Colour, Program, Scope, Unit, at};
 use crate::timer::NEVER;
 
 impl Machine {
@@ -175,7 +176,7 @@ impl Machine {
         }
     }
 
-    /// The sensor says whether it is being calibrated: then what its alarms say is a test.
+    /// The sensor says whether it is being calibrated: then what the alarms about it say is a test, and what those say that compare its number.
     pub(super) fn calibrate(
         &mut self,
         program: &Program,
@@ -184,12 +185,16 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let calibrates = self.state.points[at(point)].quality == Quality::CALIBRATION;
-        let readers = program.point_code[at(point)].value_readers;
-        for reader in &program.value_readers[at(readers.from)..at(readers.to)] {
-            let Some(alarm) = reader.alarm.filter(|_| reader.source == point) else {
+        let readers = program.point_code[at(point)].health_readers;
+        for unit in &program.health_readers[at(readers.from)..at(readers.to)] {
+            let Unit::Alarm(alarm) = program.units[at(*unit)] else {
                 continue;
             };
-            let alarm = alarm.index();
+            let info = &program.alarms()[at(alarm)];
+            let its = Some(PointIdx(point));
+            if info.point != its && info.scope != Scope::Point(PointIdx(point)) {
+                continue;
+            }
             let slot = &mut self.state.alarms[at(alarm)];
             let before = slot.rare.as_ref().is_some_and(|rare| rare.aside.calibrates);
             if before != calibrates {
