@@ -16,6 +16,7 @@ mod influx;
 mod kill;
 mod mqtt;
 mod node;
+mod oracle;
 mod peers;
 mod plant;
 mod second;

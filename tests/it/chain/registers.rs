@@ -29,6 +29,7 @@ const fn bad(quality: i64) -> Reading {
 
 // OPC 10000-4 §7.39, the upper 16 bits.
 const NOT_ACCURATE: i64 = 0x4093;
+const CALIBRATION: i64 = 0x420A;
 const OVER_RANGE: i64 = 0x4094;
 const BAD: i64 = 0x8000;
 const WARMING_UP: i64 = 0x8032;
@@ -202,7 +203,7 @@ fn toxic() -> Slave {
             row(&[155, 1, 1, 0, 0, 0], [good(15.5)]),
             row(&[155, 1, 1, 0, 0, 3], [bad(SENSOR_FAILURE)]),
             row(&[155, 1, 1, 0, 0, 4], [bad(WARMING_UP)]),
-            row(&[40, 1, 0, 0, 0, 5], [uncertain(40.0, NOT_ACCURATE)]),
+            row(&[40, 1, 0, 0, 0, 5], [uncertain(40.0, CALIBRATION)]),
             // A status code that the data sheet does not know.
             row(&[40, 1, 0, 0, 0, 9], [bad(BAD)]),
             row(&[25, 1, 1, 0, 0, 0], [good(2.5)]),

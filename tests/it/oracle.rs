@@ -1,0 +1,241 @@
+//! Random rules and traces, played by the engine and by a second opinion in Python that was written from the language reference.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use front::{Problems, Source};
+use rules::compile::{System, compile};
+use rules::effect::{Command, Effect, Input, Verb};
+use rules::engine::Engine;
+use rules::point::PointInfo;
+use rules::program::Program;
+use serde::Deserialize;
+use support::python;
+use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+
+/// How many cases a run of all tests plays; `FENGSUI_ORACLE_CASES` says otherwise, `FENGSUI_ORACLE_FROM` from which on.
+const CASES: u64 = 60;
+
+/// What `tests/oracle/cases.py` prints in a line.
+#[derive(Deserialize)]
+struct Line {
+    number: u64,
+    case: Case,
+    told: Told,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    begins: i64,
+    points: Vec<Point>,
+    rules: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Point {
+    name: String,
+    kind: String,
+    switch: bool,
+    eu: Option<String>,
+    max_age: u64,
+}
+
+/// A reading, a person's deed, or time alone.
+#[derive(Debug, Deserialize)]
+struct Step {
+    t: i64,
+    read: Option<String>,
+    value: Option<f64>,
+    quality: Option<String>,
+    #[serde(rename = "do")]
+    verb: Option<String>,
+    alarm: Option<String>,
+    by: Option<String>,
+    until: Option<i64>,
+    second: Option<String>,
+    ticket: Option<String>,
+}
+
+/// Time, alarm, event, letter, level.
+type Event = (i64, String, String, String, Option<String>);
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Told {
+    events: Vec<Event>,
+    refused: Vec<bool>,
+}
+
+impl Told {
+    /// What each alarm said: which of two alarms speaks first in one moment is nobody's business.
+    fn by_alarm(&self) -> BTreeMap<&str, Vec<&Event>> {
+        let mut by_alarm: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+        for event in &self.events {
+            by_alarm.entry(&event.1).or_default().push(event);
+        }
+        by_alarm
+    }
+}
+
+/// The compiled rules; none when they make no sense together.
+fn program(case: &Case) -> Result<Program, String> {
+    let points: Vec<PointInfo> = case
+        .points
+        .iter()
+        .map(|point| {
+            let (unit, name) = point.name.split_once('/').unwrap();
+            PointInfo {
+                unit: unit.into(),
+                point: name.into(),
+                kind: point.kind.clone(),
+                eu: point.eu.clone(),
+                digital: point.switch,
+                period_ms: 1_000,
+                max_age_ms: point.max_age,
+                ..PointInfo::default()
+            }
+        })
+        .collect();
+    let system = System {
+        gateway: "gw".into(),
+        nodes: Vec::new(),
+    };
+    let problems = Problems::default();
+    let source = Source::new("case.toml", &*case.rules);
+    let program = compile(&[source], &points, &system, &problems, &Problems::default());
+    program.ok_or_else(|| problems.to_string())
+}
+
+fn play(case: &Case, program: Program) -> Told {
+    let program = Arc::new(program);
+    let mut engine = Engine::new(Arc::clone(&program), UtcMs(case.begins));
+    let mut effects = Vec::new();
+    let mut refused = Vec::new();
+    for step in &case.steps {
+        let now = UtcMs(step.t);
+        if let Some(name) = &step.read {
+            let (unit, point) = name.split_once('/').unwrap();
+            let point = program.find_point(unit, point).unwrap();
+            let quality = Quality::from_word(step.quality.as_deref().unwrap()).unwrap();
+            let value = step.value.filter(|_| !quality.is_bad());
+            let value = value.map(|value| match program.point(point).digital {
+                true => Value::Bool(value > 0.0),
+                false => Value::Number(value),
+            });
+            let sample = Sample {
+                at: now,
+                value,
+                quality,
+                clock: Clock::Synced,
+            };
+            engine
+                .handle(Input::Sample { point, sample }, now, &mut effects)
+                .unwrap();
+        } else if let Some(verb) = &step.verb {
+            let alarm = program.find_alarm(step.alarm.as_deref().unwrap()).unwrap();
+            let verb = Verb::from_word(verb).unwrap();
+            let command = Command {
+                until: step.until.map(UtcMs),
+                second: step.second.as_deref(),
+                ticket: step.ticket.as_deref(),
+                ..Command::new(verb, alarm, step.by.as_deref().unwrap())
+            };
+            let done = engine.handle(Input::Command(command), now, &mut effects);
+            refused.push(done.is_err());
+        } else {
+            engine.handle_timeout(now, &mut effects);
+        }
+    }
+    let told = effects.iter().map(|effect| told(&program, effect));
+    let events = told
+        .filter(|(_, alarm, ..)| !alarm.contains("/sys."))
+        .collect();
+    Told { events, refused }
+}
+
+fn told(program: &Program, effect: &Effect) -> Event {
+    let levels = program.levels_of(effect.alarm);
+    (
+        effect.at.0,
+        program.id_of(effect.alarm).to_string(),
+        effect.kind.word().to_owned(),
+        effect.state.letter().as_str().to_owned(),
+        effect
+            .state
+            .level
+            .map(|level| levels[usize::from(level)].name.clone()),
+    )
+}
+
+#[test]
+fn random_rules_do_what_the_reference_says() {
+    let of_environment = |name: &str, otherwise: u64| {
+        let text = std::env::var(name).ok();
+        text.map_or(otherwise, |text| text.parse().expect(name))
+    };
+    let from = of_environment("FENGSUI_ORACLE_FROM", 0);
+    let cases = of_environment("FENGSUI_ORACLE_CASES", CASES);
+    let output = python("../oracle/cases.py")
+        .args([from.to_string(), cases.to_string()])
+        .output()
+        .unwrap();
+    let (said, wrong) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(output.status.success(), "{wrong}");
+    let (mut n_events, mut unlike) = (0, Vec::new());
+    let mut nonsense = Vec::new();
+    for line in said.lines() {
+        let line: Line = serde_json::from_str(line).unwrap();
+        let program = match program(&line.case) {
+            Ok(program) => program,
+            Err(why) => {
+                nonsense.push(format!("case {}: {why}", line.number));
+                continue;
+            }
+        };
+        let found = play(&line.case, program);
+        n_events += found.events.len();
+        let (ours, theirs) = (found.by_alarm(), line.told.by_alarm());
+        if ours == theirs && found.refused == line.told.refused {
+            continue;
+        }
+        let alarms = ours.keys().chain(theirs.keys());
+        let first = alarms
+            .filter_map(|alarm| {
+                let (ours, theirs) = (ours.get(alarm), theirs.get(alarm));
+                let at = |list: Option<&Vec<&Event>>, place: usize| {
+                    list.and_then(|list| list.get(place))
+                        .map(|event| (*event).clone())
+                };
+                let place = (0..).find(|place| {
+                    at(ours, *place) != at(theirs, *place)
+                        || at(ours, *place).is_none() && at(theirs, *place).is_none()
+                })?;
+                let (ours, theirs) = (at(ours, place), at(theirs, place));
+                (ours != theirs).then_some((ours, theirs))
+            })
+            .min_by_key(|(ours, theirs)| {
+                let time = |event: &Option<Event>| event.as_ref().map_or(i64::MAX, |event| event.0);
+                time(ours).min(time(theirs))
+            });
+        unlike.push(format!(
+            "case {}, first {first:?}\n{}",
+            line.number, line.case.rules
+        ));
+    }
+    assert!(
+        unlike.is_empty(),
+        "{} of {cases} cases (ours, theirs):\n{}",
+        unlike.len(),
+        unlike.join("\n")
+    );
+    // The cases are worth something: nearly all compile, and things happen in them.
+    assert!(
+        nonsense.len() as u64 * 10 <= cases,
+        "{}",
+        nonsense.join("\n")
+    );
+    assert!(n_events as u64 >= cases, "{n_events} events");
+}

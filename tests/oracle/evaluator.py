@@ -1,0 +1,952 @@
+"""A second opinion on rules: slow and plain, written from rules/language.md and from nothing else.
+
+Everything is evaluated anew at every moment at which anything may happen. `play(case)` takes
+
+    begins   milliseconds since 1970
+    points   [{name: "unit/point", kind, eu, switch, max_age}]
+    rules    the text of a rule file
+    steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket} | {t}]
+
+and gives every event as [t, alarm, event, letter, level], and of each step with `do` whether it was refused.
+"""
+
+import math
+import tomllib
+
+GOOD, UNCERTAIN, BAD = 0, 1, 2
+FIRM_FALSE, WEAK_FALSE, UNKNOWN, WEAK_TRUE, FIRM_TRUE = -2, -1, 0, 1, 2
+MS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+# What each unit is in the first of its row.
+UNITS = [{"": 1}, {"%LEL": 1}, {"Pa": 1, "hPa": 100, "kPa": 1000}, {"s": 1, "ms": 0.001, "min": 60, "h": 3600, "d": 86400}]
+COLOURS = {"blue": 200, "yellow": 500, "orange": 700, "red": 900}
+
+
+def duration(text):
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return int(digits) * MS[text[len(digits):]]
+
+
+def truth(holds, trust):
+    strength = {GOOD: 2, UNCERTAIN: 1, BAD: 0}[trust]
+    return strength if holds else -strength
+
+
+class Number:
+    """A number, how far to trust it, and whether it is only the least that it can be."""
+
+    def __init__(self, value, trust=GOOD, least=False):
+        if trust == BAD or not math.isfinite(value):
+            value, trust, least = 0.0, BAD, False
+        self.value, self.trust, self.least = float(value), trust, least
+
+
+NOTHING = Number(0, BAD)
+
+
+def reckon(numbers, operation):
+    if any(number.least or number.trust == BAD for number in numbers):
+        return NOTHING
+    try:
+        value = operation(*[number.value for number in numbers])
+    except ZeroDivisionError:
+        return NOTHING
+    return Number(value, max(number.trust for number in numbers))
+
+
+def compare(sign, left, right):
+    holds = {">=": left.value >= right.value, ">": left.value > right.value, "<=": left.value <= right.value, "<": left.value < right.value}[sign]
+    if BAD in (left.trust, right.trust) or left.least and right.least:
+        return UNKNOWN
+    if right.least:
+        sign = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}[sign]
+    if left.least or right.least:
+        if sign in (">=", ">"):
+            return WEAK_TRUE if holds else UNKNOWN
+        return UNKNOWN if holds else WEAK_FALSE
+    return truth(holds, max(left.trust, right.trust))
+
+
+def vote(k, members, degrade):
+    known = [member for member in members if member != UNKNOWN]
+    lost = len(members) - len(known)
+    if degrade == "vote":
+        members = known + [WEAK_TRUE] * lost
+    elif degrade == "drop":
+        if len(known) < k:
+            return UNKNOWN
+        members = known
+    elif degrade == "lower":
+        if not known:
+            return UNKNOWN
+        members, k = known, max(1, k - lost)
+    return sorted(members, reverse=True)[k - 1] if k <= len(members) else FIRM_FALSE
+
+
+# ---- expressions
+
+
+def tokens(text):
+    found, at = [], 0
+    while at < len(text):
+        c = text[at]
+        if c.isspace():
+            at += 1
+        elif c == "'":
+            end = text.index("'", at + 1)
+            found.append(("quoted", text[at + 1:end]))
+            at = end + 1
+        elif text[at:at + 2] in (">=", "<="):
+            found.append(("compare", text[at:at + 2]))
+            at += 2
+        elif c in "<>":
+            found.append(("compare", c))
+            at += 1
+        elif c in "()+-*/,":
+            found.append((c, c))
+            at += 1
+        elif c.isdigit():
+            end = at
+            while end < len(text) and (text[end].isdigit() or text[end] == "."):
+                end += 1
+            number, at = float(text[at:end]), end
+            rest = text[at:].lstrip()
+            names = [name for row in UNITS for name in row if name and rest.startswith(name)]
+            names = [name for name in names if not rest[len(name):len(name) + 1].isalpha()]
+            unit = max(names, key=len, default="")
+            if unit:
+                at = len(text) - len(rest) + len(unit)
+            found.append(("number", (number, unit)))
+        else:
+            end = at
+            while end < len(text) and (text[end].isalnum() or text[end] in "._-/"):
+                end += 1
+            found.append(("word", text[at:end]))
+            at = end
+    return found
+
+
+class Parser:
+    def __init__(self, text):
+        self.tokens, self.at = tokens(text), 0
+
+    def peek(self):
+        return self.tokens[self.at] if self.at < len(self.tokens) else (None, None)
+
+    def takes(self, kind, value=None):
+        if self.peek()[0] == kind and value in (None, self.peek()[1]):
+            self.at += 1
+            return True
+        return False
+
+    def chain(self, word, part):
+        parts = [part()]
+        while self.takes("word", word):
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else (word, parts)
+
+    def either(self):
+        return self.chain("or", lambda: self.chain("and", self.negated))
+
+    def negated(self):
+        return ("not", self.negated()) if self.takes("word", "not") else self.compared()
+
+    def compared(self):
+        left = self.total()
+        kind, sign = self.peek()
+        if kind != "compare":
+            return left
+        self.at += 1
+        return ("compare", sign, left, self.total())
+
+    def total(self):
+        return self.operated("+-", lambda: self.operated("*/", self.signed))
+
+    def operated(self, signs, part):
+        left = part()
+        while self.peek()[0] in tuple(signs):
+            sign = self.peek()[0]
+            self.at += 1
+            left = ("reckon", sign, left, part())
+        return left
+
+    def signed(self):
+        return ("minus", self.signed()) if self.takes("-") else self.atom()
+
+    def atom(self):
+        kind, value = self.peek()
+        self.at += 1
+        if kind == "number":
+            return ("number", *value)
+        if kind == "(":
+            inside = self.either()
+            assert self.takes(")")
+            return inside
+        if kind == "quoted":
+            return ("point", value)
+        if self.takes("("):
+            parts = []
+            while not self.takes(")"):
+                parts.append(self.either())
+                self.takes(",")
+            return ("call", value, parts)
+        return ("name", value)
+
+
+def parse(text):
+    parser = Parser(text)
+    tree = parser.either()
+    assert parser.at == len(parser.tokens), text
+    return tree
+
+
+# ---- what is remembered
+
+
+class Held:
+    def __init__(self, duration):
+        self.duration, self.state, self.due = duration, "off", None
+
+    def dues(self, now):
+        return [self.due] if self.state == "running" else []
+
+    def look(self, condition, now):
+        if self.state == "running" and self.due <= now:
+            self.state = "done"
+        if condition < 0:
+            self.state = "off"
+        elif condition == UNKNOWN:
+            if self.state == "running":
+                self.state, self.due = "standing", self.due - now
+        elif self.state == "off":
+            self.state, self.due = "running", now + self.duration
+            if self.duration == 0:
+                self.state = "done"
+        elif self.state == "standing":
+            self.state, self.due = "running", now + self.due
+        return FIRM_FALSE if self.state == "running" and condition > 0 else condition
+
+
+class Since:
+    def __init__(self, now):
+        self.began, self.last, self.before, self.answer, self.at = now, None, UNKNOWN, NOTHING, None
+
+    def look(self, condition, now):
+        if self.at is not None and now == self.at and condition == self.before:
+            return
+        if condition > 0 or self.before > 0:
+            self.last = now
+        self.before, self.at = condition, now
+        trust = {2: GOOD, 1: UNCERTAIN, 0: BAD}[abs(condition)]
+        since = self.began if self.last is None else self.last
+        self.answer = Number((now - since) / 1000, trust)
+        if self.last is None and trust != BAD:
+            self.answer = Number((now - since) / 1000, UNCERTAIN, True)
+
+
+class Window:
+    """All that ever was, looked through anew."""
+
+    def __init__(self, name, length, now):
+        self.name, self.began = name, now
+        self.slice = -(-length // 60)
+        self.past, self.readings, self.answer, self.looked = [], [], NOTHING, now
+
+    def take(self, moment, now):
+        """A moment is (value, trust)."""
+        if self.past and self.past[-1][0] == now:
+            self.past.pop()
+        self.past.append((now, moment))
+
+    def look(self, now):
+        self.looked = now
+        begin = (now // self.slice - 60) * self.slice
+        spans = []
+        for index, (at, moment) in enumerate(self.past):
+            end = self.past[index + 1][0] if index + 1 < len(self.past) else now
+            spans.append((max(0, end - max(at, begin)), at, moment))
+        known = [(ms, at, value, trust) for ms, at, (value, trust) in spans if trust != BAD]
+        inside = [span for span in known if span[0] > 0]
+        now_value, now_trust = self.past[-1][1]
+        length, filling = now - begin, self.began > begin
+        known_ms = sum(span[0] for span in inside)
+        weak = any(span[3] == UNCERTAIN for span in inside) or now_trust == UNCERTAIN
+        firm = UNCERTAIN if weak else GOOD
+        whole = known_ms == length and not filling and now_trust != BAD
+        if self.name in ("count", "time_in", "sum", "increase"):
+            if self.name == "count":
+                pairs = zip(known, known[1:])
+                total = sum(1 for one, two in pairs if two[1] >= begin and one[2] <= 0 < two[2])
+            elif self.name == "time_in":
+                total = sum(ms for ms, _, value, _ in inside if value > 0) / 1000
+            elif self.name == "sum":
+                total = sum(value for at, value in self.readings if at >= begin)
+            else:
+                total = 0
+                for (_, _, one, _), (_, at, two, _) in zip(known, known[1:]):
+                    if at >= begin:
+                        total += two if two < one else two - one
+            self.answer = Number(total, firm) if whole else Number(total, UNCERTAIN, True)
+            return
+        if self.name == "change":
+            before = [moment for at, moment in self.past if at <= begin]
+            if filling or now_trust == BAD or not before or before[-1][1] == BAD:
+                self.answer = NOTHING
+            else:
+                self.answer = Number(now_value - before[-1][0], max(now_trust, before[-1][1]))
+            return
+        if filling or known_ms * 10 < length * 9:
+            self.answer = NOTHING
+            return
+        trust = firm if known_ms == length else UNCERTAIN
+        values = [value for _, _, value, _ in inside] + ([now_value] if now_trust != BAD else [])
+        mean = sum(ms * value for ms, _, value, _ in inside) / known_ms
+        self.answer = {
+            "mean": lambda: Number(mean, trust),
+            "stdev": lambda: Number(math.sqrt(sum(ms * (value - mean) ** 2 for ms, _, value, _ in inside) / known_ms), trust),
+            "lowest": lambda: Number(min(values), trust),
+            "highest": lambda: Number(max(values), trust),
+        }[self.name]()
+
+
+WINDOWS = ("count", "time_in", "sum", "increase", "mean", "stdev", "lowest", "highest", "change")
+
+
+def calendar_holds(table, now):
+    minutes = now // 60_000 + 480
+    day, minute = divmod(minutes, 1440)
+    if "daily" in table:
+        clock = lambda text: int(text[:2]) * 60 + int(text[3:5])
+        start, end = [clock(part.strip()) for part in table["daily"].split("..")]
+        if not (start <= minute < end if start < end else minute >= start or minute < end):
+            return False
+    if "weekdays" in table:
+        return ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][(day + 3) % 7] in table["weekdays"]
+    return True
+
+
+# ---- the whole
+
+
+class Point:
+    def __init__(self, table, now):
+        self.table, self.value, self.trust, self.quality = table, 0.0, BAD, None
+        self.stale_at, self.stale, self.n_read = now + table["max_age"] + 1, False, 0
+
+    def number(self):
+        return NOTHING if self.stale or self.n_read == 0 else Number(self.value, self.trust)
+
+
+class Level:
+    def __init__(self, table, side, limit=None):
+        self.name, self.side, self.limit = table["level"], side, limit
+        self.severity = COLOURS[table["colour"]]
+        self.when = parse(table["when"]) if "when" in table else None
+        self.deadband = table.get("deadband")
+        self.on_delay, self.off_delay = [duration(table.get(key, "0ms")) for key in ("on_delay", "off_delay")]
+        self.latch = table.get("latch", False)
+        self.count, self.least = table.get("count"), table.get("from")
+        self.on, self.state, self.due = False, "idle", None
+
+    def off(self):
+        self.on, self.state, self.due = False, "idle", None
+
+
+class Alarm:
+    def __init__(self, rule, unit, own):
+        self.rule, self.unit, self.own = rule, unit, own
+        self.id = f"{unit}/{own.split('/')[1] if own else '-'}/{rule['name']}"
+        self.levels = [Level(table, side) for side in ("high", "low") for table in rule.get(side, [])]
+        for table in rule.get("levels", []) + rule.get("counts", []) + ([rule] if "when" in rule else []):
+            self.levels.append(Level(table, "when"))
+        self.gate = parse(rule["only_while"]) if "only_while" in rule else None
+        self.value = parse(rule.get("value", "self"))
+        self.unknown_after = duration(rule.get("unknown_after", "5s"))
+        self.re_alarm, self.shelve_max = duration(rule.get("re_alarm", "0s")), duration(rule.get("shelve_max", "8h"))
+        self.reasons = [[parse(reason["while"]), duration(reason.get("hold_off", "0ms")), False, None] for reason in rule.get("suppress", [])]
+        self.active, self.acked, self.latched, self.unknown, self.silenced, self.test = False, True, False, False, False, False
+        self.level, self.occurrence = None, 0
+        self.unknown_now, self.unknown_due, self.waiting = True, None, True
+        self.shelf, self.out, self.tested, self.again, self.calibrates = None, None, None, None, False
+
+    def below(self):
+        if self.active:
+            return "C" if self.acked else "B"
+        if self.latched:
+            return "F" if self.acked else "E"
+        return "A" if self.acked else "D"
+
+    def letter(self):
+        if self.out is not None:
+            return "I"
+        if any(reason[2] for reason in self.reasons):
+            return "H"
+        return "G" if self.shelf else self.below()
+
+    def side(self, level):
+        return "low" if level.side == "low" else "high"
+
+    def top(self):
+        on = [level for level in self.levels if level.on]
+        return on[-1] if on else None
+
+    def turn_on(self, level):
+        index = self.levels.index(level)
+        for place, other in enumerate(self.levels):
+            if self.side(other) != self.side(level):
+                if other.on:
+                    other.off()
+            elif place <= index:
+                other.on, other.state, other.due = True, "idle", None
+
+
+class Play:
+    def __init__(self, case):
+        file = tomllib.loads(case["rules"])
+        self.now, self.events = case["begins"], []
+        self.points = {table["name"]: Point(table, self.now) for table in case["points"]}
+        self.calendars = {table["name"]: table for table in file.get("calendar", [])}
+        self.derived = {table["name"]: parse(table["value"]) for table in file.get("derived", [])}
+        self.alarms, self.kept = [], {}
+        for rule in file["rule"]:
+            for unit, own in self.scopes(rule):
+                self.alarms.append(Alarm(rule, unit, own))
+        self.evaluate()
+
+    def scopes(self, rule):
+        names = list(self.points)
+        if "kind" in rule["for"]:
+            return [(name.split("/")[0], name) for name in names if self.points[name].table["kind"] == rule["for"]["kind"]]
+        units = sorted({name.split("/")[0] for name in names})
+        has = lambda unit, kind: any(name.startswith(unit + "/") and self.points[name].table["kind"] == kind for name in names)
+        return [(unit, None) for unit in units if all(has(unit, kind) for kind in rule["for"]["unit_with"])]
+
+    # -- conditions and numbers; `path` tells one place in the rules from another
+
+    def named(self, tree, alarm, each):
+        if tree[0] == "point":
+            return tree[1]
+        if tree[0] == "call" and tree[1] == "each":
+            return each
+        if tree == ("name", "self"):
+            return alarm.own
+        if tree[0] == "name" and tree[1].startswith("unit."):
+            found = [name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == tree[1][5:]]
+            return found[0]
+        return None
+
+    def is_condition(self, tree, alarm, each):
+        if tree[0] in ("and", "or", "not", "compare"):
+            return True
+        if tree[0] == "call" and tree[1] != "each":
+            return tree[1] in ("held", "any", "all", "at_least", "bad", "stale", "during", "same")
+        if tree[0] == "name" and tree[1].startswith("derived."):
+            return self.is_condition(self.derived[tree[1][8:]], alarm, each)
+        name = self.named(tree, alarm, each)
+        return name is not None and self.points[name].table["switch"]
+
+    def condition(self, tree, alarm, path, each=None):
+        again = lambda part, step: self.condition(part, alarm, (*path, step), each)
+        kind = tree[0]
+        if kind == "not":
+            return -again(tree[1], 0)
+        if kind in ("and", "or"):
+            answers = [again(part, step) for step, part in enumerate(tree[1])]
+            return min(answers) if kind == "and" else max(answers)
+        if kind == "compare":
+            return compare(tree[1], *self.numbers(tree[2:], alarm, path, each))
+        if kind == "name" and tree[1].startswith("derived."):
+            return again(self.derived[tree[1][8:]], tree[1])
+        if kind != "call" or tree[1] == "each":
+            number = self.points[self.named(tree, alarm, each)].number()
+            return truth(number.value != 0, number.trust)
+        name, parts = tree[1], tree[2]
+        if name == "during":
+            return FIRM_TRUE if calendar_holds(self.calendars[parts[0][1]], self.now) else FIRM_FALSE
+        if name in ("bad", "stale"):
+            point = self.points[self.named(parts[0], alarm, each)]
+            if point.stale:
+                return FIRM_TRUE
+            if name == "stale":
+                return FIRM_FALSE
+            return UNKNOWN if point.n_read == 0 else FIRM_TRUE if point.trust == BAD else FIRM_FALSE
+        if name == "same":
+            return self.same(int(parts[0][1]), parts[1:], alarm, each)
+        if name == "held":
+            key = (alarm.id, *path, "held", each)
+            slot = self.kept.setdefault(key, Held(int(parts[1][1] * MS[parts[1][2]])))
+            return slot.look(again(parts[0], "of"), self.now)
+        k, parts = (int(parts[0][1]), parts[1:]) if name == "at_least" else (None, parts)
+        members = []
+        for step, part in enumerate(parts):
+            kinds = self.each_kind(part)
+            if kinds is None:
+                members.append(again(part, step))
+                continue
+            for point in self.points:
+                if point.startswith(alarm.unit + "/") and self.points[point].table["kind"] == kinds:
+                    members.append(self.condition(part, alarm, (*path, step, point), point))
+        if name == "all":
+            return min(members)
+        if name == "any":
+            return max(members)
+        return vote(k, members, alarm.rule.get("degrade", "hold"))
+
+    def each_kind(self, tree):
+        if isinstance(tree, tuple):
+            if tree[:2] == ("call", "each"):
+                return tree[2][0][1][5:]
+            if tree[0] == "call" and tree[1] in ("any", "all", "at_least"):
+                return None
+        if isinstance(tree, (tuple, list)):
+            for part in tree:
+                if (found := self.each_kind(part)) is not None:
+                    return found
+        return None
+
+    def same(self, n, parts, alarm, each):
+        numbers = []
+        for part in parts:
+            if part[0] == "call":
+                kind = part[2][0][1][5:]
+                numbers += [point.number() for name, point in self.points.items() if name.startswith(alarm.unit + "/") and point.table["kind"] == kind]
+            else:
+                numbers.append(self.points[self.named(part, alarm, each)].number())
+        bad = sum(1 for number in numbers if number.trust == BAD)
+        answer = UNKNOWN if bad >= n else FIRM_FALSE
+        for value in {number.value for number in numbers if number.trust != BAD and number.value != 0}:
+            alike = [number.trust for number in numbers if number.trust != BAD and number.value == value]
+            if len(alike) >= n:
+                # So many of the best of them agree.
+                answer = max(answer, truth(True, max(alike)))
+            elif len(alike) + bad >= n:
+                answer = max(answer, UNKNOWN)
+        return answer
+
+    def unit_of(self, tree, alarm, each):
+        """The row of units and the unit that an expression is in; of a constant without one, nothing."""
+        if tree[0] == "number":
+            return tree[2]
+        if tree[0] in ("minus",):
+            return self.unit_of(tree[1], alarm, each)
+        if tree[0] == "reckon":
+            left, right = [self.unit_of(part, alarm, each) for part in tree[2:]]
+            if tree[1] == "/":
+                return "" if right else left
+            return left or right if tree[1] == "*" else left if tree[2][0] != "number" else right
+        if tree[0] == "name" and tree[1].startswith("derived."):
+            return self.unit_of(self.derived[tree[1][8:]], alarm, each)
+        if tree[0] == "call" and tree[1] != "each":
+            if tree[1] in ("since", "time_in"):
+                return "s"
+            return "" if tree[1] == "count" else self.unit_of(tree[2][0], alarm, each)
+        return self.points[self.named(tree, alarm, each)].table.get("eu", "")
+
+    def numbers(self, trees, alarm, path, each):
+        """Numbers beside each other: constants are brought into the unit of what is measured."""
+        measured = [tree for tree in trees if tree[0] != "number"] or trees
+        unit = self.unit_of(measured[0], alarm, each)
+        found = []
+        for step, tree in enumerate(trees):
+            number = self.number(tree, alarm, (*path, step), each)
+            if tree[0] == "number" and tree[2] != unit:
+                row = next(row for row in UNITS if tree[2] in row)
+                # To twelve digits, as people mean it.
+                number = Number(float(f"{tree[1] * row[tree[2]] / row[unit]:.11e}"))
+            found.append(number)
+        return found
+
+    def number(self, tree, alarm, path, each=None):
+        kind = tree[0]
+        if kind == "number":
+            return Number(tree[1])
+        if kind == "minus":
+            return reckon([self.number(tree[1], alarm, path, each)], lambda a: -a)
+        if kind == "reckon":
+            sign = tree[1]
+            if sign in "+-" or sign == "/" and self.unit_of(tree[3], alarm, each):
+                pair = self.numbers(tree[2:], alarm, path, each)
+            else:
+                pair = [self.number(part, alarm, (*path, step), each) for step, part in enumerate(tree[2:])]
+            return reckon(pair, {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b}[sign])
+        if kind == "name" and tree[1].startswith("derived."):
+            return self.number(self.derived[tree[1][8:]], alarm, (*path, tree[1]), each)
+        if kind != "call" or tree[1] == "each":
+            return self.points[self.named(tree, alarm, each)].number()
+        name, parts = tree[1], tree[2]
+        if name == "abs":
+            return reckon([self.number(parts[0], alarm, path, each)], abs)
+        if name in ("min", "max"):
+            numbers = self.numbers(parts, alarm, path, each)
+            all_of = numbers[0]
+            for number in numbers[1:]:
+                all_of = reckon([all_of, number], {"min": min, "max": max}[name])
+            return all_of
+        key = (alarm.id, *path, name, each)
+        if name == "since":
+            condition = self.condition(parts[0], alarm, (*path, "of"), each)
+            slot = self.kept.setdefault(key, Since(self.now))
+            if slot.at is None or condition != slot.before or self.is_tick(parts[0], alarm, each):
+                slot.look(condition, self.now)
+            return slot.answer
+        slot = self.kept.get(key)
+        if slot is None:
+            slot = self.kept[key] = Window(name, int(parts[1][1] * MS[parts[1][2]]), self.now)
+        if name in ("count", "time_in"):
+            answer = self.condition(parts[0], alarm, (*path, "of"), each)
+            moment = (1.0 if answer > 0 else 0.0, {2: GOOD, 1: UNCERTAIN, 0: BAD}[abs(answer)])
+        else:
+            number = self.number(parts[0], alarm, (*path, "of"), each)
+            number = NOTHING if number.least else number
+            moment = (number.value, number.trust)
+        is_new = not slot.past or slot.past[-1][1] != moment
+        if name == "sum" and moment[1] != BAD and self.just_read == self.named(parts[0], alarm, each):
+            slot.readings.append((self.now, moment[0]))
+        if is_new:
+            slot.take(moment, self.now)
+        if is_new or self.is_tick(parts[0], alarm, each) or self.now % slot.slice == 0:
+            slot.look(self.now)
+        return slot.answer
+
+    def is_tick(self, tree, alarm, each):
+        """True when what remembers is looked at whatever it reads: at whole seconds, and when a point that it reads was read."""
+        return self.now % 1000 == 0 or self.just_read in self.read_by(tree, alarm, each)
+
+    def read_by(self, tree, alarm, each):
+        name = self.named(tree, alarm, each) if isinstance(tree, tuple) and tree and tree[0] in ("point", "name", "call") else None
+        if name:
+            return {name}
+        found = set()
+        if isinstance(tree, tuple) and tree[0] == "name" and tree[1].startswith("derived."):
+            return self.read_by(self.derived[tree[1][8:]], alarm, each)
+        if isinstance(tree, (tuple, list)):
+            for part in tree:
+                if isinstance(part, (tuple, list)):
+                    found |= self.read_by(part, alarm, each)
+        return found
+
+    # -- time
+
+    just_read = None
+
+    def dues(self):
+        found = [point.stale_at for point in self.points.values() if not point.stale]
+        for alarm in self.alarms:
+            found += [level.due for level in alarm.levels if level.state in ("coming", "going")]
+            found += [alarm.unknown_due, alarm.out, alarm.tested, alarm.again, alarm.shelf and alarm.shelf[0]]
+            found += [reason[3] for reason in alarm.reasons]
+        for slot in self.kept.values():
+            if isinstance(slot, Held):
+                found += slot.dues(self.now)
+            else:
+                found.append((self.now // 1000 + 1) * 1000)
+                if isinstance(slot, Window):
+                    found.append((self.now // slot.slice + 1) * slot.slice)
+        if self.calendars:
+            found.append((self.now // 60_000 + 1) * 60_000)
+        return [due for due in found if due is not None]
+
+    def advance(self, until):
+        while (due := min(self.dues(), default=until + 1)) <= until:
+            self.now = max(self.now, due)
+            for point in self.points.values():
+                point.stale |= point.stale_at <= self.now
+            self.evaluate()
+        self.now = max(self.now, until)
+
+    def read(self, name, value, quality):
+        point = self.points[name]
+        was = point.quality if point.n_read and not point.stale else None
+        point.trust = {"good": GOOD, "uncertain": UNCERTAIN, "calibration": UNCERTAIN}.get(quality, BAD)
+        point.value = value if point.trust != BAD and value is not None else 0.0
+        point.quality, point.stale, point.n_read = quality, False, point.n_read + 1
+        point.stale_at = self.now + point.table["max_age"] + 1
+        if was != quality:
+            for alarm in self.alarms:
+                is_value = alarm.levels[0].side in ("high", "low") and self.named(alarm.value, alarm, None) == name
+                is_about = alarm.own == name and name in self.reads(alarm)
+                if (is_about or is_value) and alarm.calibrates != (quality == "calibration"):
+                    alarm.calibrates = quality == "calibration"
+                    self.mark_test(alarm)
+        self.just_read = name
+        self.evaluate()
+        self.just_read = None
+
+    # -- the life of an alarm
+
+    def tell(self, alarm, event):
+        self.events.append([self.now, alarm.id, event, alarm.letter(), alarm.level.name if alarm.level else None])
+
+    def mark_test(self, alarm):
+        test = alarm.calibrates or alarm.tested is not None
+        if test != alarm.test:
+            alarm.test = test
+            self.tell(alarm, "test-begun" if test else "test-ended")
+
+    def unshelve(self, alarm):
+        alarm.shelf = None
+        self.tell(alarm, "unshelved")
+
+    def evaluate(self):
+        for alarm in self.alarms:
+            self.end_asides(alarm)
+            for level in reversed(alarm.levels):
+                if level.state in ("coming", "going") and level.due <= self.now:
+                    alarm.turn_on(level) if level.state == "coming" else level.off()
+            self.follow(alarm)
+            if alarm.unknown_due is not None and alarm.unknown_due <= self.now:
+                alarm.unknown_due, alarm.unknown = None, True
+                self.tell(alarm, "unknown")
+            self.suppress(alarm)
+            conditions = self.conditions(alarm)
+            before = [level.on for level in alarm.levels]
+            self.apply(alarm, conditions)
+            if [level.on for level in alarm.levels] != before:
+                conditions = self.conditions(alarm)
+            alarm.unknown_now = UNKNOWN in conditions
+            if not alarm.unknown_now:
+                alarm.unknown_due = None
+                if alarm.unknown:
+                    alarm.unknown = False
+                    self.tell(alarm, "known")
+            self.follow(alarm)
+            alarm.waiting = alarm.unknown_now and self.waits(alarm)
+            if alarm.unknown_now and not alarm.unknown and alarm.unknown_due is None and not alarm.waiting:
+                if alarm.unknown_after == 0:
+                    alarm.unknown = True
+                    self.tell(alarm, "unknown")
+                else:
+                    alarm.unknown_due = self.now + alarm.unknown_after
+
+    def reads(self, alarm):
+        trees = [alarm.gate, *[reason[0] for reason in alarm.reasons]]
+        trees += [level.when for level in alarm.levels]
+        if alarm.levels[0].side in ("high", "low"):
+            trees.append(alarm.value)
+        return set().union(*[self.points_in(tree, alarm) for tree in trees if tree])
+
+    def waits(self, alarm):
+        for point in map(self.points.get, self.reads(alarm)):
+            if point.n_read == 0 and not point.stale:
+                return True
+        for key, slot in self.kept.items():
+            if key[0] == alarm.id:
+                if isinstance(slot, Since) and slot.last is None:
+                    return True
+                if isinstance(slot, Window) and slot.began > (slot.looked // slot.slice - 60) * slot.slice:
+                    return True
+        return any(other.waiting for other in self.counted(alarm))
+
+    def points_in(self, tree, alarm):
+        found = self.read_by(tree, alarm, None)
+        for name in self.points:
+            if name.startswith(alarm.unit + "/") and f"unit.{self.points[name].table['kind']}" in self.each_kinds(tree):
+                found.add(name)
+        return found - {None}
+
+    def each_kinds(self, tree):
+        if isinstance(tree, tuple) and tree[:2] == ("call", "each"):
+            return {tree[2][0][1]}
+        if isinstance(tree, (tuple, list)):
+            return set().union(*[self.each_kinds(part) for part in tree]) if tree else set()
+        return set()
+
+    def counted(self, alarm):
+        over = alarm.rule.get("over", [])
+        return [other for other in self.alarms if other.rule["name"] in over and other.unit == alarm.unit]
+
+    def conditions(self, alarm):
+        gate = FIRM_TRUE if alarm.gate is None else self.condition(alarm.gate, alarm, ("gate",))
+        found = []
+        value = None
+        if alarm.levels[0].side in ("high", "low"):
+            value = self.number(alarm.value, alarm, ("value",))
+        for index, level in enumerate(alarm.levels):
+            if level.count is not None:
+                members = []
+                for other in self.counted(alarm):
+                    reached = other.active and other.level.severity >= {"blue": 1, "yellow": 401, "orange": 601, "red": 801}[level.least]
+                    members.append((WEAK_TRUE if other.unknown_now else FIRM_TRUE) if reached else UNKNOWN if other.unknown_now else FIRM_FALSE)
+                answer = vote(level.count, members, alarm.rule.get("degrade"))
+            elif level.side == "when":
+                answer = self.condition(level.when, alarm, ("level", index))
+            else:
+                table = alarm.rule[level.side][[other for other in alarm.levels if other.side == level.side].index(level)]
+                unit = self.unit_of(alarm.value, alarm, None)
+                limit = self.constant(table["at"], unit)
+                back = self.constant(table["deadband"], unit) if "deadband" in table else 0.0
+                if level.side == "high":
+                    answer = compare(">=", value, Number(limit - back if level.on else limit))
+                else:
+                    answer = compare("<=", value, Number(limit + back if level.on else limit))
+            found.append(min(answer, gate))
+        return found
+
+    def constant(self, text, unit):
+        tree = parse(text)
+        sign = 1
+        if tree[0] == "minus":
+            sign, tree = -1, tree[1]
+        _, value, of = tree
+        if of == unit:
+            return sign * value
+        row = next(row for row in UNITS if of in row)
+        return sign * float(f"{value * row[of] / row[unit]:.11e}")
+
+    def apply(self, alarm, conditions):
+        were_on = [level.on for level in alarm.levels]
+        for index in reversed(range(len(alarm.levels))):
+            level, condition = alarm.levels[index], conditions[index]
+            if were_on[index] and not level.on:
+                continue
+            graver = any(other.on and alarm.side(other) == alarm.side(level) for other in alarm.levels[index + 1:])
+            if not level.on:
+                if condition > 0:
+                    if level.on_delay == 0 or graver:
+                        alarm.turn_on(level)
+                    elif level.state == "idle":
+                        level.state, level.due = "coming", self.now + level.on_delay
+                    elif level.state == "standing":
+                        level.state, level.due = "coming", self.now + level.due
+                elif condition == UNKNOWN:
+                    if level.state == "coming":
+                        level.state, level.due = "standing", level.due - self.now
+                else:
+                    level.off()
+            elif condition == FIRM_FALSE:
+                if level.state != "going":
+                    if level.off_delay == 0:
+                        level.off()
+                    else:
+                        level.state, level.due = "going", self.now + level.off_delay
+            else:
+                level.state, level.due = "idle", None
+
+    def follow(self, alarm):
+        top = alarm.top()
+        if top is (alarm.level if alarm.active else None):
+            return
+        if top is None:
+            alarm.silenced, alarm.again, alarm.active = False, None, False
+            self.tell(alarm, "returned")
+            if alarm.shelf and alarm.shelf[1]:
+                self.unshelve(alarm)
+            return
+        places = alarm.levels.index
+        if not alarm.active:
+            event = "raised"
+        elif alarm.side(top) == alarm.side(alarm.level) and places(top) < places(alarm.level):
+            event = "level-down"
+        else:
+            event = "level-up"
+        if alarm.shelf and top.severity > 800:
+            self.unshelve(alarm)
+        milder = [level for level in alarm.levels[:places(top) + 1] if alarm.side(level) == alarm.side(top)]
+        alarm.latched |= any(level.latch for level in milder)
+        alarm.level, alarm.active = top, True
+        if event != "level-down":
+            alarm.acked, alarm.silenced, alarm.again = False, False, None
+        if event == "raised":
+            alarm.occurrence += 1
+        self.tell(alarm, event)
+
+    def end_asides(self, alarm):
+        over = lambda due: due is not None and due <= self.now
+        if alarm.shelf and over(alarm.shelf[0]):
+            self.unshelve(alarm)
+        if over(alarm.out):
+            alarm.out = None
+            self.tell(alarm, "in-service")
+        if over(alarm.tested):
+            alarm.tested = None
+            self.mark_test(alarm)
+        if over(alarm.again):
+            alarm.again, alarm.acked, alarm.silenced = None, False, False
+            self.tell(alarm, "re-alarmed")
+
+    def suppress(self, alarm):
+        for index, reason in enumerate(alarm.reasons):
+            was = reason[2]
+            if self.condition(reason[0], alarm, ("reason", index)) > 0:
+                reason[2], reason[3] = True, None
+            elif was:
+                if reason[3] is None:
+                    reason[3] = self.now + reason[1]
+                if reason[3] <= self.now:
+                    reason[2], reason[3] = False, None
+            if reason[2] != was:
+                self.tell(alarm, "suppressed" if reason[2] else "unsuppressed")
+
+    def act(self, step):
+        """What a person does; true when it is refused."""
+        alarm = next(alarm for alarm in self.alarms if alarm.id == step["alarm"])
+        verb, until = step["do"], step.get("until")
+
+        def ends(most):
+            return until is not None and self.now < until <= self.now + most
+
+        if verb == "ack":
+            if alarm.acked:
+                return True
+            alarm.acked, alarm.silenced = True, False
+            if alarm.active and alarm.re_alarm:
+                alarm.again = self.now + alarm.re_alarm
+            self.tell(alarm, "acked")
+        elif verb == "reset":
+            if not alarm.latched or alarm.active or not alarm.acked:
+                return True
+            alarm.latched = False
+            self.tell(alarm, "reset")
+        elif verb == "silence":
+            if alarm.below() != "B" or alarm.silenced:
+                return True
+            alarm.silenced = True
+            self.tell(alarm, "silenced")
+        elif verb in ("shelve", "shelve-once"):
+            red = alarm.active and alarm.level.severity > 800
+            if alarm.letter() >= "E" or red or alarm.shelve_max == 0 or not ends(alarm.shelve_max):
+                return True
+            alarm.shelf = (until, verb == "shelve-once")
+            self.tell(alarm, "shelved")
+        elif verb == "unshelve":
+            if not alarm.shelf:
+                return True
+            self.unshelve(alarm)
+        elif verb == "out-of-service":
+            two = step.get("second") not in (None, "", step["by"]) and step.get("ticket")
+            if alarm.out is not None or not two or not ends(30 * MS["d"]):
+                return True
+            alarm.out = until
+            self.tell(alarm, "out-of-service")
+        elif verb == "in-service":
+            if alarm.out is None:
+                return True
+            alarm.out = None
+            self.tell(alarm, "in-service")
+        elif verb == "test":
+            if not ends(MS["d"]):
+                return True
+            alarm.tested, alarm.test = until, True
+            self.tell(alarm, "test-begun")
+        elif verb == "test-end":
+            if alarm.tested is None:
+                return True
+            alarm.tested = None
+            if alarm.calibrates:
+                self.tell(alarm, "comment")
+            else:
+                self.mark_test(alarm)
+        else:
+            self.tell(alarm, "comment")
+        return False
+
+
+def play(case):
+    playing = Play(case)
+    refused = []
+    for step in case["steps"]:
+        playing.advance(step["t"])
+        if "read" in step:
+            playing.read(step["read"], step["value"], step["quality"])
+        elif "do" in step:
+            refused.append(playing.act(step))
+    return {"events": playing.events, "refused": refused}
