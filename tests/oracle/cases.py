@@ -129,7 +129,7 @@ class Dice(random.Random):
         text = "\n".join(['pack = "p"', 'version = "1"', *rules, derived, calendar]) + "\n"
         now, steps = BEGINS, []
         alarms = [f"u/-/r{index}" for index in range(len(rules))] + [f"u/{point}/r{index}" for index in range(len(rules)) for point in ("x", "g-1", "g-2", "g-3")]
-        walk = {name: 5.0 for name in POINTS}
+        walk, last = {name: 5.0 for name in POINTS}, {}
         for _ in range(self.randrange(20, 90)):
             now += self.choice([0, 0, 1, 1, 17, 250, 700, 1_000, 1_000, 2_001, 5_000])
             if self.one_in(5):
@@ -142,6 +142,10 @@ class Dice(random.Random):
                 steps.append(step)
                 continue
             name = self.choice(list(POINTS))
+            if last.get(name) == now:
+                # Rules see one reading of a point in a millisecond.
+                now += 1
+            last[name] = now
             switch = POINTS[name][1]
             if self.one_in(4):
                 walk[name] = self.level()

@@ -249,12 +249,10 @@ class Window:
     def __init__(self, name, length, now):
         self.name, self.began = name, now
         self.slice = -(-length // 60)
-        self.past, self.readings, self.answer, self.looked = [], [], NOTHING, now
+        self.past, self.readings, self.n_read, self.answer, self.looked = [], [], 0, NOTHING, now
 
     def take(self, moment, now):
         """A moment is (value, trust)."""
-        if self.past and self.past[-1][0] == now:
-            self.past.pop()
         self.past.append((now, moment))
 
     def look(self, now):
@@ -599,8 +597,11 @@ class Play:
             number = NOTHING if number.least else number
             moment = (number.value, number.trust)
         is_new = not slot.past or slot.past[-1][1] != moment
-        if name == "sum" and moment[1] != BAD and self.just_read == self.named(parts[0], alarm, each):
-            slot.readings.append((self.now, moment[0]))
+        if name == "sum" and moment[1] != BAD:
+            n_read = self.points[self.named(parts[0], alarm, each)].n_read
+            if n_read != slot.n_read:
+                slot.readings.append((self.now, moment[0]))
+            slot.n_read = n_read
         if is_new:
             slot.take(moment, self.now)
         if is_new or self.is_tick(parts[0], alarm, each) or self.now % slot.slice == 0:
