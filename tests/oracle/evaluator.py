@@ -609,8 +609,8 @@ class Play:
         return slot.answer
 
     def is_tick(self, tree, alarm, each):
-        """True when what remembers is looked at whatever it reads: at whole seconds, and when a point that it reads was read."""
-        return self.now % 1000 == 0 or self.just_read in self.read_by(tree, alarm, each)
+        """True when what remembers is looked at though it reads the same: at whole seconds, and when a point that it reads was read or grew stale."""
+        return self.now % 1000 == 0 or bool(self.touched & self.read_by(tree, alarm, each))
 
     def read_by(self, tree, alarm, each):
         name = self.named(tree, alarm, each) if isinstance(tree, tuple) and tree and tree[0] in ("point", "name", "call") else None
@@ -627,7 +627,8 @@ class Play:
 
     # -- time
 
-    just_read = None
+    # The points that were read, or grew stale, in this moment.
+    touched = frozenset()
 
     def dues(self):
         found = [point.stale_at for point in self.points.values() if not point.stale]
@@ -649,9 +650,12 @@ class Play:
     def advance(self, until):
         while (due := min(self.dues(), default=until + 1)) <= until:
             self.now = max(self.now, due)
-            for point in self.points.values():
-                point.stale |= point.stale_at <= self.now
+            for name, point in self.points.items():
+                if not point.stale and point.stale_at <= self.now:
+                    point.stale = True
+                    self.touched |= {name}
             self.evaluate()
+            self.touched = frozenset()
         self.now = max(self.now, until)
 
     def read(self, name, value, quality):
@@ -668,9 +672,9 @@ class Play:
                 if (is_about or is_value) and alarm.calibrates != (quality == "calibration"):
                     alarm.calibrates = quality == "calibration"
                     self.mark_test(alarm)
-        self.just_read = name
+        self.touched = frozenset({name})
         self.evaluate()
-        self.just_read = None
+        self.touched = frozenset()
 
     # -- the life of an alarm
 
