@@ -393,7 +393,7 @@ class Alarm:
             if self.side(other) != self.side(level):
                 if other.on:
                     other.off()
-            elif place <= index:
+            elif place == index or place < index and not other.on:
                 other.on, other.state, other.due = True, "idle", None
 
 
