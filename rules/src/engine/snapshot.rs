@@ -50,6 +50,8 @@ impl Engine {
 
     /// An engine that goes on where the snapshot was taken, under this program.
     ///
+    /// It is still at the snapshot's time: who starts again says by [`Input::Down`](crate::effect::Input::Down) until when nothing was looked at.
+    ///
     /// Under the same program nothing happens; under another one, alarms that are not normal and whose rule changed say so and want to be acknowledged again, and everything is evaluated once.
     ///
     /// # Errors

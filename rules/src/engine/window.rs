@@ -224,8 +224,8 @@ impl WindowSlot {
         let rounds = i64::from(WINDOW_SLICES) + 1;
         if last.saturating_sub(self.slice(slice_ms)) > rounds {
             // All that was kept is out of the window; the slices in it are filled as if each end had come.
-            let first = last - rounds;
-            self.at = end_of(first - 1, slice_ms);
+            let first = last.saturating_sub(rounds);
+            self.at = end_of(first.saturating_sub(1), slice_ms);
             for slice in first..=last {
                 self.slices[index_of(slice)] = begun(of, self.now);
             }
@@ -240,7 +240,7 @@ impl WindowSlot {
             );
             self.at = until;
             if slice_of(until) > slice {
-                self.slices[index_of(slice + 1)] = begun(of, self.now);
+                self.slices[index_of(slice.saturating_add(1))] = begun(of, self.now);
             }
         }
     }

@@ -203,6 +203,7 @@ proptest! {
     fn no_bytes_panic_as_a_snapshot(seed in any::<u64>(), steps in 0_usize..60, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let (mut dice, program, trace) = start(seed, steps);
         let (engine, _) = run(&program, &trace);
+        let now = engine.now();
         let mut snapshot = engine.snapshot();
         if dice.one_in(2) {
             snapshot.truncate(at.index(snapshot.len()));
@@ -216,6 +217,9 @@ proptest! {
             Engine::restore(Arc::new(empty), &snapshot, &mut effects).ok();
         }
         if let Ok(mut engine) = Engine::restore(program, &snapshot, &mut effects) {
+            // As after every restart; without it, a time of long ago would be lived through second by second.
+            let down = Input::Down { from: engine.now(), to: now };
+            engine.handle(down, now, &mut effects).unwrap();
             for step in trace {
                 feed(&mut engine, step, &mut effects);
             }
