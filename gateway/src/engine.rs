@@ -109,50 +109,7 @@ impl Host {
     /// # Errors
     /// Samples of another version of the log.
     pub fn apply(&mut self, record: &Record<'_>, t: UtcMs) -> Result<Applied, DecodeError> {
-        let mut refused = None;
-        match record {
-            Record::Pack { samples, .. } => {
-                let mut empty = true;
-                for logged in samples.iter() {
-                    let logged = logged?;
-                    let (point, sample) = (PointIdx(logged.point), logged.sample);
-                    let input = match logged.lane {
-                        Lane::Live => Input::Sample { point, sample },
-                        Lane::Late => Input::Late { point, sample },
-                        Lane::Again => continue,
-                    };
-                    empty = false;
-                    self.handle(input, t);
-                }
-                if empty {
-                    self.handle(Input::Time, t);
-                }
-            }
-            Record::Condition {
-                alarm,
-                active,
-                reason,
-            } => match self.engine.program().find_alarm(alarm) {
-                Some(alarm) => {
-                    let active = if *active { Tri::True } else { Tri::False };
-                    let input = Input::Condition {
-                        alarm,
-                        active,
-                        reason,
-                    };
-                    self.handle(input, t);
-                }
-                None => self.handle(Input::Time, t),
-            },
-            Record::Command { .. } => refused = self.command(record, t).err(),
-            Record::Down { from, to } => {
-                let (from, to) = (*from, *to);
-                self.handle(Input::Down { from, to }, t);
-            }
-            Record::Time | Record::Held { .. } | Record::Gap { .. } | Record::Config(_) => {
-                self.handle(Input::Time, t);
-            }
-        }
+        let refused = feed(&mut self.engine, record, t, &mut self.effects)?;
         let mut drafts = self.drafts();
         if let Record::Gap {
             node,
@@ -174,46 +131,6 @@ impl Host {
         Ok(Applied { drafts, refused })
     }
 
-    /// What the engine says no to changes nothing, and a command's refusal is told to who asked.
-    fn handle(&mut self, input: Input<'_>, t: UtcMs) {
-        let _refusal = self.engine.handle(input, t, &mut self.effects);
-    }
-
-    fn command(&mut self, record: &Record<'_>, t: UtcMs) -> Result<(), CommandError> {
-        let Record::Command {
-            verb,
-            alarm,
-            occurrence,
-            by,
-            comment,
-            until,
-            second,
-            ticket,
-        } = record
-        else {
-            return Ok(());
-        };
-        self.engine.handle_timeout(t, &mut self.effects);
-        let verb =
-            Verb::from_word(verb).ok_or_else(|| CommandError::UnknownVerb((*verb).to_owned()))?;
-        let program = self.engine.program();
-        let alarm = program
-            .find_alarm(alarm)
-            .ok_or_else(|| CommandError::UnknownAlarm((*alarm).to_owned()))?;
-        let given = |text: &'_ str| !text.is_empty();
-        let command = Command {
-            occurrence: *occurrence,
-            comment: Some(*comment).filter(|text| given(text)),
-            until: *until,
-            second: Some(*second).filter(|text| given(text)),
-            ticket: Some(*ticket).filter(|text| given(text)),
-            ..Command::new(verb, alarm, by)
-        };
-        self.engine
-            .handle(Input::Command(command), t, &mut self.effects)?;
-        Ok(())
-    }
-
     fn drafts(&mut self) -> Vec<Draft> {
         let program = self.engine.program();
         self.effects
@@ -223,13 +140,118 @@ impl Host {
     }
 }
 
+/// Feeds a record to an engine: first every timer due at or before its time, then what it says. Gives why a command changed nothing.
+///
+/// A [`Record::Config`] changes nothing here.
+///
+/// # Errors
+/// Samples of another version of the log.
+pub fn feed(
+    engine: &mut Engine,
+    record: &Record<'_>,
+    t: UtcMs,
+    effects: &mut Vec<Effect>,
+) -> Result<Option<CommandError>, DecodeError> {
+    // What the engine says no to changes nothing.
+    let mut handle = |engine: &mut Engine, input: Input<'_>| {
+        let _refusal = engine.handle(input, t, effects);
+    };
+    match record {
+        Record::Pack { samples, .. } => {
+            let mut empty = true;
+            for logged in samples.iter() {
+                let logged = logged?;
+                let (point, sample) = (PointIdx(logged.point), logged.sample);
+                let input = match logged.lane {
+                    Lane::Live => Input::Sample { point, sample },
+                    Lane::Late => Input::Late { point, sample },
+                    Lane::Again => continue,
+                };
+                empty = false;
+                handle(engine, input);
+            }
+            if empty {
+                handle(engine, Input::Time);
+            }
+        }
+        Record::Condition {
+            alarm,
+            active,
+            reason,
+        } => match engine.program().find_alarm(alarm) {
+            Some(alarm) => {
+                let active = if *active { Tri::True } else { Tri::False };
+                let input = Input::Condition {
+                    alarm,
+                    active,
+                    reason,
+                };
+                handle(engine, input);
+            }
+            None => handle(engine, Input::Time),
+        },
+        Record::Command { .. } => return Ok(command(engine, record, t, effects).err()),
+        Record::Down { from, to } => {
+            let (from, to) = (*from, *to);
+            handle(engine, Input::Down { from, to });
+        }
+        Record::Time | Record::Held { .. } | Record::Gap { .. } | Record::Config(_) => {
+            handle(engine, Input::Time);
+        }
+    }
+    Ok(None)
+}
+
+/// A command's refusal is told to who asked.
+fn command(
+    engine: &mut Engine,
+    record: &Record<'_>,
+    t: UtcMs,
+    effects: &mut Vec<Effect>,
+) -> Result<(), CommandError> {
+    let Record::Command {
+        verb,
+        alarm,
+        occurrence,
+        by,
+        comment,
+        until,
+        second,
+        ticket,
+    } = record
+    else {
+        return Ok(());
+    };
+    engine.handle_timeout(t, effects);
+    let verb =
+        Verb::from_word(verb).ok_or_else(|| CommandError::UnknownVerb((*verb).to_owned()))?;
+    let alarm = engine
+        .program()
+        .find_alarm(alarm)
+        .ok_or_else(|| CommandError::UnknownAlarm((*alarm).to_owned()))?;
+    let given = |text: &'_ str| !text.is_empty();
+    let command = Command {
+        occurrence: *occurrence,
+        comment: Some(*comment).filter(|text| given(text)),
+        until: *until,
+        second: Some(*second).filter(|text| given(text)),
+        ticket: Some(*ticket).filter(|text| given(text)),
+        ..Command::new(verb, alarm, by)
+    };
+    engine.handle(Input::Command(command), t, effects)?;
+    Ok(())
+}
+
 /// Every verb, for people.
 fn verbs() -> String {
     Verb::ALL.map(Verb::word).join(", ")
 }
 
-/// Alarms that are not normal and whose rule is gone are taken over.
-fn restore(
+/// An engine that goes on where a snapshot was taken; alarms that are not normal and whose rule is gone are taken over.
+///
+/// # Errors
+/// Bytes that are no snapshot.
+pub fn restore(
     program: &Arc<Program>,
     snapshot: &[u8],
     effects: &mut Vec<Effect>,

@@ -15,6 +15,7 @@ pub mod http;
 pub mod ingest;
 pub mod log;
 pub use host::mqtt;
+pub mod past;
 pub mod run;
 pub mod sink;
 pub mod source;

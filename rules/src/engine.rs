@@ -5,6 +5,7 @@
 
 mod aside;
 mod command;
+pub mod explain;
 mod kept;
 mod late;
 mod life;

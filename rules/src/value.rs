@@ -84,6 +84,11 @@ impl Truth {
         self.max(other)
     }
 
+    /// The place in the chain, from -2 for firmly false to 2 for firmly true.
+    pub fn chain(self) -> i8 {
+        self.0
+    }
+
     /// The place in the chain, 0 to 4.
     pub(crate) fn rank(self) -> usize {
         usize::from((self.0 + 2).unsigned_abs())

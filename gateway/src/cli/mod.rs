@@ -198,6 +198,16 @@ enum RulesCommand {
     /// List what watches what at a site: every alarm that its rules make, with limits, clause and points; and the points that no rule reads.
     #[command(after_help = "Example: fengsui rules list configs/gateway.toml")]
     List(rules::list::Args),
+    /// Tell why an alarm is or is not active, now or at a time: each part of its rule with its answer, its readings, since when, and what is left of its delays. Reads the log of the gateway's data folder, also while it runs.
+    #[command(
+        after_help = "Examples: fengsui rules explain configs/gateway.toml tank-farm/gt-101/combustible-gas\n          fengsui rules explain configs/gateway.toml tank-farm/gt-101 --at 2026-11-23T08:00:00Z"
+    )]
+    Explain(rules::explain::Args),
+    /// Tell what would have been different with other rules: the log of the gateway's data folder, lived through with those of then and with these.
+    #[command(
+        after_help = "Example: fengsui rules replay configs/gateway.toml --rules gas --rules configs/rules/acme-chem.toml --from 2026-11-01T00:00:00Z"
+    )]
+    Replay(rules::replay::Args),
 }
 
 /// Parses the arguments of this process, runs the command, and gives the exit code.
@@ -222,6 +232,12 @@ pub fn main() -> ExitCode {
         Command::Rules {
             command: RulesCommand::List(args),
         } => rules::list::run(&args, &mut out, &mut err),
+        Command::Rules {
+            command: RulesCommand::Explain(args),
+        } => rules::explain::run(&args, &mut out, &mut err),
+        Command::Rules {
+            command: RulesCommand::Replay(args),
+        } => rules::replay::run(&args, &mut out, &mut err),
         Command::Watch(args) => {
             watch::run(&args, &env, io::stdout().is_terminal(), &mut out, &mut err)
         }

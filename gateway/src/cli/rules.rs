@@ -1,6 +1,8 @@
-//! `fengsui rules check`, `test` and `list`: rules without a gateway.
+//! `fengsui rules …`: rules without a gateway.
 
+pub(super) mod explain;
 pub(super) mod list;
+pub(super) mod replay;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,6 +13,7 @@ use front::{Place, Problem, Problems, Source};
 use serde::Serialize;
 
 use super::{Exit, counted, print_problems};
+use crate::config::{Config, load};
 
 /// Arguments of `fengsui rules check`.
 #[derive(Debug, clap::Args)]
@@ -148,6 +151,18 @@ pub(super) fn test(args: &TestArgs, out: &mut dyn Write) -> io::Result<Exit> {
     let n_failed: usize = reports.iter().map(Report::n_failed).sum();
     writeln!(out, "{}, {n_failed} failed", counted(n_cases, "case"))?;
     Ok(exit)
+}
+
+/// A gateway's configuration for who only reads its data folder.
+fn config(path: &Path, err: &mut dyn Write) -> io::Result<Option<Config>> {
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    // Nothing is connected to: no secret of the gateway's environment is needed.
+    let env = |_: &str| Some("unused".to_owned());
+    let config = load(path, &env, &problems, &warnings);
+    if config.is_none() {
+        print_problems(&problems, err)?;
+    }
+    Ok(config)
 }
 
 /// The text behind a name: what comes with the program under it, or a file.

@@ -176,13 +176,15 @@ fn names(table: &Table<'_>) -> (Option<Site>, Option<String>) {
 
 fn data(table: &Table<'_>, files: &Files<'_>) -> Option<Data> {
     let folder = table.req("folder").and_then(|item| item.str());
-    let outbox_mib = match table.opt("outbox_mib") {
+    let mib = |key: &str, default| match table.opt(key) {
         Some(item) => item.int(1..=1_000_000),
-        None => Some(1_024),
+        None => Some(default),
     };
+    let (log_mib, outbox_mib) = (mib("log_mib", 4_096), mib("outbox_mib", 1_024));
     table.finish();
     Some(Data {
         folder: files.path(folder?),
+        log_bytes: u64::try_from(log_mib?).ok()? << 20,
         outbox_bytes: u64::try_from(outbox_mib?).ok()? << 20,
     })
 }

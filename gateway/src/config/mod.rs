@@ -78,6 +78,8 @@ pub enum Broker {
 pub struct Data {
     /// The folder; made at the first start.
     pub folder: PathBuf,
+    /// How much of the log is kept beyond what is needed, in bytes: what `rules explain` and `rules replay` can look back on.
+    pub log_bytes: u64,
     /// How much the outbox of the node in this process may hold, in bytes.
     pub outbox_bytes: u64,
 }

@@ -48,6 +48,7 @@ fn the_gateway_file_in_configs_loads_with_all_its_buses() {
     assert_eq!((remote.host.as_str(), remote.port), ("127.0.0.1", 1883));
     let login = remote.login.as_ref().expect("a login");
     assert_eq!(login.password, "secret of FENGSUI_PASSWORD");
+    assert_eq!(config.data.log_bytes, 4 << 30);
     assert_eq!(config.data.outbox_bytes, 1 << 30);
 }
 

@@ -163,20 +163,30 @@ impl Folder {
         })
     }
 
-    /// Removes the segments that end at or before `needed_from`, and returns how many; the one that is written never goes.
+    /// Removes the oldest segments, with the snapshots before them, while the log takes more than `most` bytes, and returns how many.
+    ///
+    /// What is read from `needed_from` on stays, and so does the segment that is written.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn remove_before(&self, needed_from: LogOffset) -> Result<usize, LogError> {
+    pub fn keep(&self, needed_from: LogOffset, most: u64) -> Result<usize, LogError> {
         let mut segments = segment::list(&self.path)?;
-        segments.pop();
-        let old: Vec<_> = segments
-            .iter()
-            .take_while(|segment| segment.end() <= needed_from)
-            .collect();
-        for segment in &old {
+        let snapshots = Snapshot::bytes(&self.path)?;
+        let mut bytes = snapshots + segments.iter().map(|segment| segment.len).sum::<u64>();
+        let written = segments.pop();
+        let mut removed = 0;
+        let mut first = written.map_or(LogOffset(0), |segment| segment.base);
+        for segment in segments {
+            if bytes <= most || segment.end() > needed_from {
+                first = segment.base;
+                break;
+            }
             fs::remove_file(&segment.path).map_err(|source| LogError::io(&segment.path, source))?;
+            bytes -= segment.len;
+            removed += 1;
         }
-        Ok(old.len())
+        let others = bytes - snapshots;
+        Snapshot::remove_old(&self.path, first, most.saturating_sub(others))?;
+        Ok(removed)
     }
 }

@@ -33,6 +33,8 @@ pub struct Reader {
     base: LogOffset,
     next: LogOffset,
     config: Arc<ConfigImage>,
+    /// Where the last segment began and ended when the folder was last looked at without a limit.
+    last_seen: (LogOffset, LogOffset),
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl Reader {
             base,
             next: base,
             config: Arc::default(),
+            last_seen: Default::default(),
         };
         // Walking up to `from` finds the configuration in force there.
         while reader.next < from {
@@ -78,6 +81,11 @@ impl Reader {
         self.next
     }
 
+    /// Where the log ended when [`Self::read_on`] last looked.
+    pub fn last_seen(&self) -> LogOffset {
+        self.last_seen.1
+    }
+
     /// The configuration in force at the record last read.
     pub fn config(&self) -> &Arc<ConfigImage> {
         &self.config
@@ -91,27 +99,53 @@ impl Reader {
     /// # Panics
     /// Never.
     pub fn read(&mut self, upto: LogOffset) -> Result<Option<Entry<'_>>, LogError> {
-        let Some((at, frame)) = self.step(upto)? else {
-            return Ok(None);
-        };
+        match self.step(upto)? {
+            Some((at, frame)) => self.entry(at, &frame).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next record that is there whole; none when there is none yet. For who reads beside the writer: what is unfinished at the end is no damage.
+    ///
+    /// # Errors
+    /// The files can't be read or are damaged.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn read_on(&mut self) -> Result<Option<Entry<'_>>, LogError> {
+        if self.next >= self.last_seen.1
+            && let Some(segment) = segment::list(&self.folder)?.pop()
+        {
+            self.last_seen = (segment.base, segment.end());
+        }
+        let (last, end) = self.last_seen;
+        match self.step(end) {
+            Ok(Some((at, frame))) => self.entry(at, &frame).map(Some),
+            Ok(None) => Ok(None),
+            Err(LogError::Damaged { at, .. }) if at >= last => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn entry(&mut self, at: LogOffset, frame: &Frame) -> Result<Entry<'_>, LogError> {
         let end = LogOffset(at.0 + frame.len as u64);
         self.next = end;
         let segment = self
             .segment
             .as_ref()
             .expect("a step leaves its segment open");
-        let record = Record::decode(frame.kind, segment.reader.body(&frame))?;
+        let record = Record::decode(frame.kind, segment.reader.body(frame))?;
         if let Record::Config(config) = &record
             && self.config.hash != config.hash
         {
             self.config = Arc::new(config.clone());
         }
-        Ok(Some(Entry {
+        Ok(Entry {
             at,
             end,
             t: frame.t,
             record,
-        }))
+        })
     }
 
     fn step(&mut self, upto: LogOffset) -> Result<Option<(LogOffset, Frame)>, LogError> {

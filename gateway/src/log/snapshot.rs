@@ -1,6 +1,6 @@
 //! Snapshots: what replaying the log up to an offset gives, so that older segments can go.
 //!
-//! Knows parts as bytes with names, and not what they mean. Two are kept: when the newest does not read, the one before it does.
+//! Knows parts as bytes with names, and not what they mean. Two at least are kept: when the newest does not read, the one before it does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::codec::{Cursor, put_bytes, put_i64, put_str, put_u64};
 use super::{DecodeError, LogError, LogOffset, store};
 
 const MAGIC: &[u8; 8] = b"FSSNAP\0\x01";
-/// Snapshots that are kept.
+/// Snapshots that are kept at least.
 const KEPT: usize = 2;
 
 /// The state after all records before an offset.
@@ -72,19 +72,13 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Writes it, on disk when this returns, and removes all but the newest two. The log must be durable up to its offset before.
+    /// Writes it, on disk when this returns. The log must be durable up to its offset before.
     ///
     /// # Errors
     /// Those of the file system; then those before stand.
     pub fn store(&self, folder: &Path) -> Result<(), LogError> {
         let path = folder.join(format!("{:020}-{:020}.snapshot", self.at.0, self.prev.0));
-        store::write(&path, &self.encode())?;
-        let mut paths = list(folder)?;
-        let old = paths.len().saturating_sub(KEPT);
-        for Listed { path, .. } in paths.drain(..old) {
-            fs::remove_file(&path).map_err(|source| LogError::io(&path, source))?;
-        }
-        Ok(())
+        store::write(&path, &self.encode())
     }
 
     /// The newest that reads; none when there is none.
@@ -102,16 +96,79 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// The offset of the oldest that is kept: segments that a fallback needs begin there.
+    /// The newest at or before a time, that reads; none when there is none.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn oldest(folder: &Path) -> Result<LogOffset, LogError> {
-        let paths = list(folder)?;
-        match paths.as_slice() {
-            [oldest, _, ..] => Ok(oldest.at),
+    pub fn before(folder: &Path, t: UtcMs) -> Result<Option<Self>, LogError> {
+        let listed = list(folder)?;
+        let read = |index: usize| -> Result<Option<Self>, LogError> {
+            let bytes = store::read(&listed[index].path)?;
+            Ok(bytes.and_then(|bytes| Self::decode(&bytes).ok()))
+        };
+        // T never goes back, so they are in order of time; one that does not read counts as too late.
+        let (mut from, mut to) = (0, listed.len());
+        let mut found = None;
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match read(middle)? {
+                Some(snapshot) if snapshot.t <= t => {
+                    found = Some(snapshot);
+                    from = middle + 1;
+                }
+                _ => to = middle,
+            }
+        }
+        Ok(found)
+    }
+
+    /// The oldest that reads; none when there is none.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn first(folder: &Path) -> Result<Option<Self>, LogError> {
+        for Listed { path, .. } in list(folder)? {
+            if let Some(bytes) = store::read(&path)?
+                && let Ok(snapshot) = Self::decode(&bytes)
+            {
+                return Ok(Some(snapshot));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The offset of the one before the newest: segments that a fallback needs begin there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn fallback(folder: &Path) -> Result<LogOffset, LogError> {
+        match list(folder)?.as_slice() {
+            [.., fallback, _] => Ok(fallback.at),
             _ => Ok(LogOffset(0)),
         }
+    }
+
+    /// Removes those before an offset, and then the oldest until all together take at most so many bytes; the newest two stay.
+    pub(super) fn remove_old(folder: &Path, from: LogOffset, most: u64) -> Result<(), LogError> {
+        let mut listed = list(folder)?;
+        listed.truncate(listed.len().saturating_sub(KEPT));
+        let mut bytes = Self::bytes(folder)?;
+        for Listed { at, path, .. } in listed {
+            if at >= from && bytes <= most {
+                break;
+            }
+            bytes -= len_of(&path)?;
+            fs::remove_file(&path).map_err(|source| LogError::io(&path, source))?;
+        }
+        Ok(())
+    }
+
+    /// What all of them take.
+    pub(super) fn bytes(folder: &Path) -> Result<u64, LogError> {
+        list(folder)?
+            .iter()
+            .map(|listed| len_of(&listed.path))
+            .sum()
     }
 
     /// Where the log ended when the newest was written, readable or not: it was durable up to there.
@@ -125,6 +182,11 @@ struct Listed {
     at: LogOffset,
     prev: LogOffset,
     path: PathBuf,
+}
+
+fn len_of(path: &Path) -> Result<u64, LogError> {
+    let found = fs::metadata(path).map_err(|source| LogError::io(path, source))?;
+    Ok(found.len())
 }
 
 /// All snapshots by offset.

@@ -261,7 +261,11 @@ fn a_snapshot_that_does_not_read_gives_way_to_the_one_before() {
     for at in [10, 20, 30] {
         snapshot(at).store(dir.path()).unwrap();
     }
-    assert_eq!(Snapshot::oldest(dir.path()).unwrap(), LogOffset(20));
+    assert_eq!(Snapshot::fallback(dir.path()).unwrap(), LogOffset(20));
+    for (t, found) in [(2, None), (3, Some(30))] {
+        let before = Snapshot::before(dir.path(), UtcMs(t)).unwrap();
+        assert_eq!(before.map(|it| it.at.0), found);
+    }
     assert_eq!(Snapshot::load(dir.path()).unwrap(), Some(snapshot(30)));
     assert_eq!(snapshot(30).part("engine"), [1, 2]);
     let newest = dir.path().join(format!("{:020}-{:020}.snapshot", 30, 30));
@@ -277,18 +281,67 @@ fn a_snapshot_that_does_not_read_gives_way_to_the_one_before() {
 }
 
 #[test]
-fn segments_go_when_nothing_needs_them_and_the_last_one_never() {
+fn the_log_keeps_what_there_is_room_for_and_what_is_needed_and_the_last_segment_in_any_case() {
     let (dir, ends) = written(true, 200, &texts(12));
     let (_, folder) = reopen(&dir).unwrap();
     let before = segment::list(dir.path()).unwrap();
-    assert_eq!(folder.remove_before(before[2].base).unwrap(), 2);
+    let all: u64 = before.iter().map(|segment| segment.len).sum();
+    assert_eq!(folder.keep(LogOffset(u64::MAX), all).unwrap(), 0);
+    let room = all - before[0].len;
+    assert_eq!(folder.keep(LogOffset(u64::MAX), room).unwrap(), 1);
+    assert_eq!(segment::list(dir.path()).unwrap(), before[1..]);
+    assert_eq!(folder.keep(before[2].base, 0).unwrap(), 1);
     assert_eq!(segment::list(dir.path()).unwrap(), before[2..]);
-    folder.remove_before(LogOffset(u64::MAX)).unwrap();
+    folder.keep(LogOffset(u64::MAX), 0).unwrap();
     assert_eq!(segment::list(dir.path()).unwrap().len(), 1);
     let mut reader = Reader::open(dir.path(), LogOffset(0)).unwrap();
     assert!(reader.read(ends[11]).unwrap().is_some());
     drop(folder);
     assert!(reopen(&dir).unwrap().0.has_history);
+}
+
+#[test]
+fn snapshots_go_with_the_segments_before_them_and_for_want_of_room_and_two_stay() {
+    let (dir, ends) = written(true, 200, &texts(12));
+    let (_, folder) = reopen(&dir).unwrap();
+    let segments = segment::list(dir.path()).unwrap();
+    let left = || -> Vec<u64> {
+        let paths = fs::read_dir(dir.path()).unwrap();
+        let names = paths.map(|path| path.unwrap().file_name().into_string().unwrap());
+        let mut left: Vec<u64> = names
+            .filter(|name| name.ends_with(".snapshot"))
+            .map(|name| name.get(..20).unwrap().parse().unwrap())
+            .collect();
+        left.sort_unstable();
+        left
+    };
+    let ends: Vec<u64> = ends.iter().map(|end| end.0).collect();
+    for at in &ends {
+        let at = LogOffset(*at);
+        let (prev, t) = (at, UtcMs(3));
+        Snapshot {
+            at,
+            prev,
+            t,
+            ..Snapshot::default()
+        }
+        .store(dir.path())
+        .unwrap();
+    }
+    let all: u64 = segments.iter().map(|segment| segment.len).sum();
+    let snapshots = Snapshot::bytes(dir.path()).unwrap();
+    assert_eq!(
+        folder
+            .keep(LogOffset(u64::MAX), all + snapshots - 1)
+            .unwrap(),
+        1
+    );
+    let base = segments[1].base.0;
+    let after: Vec<u64> = ends.iter().copied().filter(|end| *end >= base).collect();
+    assert_eq!(left(), after);
+    assert_eq!(Snapshot::first(dir.path()).unwrap().unwrap().at.0, after[0]);
+    folder.keep(LogOffset(0), 0).unwrap();
+    assert_eq!(left(), ends[ends.len() - 2..]);
 }
 
 #[test]

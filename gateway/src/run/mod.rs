@@ -173,9 +173,10 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
     let (written, written_out) = watch::channel(bookmark.unwrap_or_default());
     let written_out = config.influx.is_some().then_some(written_out);
     let keeper = folder.clone();
+    let log_bytes = config.data.log_bytes;
     threads.push(
         thread("snapshots", move || {
-            keep::run(&keeper, readers, &snapshots_out)
+            keep::run(&keeper, log_bytes, readers, &snapshots_out)
         })
         .map_err(io("a thread"))?,
     );

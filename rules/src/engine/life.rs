@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::state::PointSlot;
 use crate::alarm::NO_LEVEL;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind};
-use crate::program::{Entry, LEVELS_MAX, LevelTest, Program, Source, at};
+use crate::program::{Entry, LEVELS_MAX, Program, Source, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -119,19 +119,13 @@ impl Machine {
         let gate = code.gate.map_or(Truth::TRUE, |gate| {
             self.stack.condition(program, gate, &self.state)
         });
-        let from = at(code.levels_from);
-        let states = at(code.states_from);
         let n_levels = usize::from(code.n_levels);
         for (level, condition) in conditions.iter_mut().enumerate().take(n_levels) {
-            let on = self.state.phases[states + level].is_on();
-            let test = match self.state.test(program, from + level) {
-                LevelTest::High { limit, exit } => number.reaches(if on { exit } else { limit }),
-                LevelTest::Low { limit, exit } => number.falls_to(if on { exit } else { limit }),
-                LevelTest::When(entry) => self.stack.condition(program, entry, &self.state),
-                LevelTest::External => self.state.alarms[at(alarm)].external,
-                LevelTest::Overlaid { .. } => Truth::UNKNOWN,
-            };
-            *condition = test.and(gate);
+            let asked = self.state.asked(program, alarm, level);
+            let answer = self
+                .state
+                .answer(program, alarm, asked, number, &mut self.stack);
+            *condition = answer.and(gate);
         }
         if let Some(top) = self.state.levels(program, alarm).top() {
             self.widen_peak(program, alarm, top, number);

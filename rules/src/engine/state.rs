@@ -6,8 +6,8 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
 use super::kept::KeptSlot;
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
-use crate::eval::Memory;
-use crate::program::{LevelTest, Program, at};
+use crate::eval::{Memory, Stack};
+use crate::program::{Entry, LevelTest, Program, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -117,6 +117,16 @@ pub(super) fn stale_at(at: UtcMs, max_age_ms: u64) -> UtcMs {
 /// While its number is between these (exclusive) and not bad, there is nothing to evaluate: nothing is on, on its way or unknown.
 pub(super) type Guard = (f64, f64);
 
+/// What a level asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    AtLeast(f64),
+    AtMost(f64),
+    When(Entry),
+    /// The system says it.
+    External,
+}
+
 /// Nothing is between these.
 const OPEN: Guard = (f64::INFINITY, f64::NEG_INFINITY);
 
@@ -182,6 +192,35 @@ impl State {
     pub(super) fn test(&self, program: &Program, level: usize) -> LevelTest {
         let holds = |during: u32| self.kept[at(during)].truth().is_true();
         program.level_code[level].test.now(&program.overlays, holds)
+    }
+
+    /// What a level of an alarm asks now: a limit is the way in while it is off, and the way out while it is on.
+    pub(super) fn asked(&self, program: &Program, alarm: u32, level: usize) -> Asked {
+        let code = &program.alarm_code[at(alarm)];
+        let on = self.phases[at(code.states_from) + level].is_on();
+        match self.test(program, at(code.levels_from) + level) {
+            LevelTest::High { limit, exit } => Asked::AtLeast(if on { exit } else { limit }),
+            LevelTest::Low { limit, exit } => Asked::AtMost(if on { exit } else { limit }),
+            LevelTest::When(entry) => Asked::When(entry),
+            LevelTest::External | LevelTest::Overlaid { .. } => Asked::External,
+        }
+    }
+
+    /// The answer to what a level asks, without the gate.
+    pub(super) fn answer(
+        &self,
+        program: &Program,
+        alarm: u32,
+        asked: Asked,
+        number: Number,
+        stack: &mut Stack,
+    ) -> Truth {
+        match asked {
+            Asked::AtLeast(limit) => number.reaches(limit),
+            Asked::AtMost(limit) => number.falls_to(limit),
+            Asked::When(entry) => stack.condition(program, entry, self),
+            Asked::External => self.alarms[at(alarm)].external,
+        }
     }
 
     /// Brings what is derived from an alarm's levels up to date.

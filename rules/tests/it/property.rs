@@ -10,7 +10,7 @@ use telemetry::UtcMs;
 
 use crate::random::{Dice, Step, feed, program, trace};
 
-fn start(seed: u64, steps: usize) -> (Dice, Arc<Program>, Vec<Step>) {
+pub(crate) fn start(seed: u64, steps: usize) -> (Dice, Arc<Program>, Vec<Step>) {
     let mut dice = Dice(seed);
     let program = program(&mut dice);
     let trace = trace(&mut dice, &program, steps);

@@ -8,11 +8,9 @@ use ::rules::effect::AlarmIdx;
 use ::rules::point::PointIdx;
 use ::rules::program::{Program, Side};
 use ::rules::unit::Unit;
-use front::Problems;
 use serde::Serialize;
 
-use super::super::{Exit, counted, print_problems, table};
-use crate::config::load;
+use super::super::{Exit, counted, table};
 
 /// Arguments of `fengsui rules list`.
 #[derive(Debug, clap::Args)]
@@ -69,11 +67,7 @@ pub(in super::super) fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
-    let (problems, warnings) = (Problems::default(), Problems::default());
-    // Nothing is connected to: who lists rules needs no secret of the gateway's environment.
-    let env = |_: &str| Some("unused".to_owned());
-    let Some(config) = load(&args.config, &env, &problems, &warnings) else {
-        print_problems(&problems, err)?;
+    let Some(config) = super::config(&args.config, err)? else {
         return Ok(Exit::BadInput);
     };
     let list = List::new(&config.program);

@@ -1,0 +1,161 @@
+//! Why an alarm is as it is: each part of its rule with its answer, its readings and what is left of its delays.
+//!
+//! Read from the engine's own state and code, so that it can't say anything but what the engine did.
+
+mod part;
+mod since;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use part::{Answer, Part, Reading};
+pub use since::Sinces;
+use telemetry::UtcMs;
+
+use self::part::Reader;
+use super::Engine;
+use super::state::Asked;
+use crate::alarm::Phase;
+use crate::effect::AlarmIdx;
+use crate::eval::{Memory, Stack};
+use crate::program::{Entry, Source, at};
+use crate::timer::NEVER;
+use crate::value::{Number, Truth};
+
+/// Why an alarm is as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Why {
+    /// The number that its limits are compared with; none where conditions alone decide.
+    pub value: Option<Part>,
+    /// The gate: a part of every level's condition.
+    pub only_while: Option<Part>,
+    /// Its levels, in the program's order.
+    pub levels: Vec<LevelWhy>,
+    /// What suppresses it by design, in the rule's order.
+    pub suppress: Vec<Part>,
+}
+
+/// Why a level is on or off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelWhy {
+    /// The rule's own word for it.
+    pub name: String,
+    /// What it asks, with the gate; as a limit it is the one that counts now, which is the exit while the level is on.
+    pub condition: Part,
+    /// Where it is.
+    pub stage: Stage,
+}
+
+/// Where a level is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// Off.
+    Off,
+    /// Its condition is true, and its on-delay is over in so many milliseconds.
+    Coming {
+        /// What is left of the on-delay.
+        left_ms: u64,
+    },
+    /// Its condition was true and can't be told: its on-delay stands still.
+    Standing {
+        /// What is left of the on-delay.
+        left_ms: u64,
+    },
+    /// On.
+    On,
+    /// On; its condition is false, and its off-delay is over in so many milliseconds.
+    Leaving {
+        /// What is left of the off-delay.
+        left_ms: u64,
+    },
+}
+
+impl Engine {
+    /// Why an alarm is as it is now.
+    ///
+    /// # Panics
+    /// When the index is of another program.
+    pub fn explain(&self, alarm: AlarmIdx) -> Why {
+        let (program, state) = (&*self.program, &self.machine.state);
+        let mut reader = Reader::new(program, state, self.machine.now);
+        let code = &program.alarm_code[at(alarm.0)];
+        let value = match code.source {
+            Source::None => None,
+            Source::Point(point) => Some(reader.point(point)),
+            Source::Formula(entry) => Some(reader.entry(entry)),
+        };
+        let number = match code.source {
+            Source::None => Number::BAD,
+            Source::Point(point) => state.number(point),
+            Source::Formula(entry) => Stack::default().formula(program, entry, state),
+        };
+        let only_while = code.gate.map(|gate| reader.entry(gate));
+        let suppress = program.alarm_rest[at(alarm.0)].suppress;
+        let suppress = program.suppress[at(suppress.from)..at(suppress.to)]
+            .iter()
+            .map(|reason| reader.entry(reason.condition))
+            .collect();
+        let levels = program.levels_of(alarm).iter().enumerate();
+        let levels = levels
+            .map(|(level, info)| LevelWhy {
+                name: info.name.clone(),
+                condition: self.level(alarm, level, number, code.gate, &mut reader),
+                stage: self.stage(at(code.states_from) + level),
+            })
+            .collect();
+        Why {
+            value,
+            only_while,
+            levels,
+            suppress,
+        }
+    }
+
+    fn level(
+        &self,
+        alarm: AlarmIdx,
+        level: usize,
+        number: Number,
+        gate: Option<Entry>,
+        reader: &mut Reader<'_>,
+    ) -> Part {
+        let (program, state) = (&*self.program, &self.machine.state);
+        let mut stack = Stack::default();
+        let gate = gate.map_or(Truth::TRUE, |gate| stack.condition(program, gate, state));
+        let asked = state.asked(program, alarm.0, level);
+        let answer = state.answer(program, alarm.0, asked, number, &mut stack);
+        let states = at(program.alarm_code[at(alarm.0)].states_from);
+        let is_on = state.phases[states + level].is_on();
+        let mut part = match asked {
+            Asked::AtLeast(limit) => Part::limit(">=", limit, is_on),
+            Asked::AtMost(limit) => Part::limit("<=", limit, is_on),
+            Asked::When(entry) => reader.entry(entry),
+            Asked::External => Part::told(),
+        };
+        part.answer = Answer::Truth(answer.and(gate));
+        part
+    }
+
+    fn stage(&self, place: usize) -> Stage {
+        let state = &self.machine.state;
+        let due = state.times[place].due;
+        match state.phases[place] {
+            Phase::Off => Stage::Off,
+            Phase::On => Stage::On,
+            Phase::Pending => Stage::Coming {
+                left_ms: left_ms(due, self.machine.now),
+            },
+            Phase::Leaving => Stage::Leaving {
+                left_ms: left_ms(due, self.machine.now),
+            },
+            Phase::Paused => Stage::Standing {
+                left_ms: left_ms(due, UtcMs(0)),
+            },
+        }
+    }
+}
+
+/// What is left until `due`.
+fn left_ms(due: UtcMs, now: UtcMs) -> u64 {
+    if due == NEVER { 0 } else { due.since_ms(now) }
+}
