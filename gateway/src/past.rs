@@ -5,6 +5,9 @@
 pub mod compare;
 pub mod why;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,6 +76,10 @@ impl Past {
         }
         let at = snapshot.as_ref().map_or(LogOffset(0), |it| it.at);
         let mut reader = Reader::open(folder, at)?;
+        if snapshot.is_some() && reader.position() > at {
+            let (from, to) = (at, reader.position());
+            return Err(LogError::Hole { from, to }.into());
+        }
         let mut image = None;
         if let Some(snapshot) = &snapshot {
             image = Some(reader.config().clone());

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::plant::{PATIENCE, Plant, TOKEN, hot};
 
 /// Every command that does something; a new one has to be put here, and held to the same.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "fengsui alarms",
     "fengsui alarms ack",
     "fengsui alarms comment",
@@ -30,7 +30,9 @@ const COMMANDS: [&str; 22] = [
     "fengsui check",
     "fengsui demo",
     "fengsui rules check",
+    "fengsui rules explain",
     "fengsui rules list",
+    "fengsui rules replay",
     "fengsui rules test",
     "fengsui run",
     "fengsui status",

@@ -17,6 +17,7 @@ mod kill;
 mod mqtt;
 mod node;
 mod oracle;
+mod past;
 mod peers;
 mod plant;
 mod second;

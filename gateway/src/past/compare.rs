@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use front::{Problems, Source};
 use rules::compile::compile;
-use rules::effect::{Effect, EventKind};
+use rules::effect::{AlarmIdx, Effect, EventKind};
 use rules::engine::Engine;
 use rules::program::Program;
 use telemetry::UtcMs;
@@ -83,6 +83,9 @@ impl Side {
         let mut side = Self::default();
         for (alarm, state) in engine.alarms() {
             let levels = program.levels_of(alarm);
+            if is_own(program, alarm) {
+                continue;
+            }
             if let (true, Some(level)) = (state.flags.active, state.level) {
                 let level = &levels[usize::from(level)];
                 let occurrence = Occurrence {
@@ -99,6 +102,9 @@ impl Side {
     }
 
     fn hear(&mut self, program: &Program, effect: &Effect) {
+        if is_own(program, effect.alarm) {
+            return;
+        }
         let level = || {
             let level = effect.state.level.unwrap_or_default();
             let level = &program.levels_of(effect.alarm)[usize::from(level)];
@@ -131,6 +137,11 @@ impl Side {
         let id = program.id_of(effect.alarm).to_string();
         self.by_alarm.entry(id).or_default()
     }
+}
+
+/// The system's own alarms are the same with any rules.
+fn is_own(program: &Program, alarm: AlarmIdx) -> bool {
+    program.rule_of(alarm).name.starts_with("sys.")
 }
 
 /// The rules to compare with.

@@ -10,7 +10,7 @@ mod letters;
 mod path;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::io;

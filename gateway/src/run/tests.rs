@@ -46,7 +46,7 @@ period = "1s"
 "#;
 
 /// A pack whose first level comes at once, and whose second after a delay.
-const RULES: &str = r#"pack = "site"
+pub(crate) const RULES: &str = r#"pack = "site"
 version = "1.0.0"
 title = { zh = "试", en = "trial" }
 [[rule]]
@@ -61,7 +61,7 @@ text = { zh = "{tag}", en = "{tag}" }
 "#;
 
 /// A configuration whose files are in `folder`.
-fn config(folder: &FilePath, rules: &str) -> Config {
+pub(crate) fn config(folder: &FilePath, rules: &str) -> Config {
     config_of(folder, BUS, rules)
 }
 
