@@ -15,5 +15,5 @@ mod sorted;
 pub use client::{Client, Packet};
 pub use cpu::{Cpu, Machine, memory_kib};
 pub use sink::Sink;
-pub use site::{Area, Packs, Site, build, now, value};
+pub use site::{Area, Packs, Site, build, now, value, write};
 pub use sorted::{Sorted, spread};

@@ -143,7 +143,13 @@ fn target() -> std::path::PathBuf {
     folder.expect("a target folder").to_owned()
 }
 
-fn write(folder: &Path, areas: &[Area], broker: &str, influx: Option<&str>) -> std::path::PathBuf {
+/// Writes the files of a site with these nodes, and gives the gateway's.
+pub fn write(
+    folder: &Path,
+    areas: &[Area],
+    broker: &str,
+    influx: Option<&str>,
+) -> std::path::PathBuf {
     let put = |name: &str, text: &str| {
         fs::write(folder.join(name), text).expect("a temporary folder can be written");
     };
