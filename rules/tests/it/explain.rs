@@ -103,7 +103,7 @@ fn a_condition_is_told_in_the_words_of_the_language_with_the_answer_of_each_part
         lines(&why.levels[0].condition),
         [
             "any of: Unknown",
-            "  for 10 s: False",
+            "  held for 10 s: False",
             "    (u/a - u/b) * 0.5 >= 2: True",
             "      u/a: 9",
             "      u/b: 4",

@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
                 condition,
                 duration_ms,
             } => {
-                let text = format!("for {} s", seconds(*duration_ms));
+                let text = format!("held for {} s", seconds(*duration_ms));
                 let mut part = Part::new(text, answer, vec![self.entry(*condition)]);
                 if let KeptSlot::Held(held) = slot {
                     part.left_ms = match held.phase {
