@@ -13,6 +13,7 @@ use super::lint::{self, Found, Judged};
 use super::lower::{self, Here, LowerError};
 use super::number::Number;
 use super::points::Points;
+use super::sense::Sense;
 use super::site::Site;
 use crate::calendar::Calendar;
 use crate::effect::AlarmIdx;
@@ -41,6 +42,7 @@ pub(super) struct Adding<'c, 'a> {
     points: &'c Points<'c>,
     site: &'c Site<'a>,
     pub builder: ProgramBuilder,
+    pub sense: Sense<'c, 'a>,
     warnings: &'c Problems,
     /// The names of the rules so far.
     names: BTreeSet<String>,
@@ -57,12 +59,14 @@ impl<'c, 'a> Adding<'c, 'a> {
         points: &'c Points<'c>,
         site: &'c Site<'a>,
         builder: ProgramBuilder,
+        sense: Sense<'c, 'a>,
         warnings: &'c Problems,
     ) -> Self {
         Self {
             points,
             site,
             builder,
+            sense,
             warnings,
             names: BTreeSet::new(),
             made: BTreeMap::new(),
@@ -72,7 +76,7 @@ impl<'c, 'a> Adding<'c, 'a> {
     }
 
     /// Adds the alarms of a rule, for every scope that it has in this site.
-    pub(super) fn rule(&mut self, rule: &Rule<'a>, idx: RuleIdx) {
+    pub(super) fn rule(&mut self, rule: &'c Rule<'a>, idx: RuleIdx) {
         check_levels(rule);
         let is_second = !self.names.insert(rule.name.value.clone());
         let mut n_failures = 0;
@@ -92,6 +96,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 continue;
             };
             let Some(spec) = spec else { continue };
+            self.sense.look(rule, &spec);
             match self.builder.alarm(spec) {
                 Ok(alarm) => self
                     .made

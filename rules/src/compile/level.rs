@@ -120,6 +120,20 @@ pub(super) fn in_order(found: &[Found<'_, '_>], measure: &Measure, here: &Here<'
             fine = false;
         }
     }
+    let mildest = |side| found.iter().find(|level| level.side == side);
+    if let (Some(high), Some(low)) = (mildest(Side::High), mildest(Side::Low))
+        && high.limit <= low.limit
+    {
+        low.item.problem(format!(
+            "`{}` of {} at or below {}{unit} and `{}` at or above {}{unit}: every number is in alarm",
+            low.name,
+            scope_name(here),
+            low.limit,
+            high.name,
+            high.limit
+        ));
+        fine = false;
+    }
     fine
 }
 

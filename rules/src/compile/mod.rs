@@ -8,6 +8,7 @@ mod lint;
 mod lower;
 mod number;
 mod points;
+mod sense;
 mod site;
 mod system;
 
@@ -148,7 +149,8 @@ pub(crate) fn compile_files(
     let rules = rules_in_order(files, unread.rules);
     check_overrides(&site.overrides, &rules, unread.rules);
     check_overlays(&site.overlays, &rules, unread.rules);
-    let mut adding = alarm::Adding::new(&points, &site, builder, warnings);
+    let sense = sense::Sense::new(&points, warnings);
+    let mut adding = alarm::Adding::new(&points, &site, builder, sense, warnings);
     for (head, rule) in &rules {
         let info = rule_info(head, rule, &site);
         match adding.builder.rule(info) {
@@ -161,6 +163,7 @@ pub(crate) fn compile_files(
         adding.warn_of_unused();
         site.warn_of_unused(warnings);
     }
+    adding.sense.end();
     adding.builder.build()
 }
 

@@ -3,6 +3,7 @@
 mod good;
 mod language;
 mod past;
+mod sense;
 mod wrong;
 
 use std::string::{String, ToString};

@@ -1,0 +1,153 @@
+//! Levels that make no sense are warned of, at their place, and only those.
+
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use front::Source;
+
+use super::{compile_for, site};
+use crate::point::PointInfo;
+
+/// The site, with the ranges of its instruments.
+fn points() -> Vec<PointInfo> {
+    let mut points = site();
+    for point in &mut points {
+        point.range = match point.kind.as_str() {
+            "combustible-gas" => Some((0.0, 100.0)),
+            "filter-dp" => Some((-500.0, 2_000.0)),
+            _ => None,
+        };
+    }
+    points
+}
+
+fn pack(rules: &[&str]) -> Source {
+    let rules: Vec<String> = rules
+        .iter()
+        .enumerate()
+        .map(|(index, rule)| {
+            std::format!(
+                "[[rule]]\nname = \"r{index}\"\nunverified = \"a test\"\ntext = {{ zh = \"z\", en = \"e\" }}\n{rule}\n"
+            )
+        })
+        .collect();
+    Source::new(
+        "r.toml",
+        std::format!("pack = \"p\"\nversion = \"1\"\n{}", rules.concat()),
+    )
+}
+
+#[track_caller]
+fn warned(rules: &[&str], expected: &[&str]) {
+    let (program, problems, warnings) = compile_for(&points(), &[pack(rules)]);
+    assert!(program.is_some(), "{problems}");
+    let found: Vec<String> = warnings.lines().map(ToString::to_string).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_level_beyond_what_the_instrument_gives() {
+    warned(
+        &[
+            "for = { kind = \"filter-dp\" }\nhigh = [{ level = \"H\", at = \"1200 Pa\", colour = \"yellow\" }, { level = \"HH\", at = \"2100 Pa\", colour = \"orange\" }]\nlow = [{ level = \"L\", at = \"-600 Pa\", colour = \"yellow\" }]",
+        ],
+        &[
+            "r.toml:8:71: rule[0].high[1].level: `HH` can never be reached for dust/dp: the instrument gives nothing above 2000",
+            "r.toml:9:18: rule[0].low[0].level: `L` can never be reached for dust/dp: the instrument gives nothing below -500",
+        ],
+    );
+    warned(
+        &[
+            "for = { kind = \"filter-dp\" }\nhigh = [{ level = \"H\", at = \"-500 Pa\", colour = \"yellow\" }]",
+        ],
+        &[
+            "r.toml:8:19: rule[0].high[0].level: `H` is always reached for dust/dp: the instrument gives nothing below -500",
+        ],
+    );
+}
+
+#[test]
+fn a_condition_that_contradicts_itself_or_its_gate() {
+    let never = |level: &str, place: &str, about: &str| {
+        std::format!(
+            "r.toml:{place}: `{level}` can never be reached{about}: what it asks contradicts itself"
+        )
+    };
+    warned(
+        &[
+            "for = { kind = \"filter-dp\" }\nonly_while = \"self < 1000 Pa\"\nhigh = [{ level = \"H\", at = \"900 Pa\", colour = \"yellow\" }, { level = \"HH\", at = \"1000 Pa\", colour = \"orange\" }]",
+        ],
+        &[&never("HH", "9:70: rule[0].high[1].level", " for dust/dp")],
+    );
+    for when in [
+        "self > 5 Pa and self < 5 Pa",
+        "'dust/fan' and (self > 9 Pa and not 'dust/fan')",
+        "held(self >= 3 Pa, 5s) and (self < 3 Pa or self < 2 Pa) and self > 2 Pa and 'dust/fan' and not 'dust/fan'",
+        "(self > 5 Pa and self < 4 Pa) or (self > 7 Pa and self < 6 Pa)",
+        "self > 2000 Pa",
+    ] {
+        let rule = std::format!(
+            "for = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"L\"\ncolour = \"yellow\""
+        );
+        let (_, problems, warnings) = compile_for(&points(), &[pack(&[&rule])]);
+        assert_eq!(problems, "");
+        assert!(
+            warnings.contains("`L` can never be reached"),
+            "{when}: {warnings}"
+        );
+    }
+    for when in [
+        "self >= 5 Pa and self <= 5 Pa",
+        "self > 5 Pa or self < 5 Pa",
+        "'dust/fan' or not 'dust/fan'",
+        "self > 5 Pa and 'dust/hopper' < 5 °C",
+        "(self > 5 Pa and self < 4 Pa) or self > 7 Pa",
+        "self >= 2000 Pa and self > -500 Pa",
+    ] {
+        let rule = std::format!(
+            "for = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"L\"\ncolour = \"yellow\""
+        );
+        let (_, problems, warnings) = compile_for(&points(), &[pack(&[&rule])]);
+        assert_eq!((problems.as_str(), warnings.as_str()), ("", ""), "{when}");
+    }
+}
+
+#[test]
+fn a_level_that_another_rule_makes_superfluous() {
+    let rule = |at: &str, rest: &str| {
+        std::format!(
+            "for = {{ kind = \"hopper-temperature\" }}\nhigh = [{{ level = \"H\", at = \"{at}\", {rest} }}]"
+        )
+    };
+    let told = |this: &str, other: &str, line: usize| {
+        std::format!(
+            "r.toml:{line}:19: rule[{}].high[0].level: `H` of `{this}` adds nothing for dust/hopper: `H` of `{other}` is reached with it or before, and is no milder",
+            this.trim_start_matches('r')
+        )
+    };
+    let plain = rule("60 °C", "colour = \"yellow\"");
+    warned(&[&plain, &plain], &[&told("r1", "r0", 14)]);
+    let later = rule("70 °C", "colour = \"yellow\"");
+    warned(&[&later, &plain], &[&told("r0", "r1", 8)]);
+    let graver = rule("70 °C", "colour = \"orange\"");
+    let slower = rule("50 °C", "colour = \"yellow\", on_delay = \"60s\"");
+    let latching = rule("65 °C", "colour = \"yellow\", latch = true");
+    let gated = std::format!(
+        "only_while = \"'dust/fan'\"\n{}",
+        rule("60 °C", "colour = \"yellow\"")
+    );
+    for other in [graver, slower, latching, gated] {
+        warned(&[&plain, &other], &[]);
+    }
+}
+
+#[test]
+fn limits_between_which_there_is_nothing_are_refused() {
+    let rule = "for = { kind = \"filter-dp\" }\nhigh = [{ level = \"H\", at = \"400 Pa\", colour = \"yellow\" }]\nlow = [{ level = \"L\", at = \"400 Pa\", colour = \"yellow\" }]";
+    let (program, problems, _) = compile_for(&points(), &[pack(&[rule])]);
+    assert!(program.is_none());
+    assert_eq!(
+        problems,
+        "r.toml:9:28: rule[0].low[0].at: `L` of dust/dp at or below 400 Pa and `H` at or above 400 Pa: every number is in alarm"
+    );
+}
