@@ -41,11 +41,16 @@ struct Point {
     max_age: u64,
 }
 
-/// A reading, a person's deed, or time alone.
+/// A reading, one that came late, a person's deed, a time that nobody saw, or time alone.
 #[derive(Debug, Deserialize)]
 struct Step {
     t: i64,
     read: Option<String>,
+    late: Option<String>,
+    /// The source's time of a late reading.
+    at: Option<i64>,
+    /// From when on nobody looked.
+    down: Option<i64>,
     value: Option<f64>,
     quality: Option<String>,
     #[serde(rename = "do")]
@@ -113,7 +118,11 @@ fn play(case: &Case, program: Program) -> Told {
     let mut refused = Vec::new();
     for step in &case.steps {
         let now = UtcMs(step.t);
-        if let Some(name) = &step.read {
+        if let Some(from) = step.down {
+            let from = UtcMs(from);
+            let down = Input::Down { from, to: now };
+            engine.handle(down, now, &mut effects).unwrap();
+        } else if let Some(name) = step.read.as_ref().or(step.late.as_ref()) {
             let (unit, point) = name.split_once('/').unwrap();
             let point = program.find_point(unit, point).unwrap();
             let quality = Quality::from_word(step.quality.as_deref().unwrap()).unwrap();
@@ -123,14 +132,16 @@ fn play(case: &Case, program: Program) -> Told {
                 false => Value::Number(value),
             });
             let sample = Sample {
-                at: now,
+                at: step.at.map_or(now, UtcMs),
                 value,
                 quality,
                 clock: Clock::Synced,
             };
-            engine
-                .handle(Input::Sample { point, sample }, now, &mut effects)
-                .unwrap();
+            let input = match step.late {
+                Some(_) => Input::Late { point, sample },
+                None => Input::Sample { point, sample },
+            };
+            engine.handle(input, now, &mut effects).unwrap();
         } else if let Some(verb) = &step.verb {
             let alarm = program.find_alarm(step.alarm.as_deref().unwrap()).unwrap();
             let verb = Verb::from_word(verb).unwrap();

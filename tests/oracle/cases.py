@@ -141,7 +141,19 @@ class Dice(random.Random):
                     step |= {"second": self.choice(["li", "zhao"]), "ticket": "W-1"}
                 steps.append(step)
                 continue
+            if self.one_in(12):
+                begin = now + self.choice([0, 1, 300, 1_000])
+                now = begin + self.choice([1, 400, 1_000, 3_000, 20_000])
+                steps.append({"t": now, "down": begin})
+                continue
             name = self.choice(list(POINTS))
+            if self.one_in(10) and not POINTS[name][1]:
+                at = now - self.choice([2_000, 30_000])
+                for _ in range(self.randrange(1, 6)):
+                    at += self.choice([0, 1, 700, 1_000, 1_000, 5_000, -300])
+                    quality = self.choice(["good"] * 6 + ["uncertain", "sensor-failure"])
+                    steps.append({"t": now, "late": name, "value": self.choice([1.0, 3.0, 4.0, 5.0, 6.5, 8.0]), "quality": quality, "at": at})
+                continue
             if last.get(name) == now:
                 # Rules see one reading of a point in a millisecond.
                 now += 1

@@ -202,6 +202,10 @@ def parse(text):
 # ---- what is remembered
 
 
+def trust_of(quality):
+    return {"good": GOOD, "uncertain": UNCERTAIN, "calibration": UNCERTAIN}.get(quality, BAD)
+
+
 class Held:
     def __init__(self, duration):
         self.duration, self.state, self.due = duration, "off", None
@@ -339,7 +343,7 @@ class Level:
         self.name, self.side, self.limit = table["level"], side, limit
         self.severity = COLOURS[table["colour"]]
         self.when = parse(table["when"]) if "when" in table else None
-        self.deadband = table.get("deadband")
+        self.at, self.deadband = table.get("at"), table.get("deadband")
         self.on_delay, self.off_delay = [duration(table.get(key, "0ms")) for key in ("on_delay", "off_delay")]
         self.latch = table.get("latch", False)
         self.count, self.least = table.get("count"), table.get("from")
@@ -365,6 +369,8 @@ class Alarm:
         self.level, self.occurrence = None, 0
         self.unknown_now, self.unknown_due, self.waiting = True, None, True
         self.shelf, self.out, self.tested, self.again, self.calibrates = None, None, None, None, False
+        # Of late readings: the time of the last, since when each level is reached, and which was told.
+        self.late = None
 
     def below(self):
         if self.active:
@@ -609,8 +615,8 @@ class Play:
         return slot.answer
 
     def is_tick(self, tree, alarm, each):
-        """True when what remembers is looked at though it reads the same: at whole seconds, and when a point that it reads was read or grew stale."""
-        return self.now % 1000 == 0 or bool(self.touched & self.read_by(tree, alarm, each))
+        """True when what remembers is looked at though it reads the same: at whole seconds, after a down, and when a point that it reads was read or grew stale."""
+        return self.is_up_again or self.now % 1000 == 0 or bool(self.touched & self.read_by(tree, alarm, each))
 
     def read_by(self, tree, alarm, each):
         name = self.named(tree, alarm, each) if isinstance(tree, tuple) and tree and tree[0] in ("point", "name", "call") else None
@@ -629,6 +635,7 @@ class Play:
 
     # The points that were read, or grew stale, in this moment.
     touched = frozenset()
+    is_up_again = False
 
     def dues(self):
         found = [point.stale_at for point in self.points.values() if not point.stale]
@@ -650,18 +657,67 @@ class Play:
     def advance(self, until):
         while (due := min(self.dues(), default=until + 1)) <= until:
             self.now = max(self.now, due)
-            for name, point in self.points.items():
-                if not point.stale and point.stale_at <= self.now:
-                    point.stale = True
-                    self.touched |= {name}
-            self.evaluate()
-            self.touched = frozenset()
+            self.moment()
         self.now = max(self.now, until)
+
+    def moment(self):
+        for name, point in self.points.items():
+            if not point.stale and point.stale_at <= self.now:
+                point.stale = True
+                self.touched |= {name}
+        self.evaluate()
+        self.touched = frozenset()
+
+    def down(self, begin, end):
+        self.advance(begin)
+        for alarm in self.alarms:
+            if alarm.unknown_due is not None:
+                alarm.unknown_due = end + alarm.unknown_after
+            for level in alarm.levels:
+                if level.state == "coming":
+                    level.due += end - begin
+                elif level.state == "going":
+                    level.due = end + level.off_delay
+        for slot in self.kept.values():
+            if isinstance(slot, Held) and slot.state == "running":
+                slot.due += end - begin
+            elif isinstance(slot, Window):
+                slot.past.append((begin, (0.0, BAD)))
+        self.now, self.is_up_again = end, True
+        self.moment()
+        self.is_up_again = False
+
+    def late(self, name, value, quality, at):
+        trust = trust_of(quality)
+        if trust == BAD:
+            return
+        for alarm in self.alarms:
+            if alarm.gate is not None or alarm.levels[0].side not in ("high", "low") or self.named(alarm.value, alarm, None) != name:
+                continue
+            reached = [level for level in alarm.levels if self.reaches(alarm, level, value)]
+            if not reached:
+                alarm.late = None
+                continue
+            last, since, shown = alarm.late or (at, {}, None)
+            follows = last <= at <= last + self.points[name].table["max_age"]
+            since = {level: since[level] if follows and level in since else at for level in reached}
+            long = [level for level in reached if at - since[level] >= level.on_delay]
+            tells = bool(long) and (
+                shown is None or alarm.side(long[-1]) != alarm.side(shown) or alarm.levels.index(long[-1]) > alarm.levels.index(shown)
+            )
+            if tells:
+                shown = long[-1]
+                self.events.append([self.now, alarm.id, "historical", alarm.letter(), shown.name])
+            alarm.late = (at, since, shown)
+
+    def reaches(self, alarm, level, value):
+        limit = self.constant(level.at, self.unit_of(alarm.value, alarm, None))
+        return value >= limit if level.side == "high" else value <= limit
 
     def read(self, name, value, quality):
         point = self.points[name]
         was = point.quality if point.n_read and not point.stale else None
-        point.trust = {"good": GOOD, "uncertain": UNCERTAIN, "calibration": UNCERTAIN}.get(quality, BAD)
+        point.trust = trust_of(quality)
         point.value = value if point.trust != BAD and value is not None else 0.0
         point.quality, point.stale, point.n_read = quality, False, point.n_read + 1
         point.stale_at = self.now + point.table["max_age"] + 1
@@ -949,8 +1005,12 @@ def play(case):
     playing = Play(case)
     refused = []
     for step in case["steps"]:
+        if "down" in step:
+            playing.down(step["down"], step["t"])
         playing.advance(step["t"])
-        if "read" in step:
+        if "late" in step:
+            playing.late(step["late"], step["value"], step["quality"], step["at"])
+        elif "read" in step:
             playing.read(step["read"], step["value"], step["quality"])
         elif "do" in step:
             refused.append(playing.act(step))

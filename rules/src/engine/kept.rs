@@ -87,7 +87,7 @@ impl KeptSlot {
                 slot.due = slot.due.plus_ms(to.since_ms(from));
             }
             (Self::Window(slot), Kept::Window { of, slice_ms }) => {
-                slot.miss(*of, *slice_ms, to);
+                slot.miss(*of, *slice_ms, from, to);
             }
             _ => {}
         }

@@ -139,7 +139,7 @@ impl Machine {
 
     /// Queues what the earliest timers at or before `now` belong to, all of one moment together, and tells the moment.
     ///
-    /// One after the other they would show each other's past: an alarm that nothing but the order of timers raised.
+    /// One after the other they would show each other's past: an alarm that nothing but the order of timers raised. What came due while nobody looked is of the moment in which somebody looks again.
     fn queue_next_due(&mut self, program: &Program, now: UtcMs) -> Option<UtcMs> {
         let mut moment = None;
         while let Some((due, owner)) = self.timers.first() {
@@ -149,7 +149,7 @@ impl Machine {
             let real = self.due_of(program, owner);
             if real <= due {
                 self.timers.take_first();
-                moment = Some(due);
+                moment = Some(due.max(self.now));
                 self.queue_owner(program, owner);
                 continue;
             }
@@ -301,6 +301,7 @@ impl Machine {
         let windows = windows.filter(|kept| matches!(kept.what, Kept::Window { .. }));
         let units = windows.flat_map(|kept| [kept.unit, kept.owner]);
         self.queue.extend(units.map(Reverse));
+        self.queue_next_due(program, to);
         self.drain(program, Cause::Timer, effects);
     }
 

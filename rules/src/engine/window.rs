@@ -165,10 +165,23 @@ impl WindowSlot {
         }
     }
 
-    /// Nobody looked until `to`: it is not known what was.
-    pub(super) fn miss(&mut self, of: Watched, slice_ms: u32, to: UtcMs) {
-        self.now = Moment::UNKNOWN;
+    /// Nobody looked from `from` to `to`: it is not known what was.
+    pub(super) fn miss(&mut self, of: Watched, slice_ms: u32, from: UtcMs, to: UtcMs) {
+        self.advance(of, slice_ms, from);
+        self.hold(of, slice_ms, Moment::UNKNOWN);
         self.advance(of, slice_ms, to);
+    }
+
+    /// Lets something hold from now on; where a slice begins just now, it begins with that.
+    fn hold(&mut self, of: Watched, slice_ms: u32, moment: Moment) {
+        self.now = moment;
+        let current = self.slice(slice_ms);
+        if matches!(of, Watched::Change(_))
+            && self.at == end_of(current.saturating_sub(1), slice_ms)
+        {
+            let slice = &mut self.slices[index_of(current)];
+            (slice.a, slice.b) = moment.at_begin();
+        }
     }
 
     /// Takes what holds from `now` on, and answers. `read_at` is the source's time of a point's last reading.
@@ -181,12 +194,9 @@ impl WindowSlot {
         now: UtcMs,
     ) {
         self.advance(of, slice_ms, now);
-        self.now = input;
+        self.hold(of, slice_ms, input);
         let current = self.slice(slice_ms);
         let slice = &mut self.slices[index_of(current)];
-        if matches!(of, Watched::Change(_)) && now == end_of(current.saturating_sub(1), slice_ms) {
-            (slice.a, slice.b) = input.at_begin();
-        }
         if input.is_known() {
             let value = input.value;
             let last = core::mem::replace(&mut self.last, value);

@@ -3,6 +3,7 @@
 
 mod aside;
 mod explain;
+mod fuzz;
 mod language;
 mod life;
 mod mutation;

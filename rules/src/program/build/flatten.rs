@@ -2,6 +2,7 @@
 //!
 //! What has to be remembered is evaluated before, as a unit of its own, so it comes before in the code too: each condition is walked twice, in the same order.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::{self, Vec};
 
 use super::{BuildError, delay, finite};
@@ -252,7 +253,11 @@ impl Flat {
         (from < to).then_some(Entry { from, to })
     }
 
-    fn keep(&mut self, what: Kept, reads: Reads, found: &mut Vec<u32>) {
+    fn keep(&mut self, what: Kept, mut reads: Reads, found: &mut Vec<u32>) {
+        // A time that flows is looked at whenever a point inside it is read, whatever that changes.
+        if matches!(what, Kept::Window { .. } | Kept::Since { .. }) {
+            reads.values = self.points_inside(&reads);
+        }
         let kept = u32_of(self.kept.len());
         let unit = self.unit(Unit::Kept(kept), reads);
         self.kept.push(KeptCode {
@@ -262,6 +267,28 @@ impl Flat {
             owner: unit,
         });
         found.push(kept);
+    }
+
+    /// The points that are read, also through what is remembered.
+    fn points_inside(&self, reads: &Reads) -> Vec<u32> {
+        let mut points = BTreeSet::from_iter(reads.values.iter().chain(&reads.health).copied());
+        let mut units = reads.units.clone();
+        while let Some(unit) = units.pop() {
+            if !matches!(self.units[at(unit)], Unit::Kept(_)) {
+                continue;
+            }
+            let of_unit = |pairs: &[(u32, u32)]| -> Vec<u32> {
+                // What a unit reads was noted when it was made, which is not long ago.
+                let pairs = pairs.iter().rev();
+                let pairs = pairs.skip_while(|(_, by)| *by > unit);
+                let pairs = pairs.take_while(|(_, by)| *by == unit);
+                pairs.map(|(read, _)| *read).collect()
+            };
+            points.extend(of_unit(&self.value_reads));
+            points.extend(of_unit(&self.health_reads));
+            units.extend(of_unit(&self.unit_reads));
+        }
+        points.into_iter().collect()
     }
 
     /// The next thing that was made a unit, now read.
