@@ -1,7 +1,7 @@
 //! Looking back: why an alarm is as it is, and what other rules would have made of the same log, beside a running gateway.
 
 use serde_json::{Value, json};
-use support::{Mosquitto, program};
+use support::{Mosquitto, Watch, program};
 
 use crate::plant::{Plant, hot};
 
@@ -30,7 +30,10 @@ fn explain(plant: &Plant, words: &[&str]) -> Value {
 fn why_an_alarm_is_active_is_told_while_the_gateway_runs_and_after_it_was_killed() {
     let broker = Mosquitto::start();
     let mut plant = Plant::start(&broker.url());
-    plant.makes_an_event(|plant| plant.set(1, 65));
+    let watch = Watch::start(&broker.url(), "east");
+    watch.hears_known();
+    plant.set(1, 65);
+    watch.hears_event(&hot(1), "raised");
     // Who acts is answered when it is on disk, and so is all before it.
     plant.acknowledge(1);
     let told = explain(&plant, &[&hot(1)]);
@@ -108,11 +111,19 @@ fn why_an_alarm_is_active_is_told_while_the_gateway_runs_and_after_it_was_killed
 fn what_other_rules_would_have_made_of_the_log_is_told_without_a_word_to_the_gateway() {
     let broker = Mosquitto::start();
     let mut plant = Plant::start(&broker.url());
-    plant.makes_an_event(|plant| plant.set(1, 65));
-    plant.makes_an_event(|plant| plant.set(1, 20));
+    let watch = Watch::start(&broker.url(), "east");
+    watch.hears_known();
+    plant.set(1, 65);
+    watch.hears_event(&hot(1), "raised");
+    plant.set(1, 20);
+    watch.hears_event(&hot(1), "returned");
     plant.restart_gateway();
     plant.set(2, 57);
-    plant.makes_an_event(|plant| plant.set(3, 90));
+    plant.set(3, 90);
+    watch.hears_event(&hot(3), "raised");
+    plant.set(3, 20);
+    // By now the second probe has been read too.
+    watch.hears_event(&hot(3), "returned");
     plant.acknowledge(3);
     let seq = plant.seq();
 

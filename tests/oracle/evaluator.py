@@ -232,9 +232,10 @@ class Held:
 
 class Since:
     def __init__(self, now):
-        self.began, self.last, self.before, self.answer, self.at = now, None, UNKNOWN, NOTHING, None
+        self.began, self.last, self.before, self.answer, self.at, self.looked = now, None, UNKNOWN, NOTHING, None, now
 
     def look(self, condition, now):
+        self.looked = now
         if self.at is not None and now == self.at and condition == self.before:
             return
         if condition > 0 or self.before > 0:
@@ -589,7 +590,7 @@ class Play:
         if name == "since":
             condition = self.condition(parts[0], alarm, (*path, "of"), each)
             slot = self.kept.setdefault(key, Since(self.now))
-            if slot.at is None or condition != slot.before or self.is_tick(parts[0], alarm, each):
+            if slot.at is None or condition != slot.before or self.is_tick(parts[0], alarm, each) or self.is_inner_looked(alarm, path):
                 slot.look(condition, self.now)
             return slot.answer
         slot = self.kept.get(key)
@@ -610,15 +611,24 @@ class Play:
             slot.n_read = n_read
         if is_new:
             slot.take(moment, self.now)
-        if is_new or self.is_tick(parts[0], alarm, each) or self.now % slot.slice == 0:
+        if is_new or self.is_tick(parts[0], alarm, each) or self.now % slot.slice == 0 or self.is_inner_looked(alarm, path):
             slot.look(self.now)
         return slot.answer
+
+    def is_inner_looked(self, alarm, path):
+        """True when a window or a since inside this one was looked at in this millisecond."""
+        begins = (alarm.id, *path, "of")
+        inner = (slot for key, slot in self.kept.items() if key[: len(begins)] == begins and not isinstance(slot, Held))
+        return any(slot.looked == self.now for slot in inner)
 
     def is_tick(self, tree, alarm, each):
         """True when what remembers is looked at though it reads the same: at whole seconds, after a down, and when a point that it reads was read or grew stale."""
         return self.is_up_again or self.now % 1000 == 0 or bool(self.touched & self.read_by(tree, alarm, each))
 
     def read_by(self, tree, alarm, each):
+        if isinstance(tree, tuple) and tree[:2] == ("call", "each") and each is None:
+            kind = tree[2][0][1][5:]
+            return {name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == kind}
         name = self.named(tree, alarm, each) if isinstance(tree, tuple) and tree and tree[0] in ("point", "name", "call") else None
         if name:
             return {name}

@@ -331,7 +331,11 @@ impl Machine {
                 self.queue.pop();
             }
             let changed = match program.units[at(unit)] {
-                Unit::Kept(kept) => self.evaluate_kept(program, kept),
+                Unit::Kept(kept) => {
+                    let around = program.kept[at(kept)].around;
+                    self.queue.extend(around.map(Reverse));
+                    self.evaluate_kept(program, kept)
+                }
                 Unit::Alarm(alarm) => self.evaluate_alarm(program, alarm, cause, effects),
             };
             if changed {

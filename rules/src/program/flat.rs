@@ -155,6 +155,8 @@ pub(crate) struct KeptCode {
     pub(crate) unit: u32,
     /// The unit of the alarm that it is a part of.
     pub(crate) owner: u32,
+    /// The unit of the window or time since that it is inside of: that is looked at whenever this is.
+    pub(crate) around: Option<u32>,
 }
 
 /// What is remembered.

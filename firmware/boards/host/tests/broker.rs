@@ -30,9 +30,17 @@ async fn packet(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     (first >> 4, body)
 }
 
-/// The packet id of the next PUBLISH; pings are answered.
-async fn publish(stream: &mut TcpStream) -> u16 {
+/// The packet id of the next PUBLISH. Whenever nothing comes for a while, `when_still` are acknowledged; a ping is answered, and is no PUBLISH.
+async fn publish(stream: &mut TcpStream, mut when_still: impl FnMut() -> Vec<u16>) -> u16 {
     loop {
+        let mut first = [0];
+        let come = tokio::time::timeout(Duration::from_millis(100), stream.peek(&mut first));
+        if come.await.is_err() {
+            for id in when_still() {
+                puback(stream, id).await;
+            }
+            continue;
+        }
         let (kind, body) = packet(stream).await;
         if kind == PUBLISH {
             let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
@@ -40,14 +48,6 @@ async fn publish(stream: &mut TcpStream) -> u16 {
         }
         stream.write_all(&[0xD0, 0]).await.expect("it listens");
     }
-}
-
-/// Whether nothing comes for a while.
-async fn is_still(stream: &TcpStream) -> bool {
-    let mut first = [0];
-    let come = stream.peek(&mut first);
-    let come = tokio::time::timeout(Duration::from_millis(100), come);
-    come.await.is_err()
 }
 
 async fn puback(stream: &mut TcpStream, id: u16) {
@@ -100,12 +100,7 @@ async fn acknowledgements_that_come_out_of_order_are_each_messages_own_and_wedge
         let mut oldest = None;
         let mut waiting = Vec::new();
         for _ in 0..ALL {
-            if is_still(&stream).await
-                && let Some(oldest) = oldest.take()
-            {
-                puback(&mut stream, oldest).await;
-            }
-            let id = publish(&mut stream).await;
+            let id = publish(&mut stream, || oldest.take().into_iter().collect()).await;
             assert!(!waiting.contains(&id), "packet id {id} is in use");
             if oldest.is_none() && waiting.is_empty() {
                 oldest = Some(id);
@@ -142,12 +137,8 @@ async fn no_more_messages_are_under_way_than_the_broker_takes_at_once() {
         let mut arrived = 0;
         while arrived < ALL {
             // It answers only when no more comes.
-            if is_still(&stream).await {
-                for id in waiting.drain(..) {
-                    puback(&mut stream, id).await;
-                }
-            }
-            waiting.push(publish(&mut stream).await);
+            let id = publish(&mut stream, || std::mem::take(&mut waiting)).await;
+            waiting.push(id);
             arrived += 1;
             assert!(waiting.len() <= 5, "{} at once", waiting.len());
         }

@@ -57,6 +57,11 @@ pub(super) struct Reads {
     pub(super) units: Vec<u32>,
 }
 
+/// True for what changes with time alone.
+fn flows(what: &Kept) -> bool {
+    matches!(what, Kept::Window { .. } | Kept::Since { .. })
+}
+
 impl Flat {
     pub(super) fn mark(&self) -> Mark {
         Mark {
@@ -255,8 +260,9 @@ impl Flat {
 
     fn keep(&mut self, what: Kept, mut reads: Reads, found: &mut Vec<u32>) {
         // A time that flows is looked at whenever a point inside it is read, whatever that changes.
-        if matches!(what, Kept::Window { .. } | Kept::Since { .. }) {
-            reads.values = self.points_inside(&reads);
+        if flows(&what) {
+            let unit = u32_of(self.units.len());
+            reads.values = self.points_inside(&reads, unit);
         }
         let kept = u32_of(self.kept.len());
         let unit = self.unit(Unit::Kept(kept), reads);
@@ -265,17 +271,23 @@ impl Flat {
             unit,
             // Told when the alarm has its place.
             owner: unit,
+            around: None,
         });
         found.push(kept);
     }
 
-    /// The points that are read, also through what is remembered.
-    fn points_inside(&self, reads: &Reads) -> Vec<u32> {
+    /// The points that `unit` will read, also through what is remembered; what flows among that is told of it.
+    fn points_inside(&mut self, reads: &Reads, unit: u32) -> Vec<u32> {
+        let around = unit;
         let mut points = BTreeSet::from_iter(reads.values.iter().chain(&reads.health).copied());
         let mut units = reads.units.clone();
         while let Some(unit) = units.pop() {
-            if !matches!(self.units[at(unit)], Unit::Kept(_)) {
+            let Unit::Kept(kept) = self.units[at(unit)] else {
                 continue;
+            };
+            let kept = &mut self.kept[at(kept)];
+            if flows(&kept.what) {
+                kept.around.get_or_insert(around);
             }
             let of_unit = |pairs: &[(u32, u32)]| -> Vec<u32> {
                 // What a unit reads was noted when it was made, which is not long ago.
