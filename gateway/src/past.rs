@@ -189,6 +189,21 @@ impl<'p> Again<'p> {
         (self.program_of)(image)
     }
 
+    /// Each segment of the log repeats the configuration in force.
+    fn is_in_force(&self, image: &ConfigImage) -> bool {
+        self.engine.is_some() && self.in_force == (image.hash.clone(), image.version.clone())
+    }
+
+    /// Until when time passes as usual before a record of `t`; none when the record says nothing of time.
+    pub fn lives_until(&self, record: &Record<'_>, t: UtcMs) -> Option<UtcMs> {
+        match record {
+            // A down began before its record was written.
+            Record::Down { from, .. } => Some(*from),
+            Record::Config(image) if self.is_in_force(image) => None,
+            _ => Some(t),
+        }
+    }
+
     /// The engine; none before the log's first configuration.
     pub fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()
@@ -216,8 +231,7 @@ impl<'p> Again<'p> {
         t: UtcMs,
     ) -> Result<(bool, Option<CommandError>), PastError> {
         if let Record::Config(image) = record {
-            if self.engine.is_some() && self.in_force == (image.hash.clone(), image.version.clone())
-            {
+            if self.is_in_force(image) {
                 return Ok((false, None));
             }
             let program = self.enter(image)?;

@@ -198,10 +198,13 @@ pub fn compare(
             break;
         }
         let begin = *begin.get_or_insert(entry.t);
+        let until = sides[0].lives_until(&entry.record, entry.t);
         if heard.is_none() && entry.t >= from {
             found.from = from.max(begin);
             for side in &mut sides {
-                side.come_to(found.from);
+                if let Some(until) = until {
+                    side.come_to(found.from.min(until));
+                }
                 side.effects.clear();
             }
             heard = both(&sides, found.from);
@@ -211,7 +214,9 @@ pub fn compare(
             found.samples += samples.iter().count() as u64;
         }
         for (index, side) in sides.iter_mut().enumerate() {
-            side.come_to(entry.t);
+            if let Some(until) = until {
+                side.come_to(until);
+            }
             hear(side, heard.as_mut().map(|heard| &mut heard[index]));
             let taken = side.take(&entry.record, entry.t);
             let refused = match taken {

@@ -71,7 +71,7 @@ fn commit(folder: &Folder, appender: &mut Appender) {
     appender.set_durable(appender.end());
 }
 
-/// Writes readings as they come; every 10th record a snapshot, and from the middle on the second rules.
+/// Writes readings as they come, of -1 one of a broken sensor and of -2 the same after a down; every 10th record a snapshot, and from the middle on the second rules.
 fn write(readings: &[f64]) -> Written {
     let dir = TempDir::new().unwrap();
     let other = RULES.replace("20 %LEL", "16 %LEL");
@@ -86,6 +86,13 @@ fn write(readings: &[f64]) -> Written {
     let mut encoder = SampleEncoder::default();
     for (index, value) in readings.iter().enumerate() {
         let t = START.plus_ms(u64::try_from(MINUTE_MS).unwrap() * (index as u64 + 1));
+        if *value < -1.5 {
+            // Nobody looked since the last reading, until just now.
+            let (from, to) = (t.minus_ms(60_000), t.minus_ms(1_000));
+            let record = Record::Down { from, to };
+            appender.append(&record, to);
+            host.apply(&record, to).unwrap();
+        }
         if index == readings.len() / 2 {
             let record = Record::Config(now.image());
             appender.append(&record, t);
@@ -136,12 +143,12 @@ fn write(readings: &[f64]) -> Written {
     }
 }
 
-/// What of a state does not depend on which gateway tells it.
-fn shown(state: &AlarmState) -> (Letter, Option<u8>, Option<UtcMs>, bool, Option<Value>) {
+/// What people see of a state.
+fn shown(state: &AlarmState) -> (Letter, Option<u8>, [Option<UtcMs>; 3], bool, Option<Value>) {
     (
         state.letter(),
         state.level,
-        state.raised_at,
+        [state.condition_since, state.raised_at, state.cleared_at],
         state.flags.unknown,
         state.value,
     )
@@ -152,7 +159,7 @@ proptest! {
 
     #[test]
     fn what_is_told_of_any_time_is_what_the_gateway_knew_then(
-        readings in prop::collection::vec(prop_oneof![Just(-1.0), 10.0..30.0], 60..150),
+        readings in prop::collection::vec(prop_oneof![Just(-1.0), Just(-2.0), 10.0..30.0, 10.0..30.0], 60..150),
     ) {
         let written = write(&readings);
         for (t, state) in &written.states {
@@ -232,6 +239,17 @@ fn the_same_rules_make_no_difference_and_others_the_one_that_they_make() {
         told.starts_with("other.toml:9:28: rule[0].high[0].at: `%LELL` is no unit"),
         "{told}"
     );
+}
+
+#[test]
+fn a_time_that_nobody_saw_is_told_as_one() {
+    let written = write(&[22.0, 22.0, -2.0, 22.0]);
+    let (stopped, began) = (written.states[1].0, written.states[2].0.minus_ms(1_000));
+    let told = written.tell(stopped.plus_ms(30_000)).unwrap().unwrap();
+    assert_eq!((told.at, told.down), (stopped, Some((stopped, began))));
+    assert_eq!(shown(&told.alarms[0].state), shown(&written.states[1].1));
+    let told = written.tell(began).unwrap().unwrap();
+    assert_eq!((told.at, told.down), (began, None));
 }
 
 #[test]

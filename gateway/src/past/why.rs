@@ -20,8 +20,10 @@ const BEFORE_MS: u64 = 3_600_000;
 /// What can be told.
 #[derive(Debug)]
 pub struct Told {
-    /// The time in question; the log's end when that is earlier.
+    /// The time in question; the log's end when that is earlier, and the begin of a down when that was one.
     pub at: UtcMs,
+    /// Nobody looked at the time in question: from when to when.
+    pub down: Option<(UtcMs, UtcMs)>,
     /// From when on was watched.
     pub from: UtcMs,
     /// Each alarm, in the order of their ids.
@@ -69,6 +71,7 @@ pub fn tell(
     let mut again = Again::begin(&past, |image| Ok(config_of(config, image)?.program))?;
     let mut told = Told {
         at,
+        down: None,
         from: past.begin().unwrap_or_default(),
         alarms: Vec::new(),
     };
@@ -86,11 +89,19 @@ pub fn tell(
         }
         if entry.t > at {
             last = at;
+            if let Record::Down { from, to } = entry.record
+                && from <= at
+            {
+                last = from;
+                told.down = Some((from, to));
+            }
             break;
         }
         let (record, t) = (&entry.record, entry.t);
         last = t;
-        told.come_to(&mut again, t);
+        if let Some(until) = again.lives_until(record, t) {
+            told.come_to(&mut again, until);
+        }
         let is_new = again.take(record, t)?.0;
         if is_new {
             told.begin(&again, name);

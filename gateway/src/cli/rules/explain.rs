@@ -50,6 +50,12 @@ pub(in super::super) fn run(
         )?;
         return Ok(Exit::No);
     };
+    if let (Some((from, to)), false) = (told.down, args.json) {
+        writeln!(
+            out,
+            "the gateway was down from {from} to {to}: this is how it was when it stopped\n"
+        )?;
+    }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &json_of(&told))?;
         writeln!(out)?;
@@ -252,7 +258,15 @@ fn json_of(told: &Told) -> Value {
             })
         })
         .collect();
-    json!({ "at": told.at.to_string(), "from": told.from.to_string(), "alarms": alarms })
+    let down = told
+        .down
+        .map(|(from, to)| json!({ "from": from.to_string(), "to": to.to_string() }));
+    json!({
+        "at": told.at.to_string(),
+        "from": told.from.to_string(),
+        "down": down,
+        "alarms": alarms,
+    })
 }
 
 fn json_of_level(level: &LevelWhy) -> Value {
