@@ -45,6 +45,14 @@ pub enum PastError {
     /// The log does not reach back so far.
     #[error("the log does not reach back so far: it begins at {0}")]
     TooEarly(UtcMs),
+    /// Nothing was logged in a stretch.
+    #[error("nothing was logged from {from} to {to}")]
+    Nothing {
+        /// Its begin.
+        from: UtcMs,
+        /// Its end.
+        to: UtcMs,
+    },
     /// There is no log.
     #[error("{}: no log here, expected the `folder` of a gateway that has run", .0.display())]
     Empty(PathBuf),

@@ -130,6 +130,13 @@ pub struct Http {
     pub token: Option<Secret>,
 }
 
+impl Data {
+    /// Where the log is.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+}
+
 impl Config {
     /// The point with a name.
     pub fn point(&self, unit: &str, point: &str) -> Option<PointIdx> {

@@ -25,7 +25,7 @@ fn condition(reason: &str) -> Record<'_> {
 }
 
 /// Writes what was appended to disk, as the committer does.
-fn commit(folder: &Folder, appender: &mut Appender) {
+pub(crate) fn commit(folder: &Folder, appender: &mut Appender) {
     let mut disk = FolderDisk::new(folder.path().to_owned());
     for chunk in appender.take() {
         disk.write(&chunk).unwrap();

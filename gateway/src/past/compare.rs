@@ -213,26 +213,28 @@ pub fn compare(
         if let (Record::Pack { samples, .. }, true) = (&entry.record, is_counted) {
             found.samples += samples.iter().count() as u64;
         }
+        let mut refused = [false; 2];
         for (index, side) in sides.iter_mut().enumerate() {
             if let Some(until) = until {
                 side.come_to(until);
             }
             hear(side, heard.as_mut().map(|heard| &mut heard[index]));
-            let taken = side.take(&entry.record, entry.t);
-            let refused = match taken {
+            refused[index] = match side.take(&entry.record, entry.t) {
                 Err(PastError::Rules) => return Ok(None),
-                taken => taken?.1,
+                taken => taken?.1.is_some(),
             };
-            found.deeds_without_alarm += usize::from(index == 1 && is_counted && refused.is_some());
             hear(side, heard.as_mut().map(|heard| &mut heard[index]));
         }
+        // What was refused then is in the log too.
+        found.deeds_without_alarm += usize::from(is_counted && refused == [false, true]);
         found.to = entry.t;
         let done = entry.end.0;
         tell((done, past.end()));
     }
-    if let Some([ours, theirs]) = heard {
-        found.hold_side_by_side(ours, theirs);
-    }
+    let Some([ours, theirs]) = heard else {
+        return Err(PastError::Nothing { from, to });
+    };
+    found.hold_side_by_side(ours, theirs);
     Ok(Some(found))
 }
 

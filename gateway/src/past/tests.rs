@@ -12,9 +12,8 @@ use super::why::{Told, tell};
 use super::*;
 use crate::alarm::message::Site;
 use crate::engine::Host;
-use crate::log::{
-    Appender, Disk, Folder, FolderDisk, Lane, LoggedSample, PENDING_MAX, SampleEncoder,
-};
+use crate::log::tests::commit;
+use crate::log::{Folder, Lane, LoggedSample, PENDING_MAX, SampleEncoder};
 use crate::run::tests::{RULES, config};
 
 const START: UtcMs = UtcMs(1_700_000_000_000);
@@ -60,15 +59,6 @@ fn site() -> Site {
         gateway: "gw".to_owned(),
         version: "0".to_owned(),
     }
-}
-
-fn commit(folder: &Folder, appender: &mut Appender) {
-    let mut disk = FolderDisk::new(folder.path().to_owned());
-    for chunk in appender.take() {
-        disk.write(&chunk).unwrap();
-    }
-    disk.sync().unwrap();
-    appender.set_durable(appender.end());
 }
 
 /// Writes readings as they come, of -1 one of a broken sensor and of -2 the same after a down; every 10th record a snapshot, and from the middle on the second rules.
@@ -239,6 +229,60 @@ fn the_same_rules_make_no_difference_and_others_the_one_that_they_make() {
         told.starts_with("other.toml:9:28: rule[0].high[0].at: `%LELL` is no unit"),
         "{told}"
     );
+}
+
+#[test]
+fn a_stretch_in_which_nothing_was_logged_is_no_comparison() {
+    let written = write(&[22.0]);
+    let sources = [Source::new("other.toml", RULES)];
+    let problems = Problems::default();
+    let others = OtherRules {
+        sources: &sources,
+        problems: &problems,
+    };
+    let (from, to) = (
+        UtcMs(START.0 + 9 * MINUTE_MS),
+        UtcMs(START.0 + 10 * MINUTE_MS),
+    );
+    let told = compare(
+        &written.config,
+        &written.log(),
+        &others,
+        (from, to),
+        &mut |_| {},
+    );
+    let told = told.unwrap_err().to_string();
+    assert_eq!(told, format!("nothing was logged from {from} to {to}"));
+}
+
+#[test]
+fn a_deed_that_was_refused_then_is_not_one_that_other_rules_refuse() {
+    let written = write(&[12.0, 22.0, 22.0]);
+    let folder = Folder::lock(&written.log()).unwrap();
+    let opened = folder.open(&written.config.image(), START).unwrap();
+    let mut appender = opened.appender;
+    let t = written.states[2].0.plus_ms(1_000);
+    for verb in ["ack", "ack", "reset"] {
+        let record = Record::Command {
+            verb,
+            alarm: "tank/gt-1/high",
+            occurrence: None,
+            by: "li",
+            comment: "",
+            until: None,
+            second: "",
+            ticket: "",
+        };
+        appender.append(&record, t);
+    }
+    commit(&folder, &mut appender);
+    let deeds = |rules: &str| {
+        let found = written.compare(rules, START).unwrap().unwrap();
+        found.deeds_without_alarm
+    };
+    assert_eq!(deeds(RULES), 0);
+    // The first alone was done, and there would have been nothing to do it to.
+    assert_eq!(deeds(&RULES.replace("20 %LEL", "23 %LEL")), 1);
 }
 
 #[test]

@@ -41,8 +41,6 @@ pub struct ToldAlarm {
     pub pack: (String, String),
     /// The name of the level that it is at.
     pub level: Option<String>,
-    /// The unit of its number.
-    pub eu: Option<String>,
     /// Its state.
     pub state: AlarmState,
     /// Why it is so.
@@ -197,7 +195,6 @@ impl ToldAlarm {
             clause: rule.clause.clone(),
             pack: (rule.pack.clone(), rule.version.clone()),
             level: None,
-            eu: program.alarm(alarm).eu.clone(),
             state: engine.alarm(alarm),
             why: engine.explain(alarm),
             events: Vec::new(),

@@ -142,7 +142,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
         move |source| StartError::Io { what, source }
     };
     let data = &config.data.folder;
-    let folder = Arc::new(Folder::lock(&data.join("log")).map_err(BeginError::from)?);
+    let folder = Arc::new(Folder::lock(&config.data.log()).map_err(BeginError::from)?);
     let clock = SystemClock::start();
     let (letters, letter_file) = letters::letters(data.clone());
     let (tell_ended, ended) = mpsc::channel(16);

@@ -37,7 +37,7 @@ pub(in super::super) fn run(
     let Some(config) = super::config(&args.config, err)? else {
         return Ok(Exit::BadInput);
     };
-    let folder = config.data.folder.join("log");
+    let folder = config.data.log();
     let told = match tell(&config, &folder, &args.name, args.at) {
         Ok(told) => told,
         Err(error) => return failed(&error, err),

@@ -54,7 +54,7 @@ pub(in super::super) fn run(
         print_problems(&problems, err)?;
         return Ok(Exit::BadInput);
     }
-    let folder = config.data.folder.join("log");
+    let folder = config.data.log();
     let others = OtherRules {
         sources: &sources,
         problems: &problems,
