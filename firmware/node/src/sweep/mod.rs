@@ -4,7 +4,8 @@
 //! alone for a growing pause, and at least for as long as its answer may be late: no late answer is taken for a later
 //! one's. The others go on meanwhile, since a late answer names its slave; after an answer that was broken nobody knows
 //! whose the rest is, and the whole line is kept quiet.
-//! A slave that may fail again is asked when the others have just been read.
+//! A slave that may fail again is asked when the others have just been read, and so that its answer, if one once broke
+//! into another's, comes while nobody else is asked.
 //! Knows no bytes, no values and no points; time is milliseconds since boot.
 
 mod back_off;
@@ -142,6 +143,10 @@ struct Slave {
     back_off: BackOff,
     /// Until when an answer of it may still come late.
     late_until: u64,
+    /// When it was last asked in vain.
+    silent_since: u64,
+    /// How long after a question its answer broke into another one's, once it did.
+    late_by: Option<u64>,
 }
 
 /// A pass over a group's requests.
@@ -178,6 +183,8 @@ impl Sweep {
             garbled: 0,
             back_off: BackOff::new(config.back_off),
             late_until: mono,
+            silent_since: mono,
+            late_by: None,
         };
         let slaves = config.probes.iter().map(|_| slave()).collect();
         let pass = Pass {
@@ -271,7 +278,7 @@ impl Sweep {
         let Some(request) = self.in_flight.take_if(|request| request.token == token) else {
             return Fate::Stale;
         };
-        self.judge(request.slave, outcome, mono);
+        self.judge(request, outcome, mono);
         let Some(group) = request.group else {
             if self.slaves[request.slave].back_off.is_open() {
                 let cost_ms = mono.max(self.quiet_until) - request.sent_at;
@@ -303,15 +310,26 @@ impl Sweep {
     }
 
     /// What an outcome says about the slave and the line.
-    fn judge(&mut self, slave_idx: usize, outcome: Outcome, mono: u64) {
+    fn judge(&mut self, request: InFlight, outcome: Outcome, mono: u64) {
+        let InFlight {
+            slave: slave_idx,
+            sent_at,
+            ..
+        } = request;
         let seed = self.next_seed();
+        if outcome == Outcome::Garbled {
+            self.suspect_late_answers(slave_idx, sent_at);
+        }
         let slave = &mut self.slaves[slave_idx];
         if outcome != Outcome::LineDown {
             self.line_down = None;
         }
         let late_until = mono + self.config.lateness_ms;
         match outcome {
-            Outcome::Silent => slave.late_until = late_until,
+            Outcome::Silent => {
+                slave.late_until = late_until;
+                slave.silent_since = sent_at;
+            }
             Outcome::Garbled => self.quiet_until = late_until,
             Outcome::Answered | Outcome::Exception | Outcome::Unreachable | Outcome::LineDown => {}
         }
@@ -359,6 +377,15 @@ impl Sweep {
                 if group.slave == slave_idx {
                     pass.due = mono;
                 }
+            }
+        }
+    }
+
+    /// An answer was broken that was asked for at `sent_at`: others' late ones may have come in between.
+    fn suspect_late_answers(&mut self, asked: usize, sent_at: u64) {
+        for (idx, slave) in self.slaves.iter_mut().enumerate() {
+            if idx != asked && sent_at < slave.late_until {
+                slave.late_by = Some(sent_at - slave.silent_since);
             }
         }
     }
@@ -449,15 +476,29 @@ impl Sweep {
             _ => 0,
         };
         let end = mono + self.config.timeout_ms + quiet_ms;
-        // What is read after it takes time too: a quarter of a period.
-        self.live()
-            .all(|(_, group, pass)| end <= pass.due + group.period_ms * 3 / 4)
+        let late_by = self.slaves[slave].late_by;
+        self.live().all(|(_, group, pass)| {
+            let (due, period_ms) = (pass.due, group.period_ms);
+            // What is read after it takes time too: a quarter of a period.
+            let in_time = end <= due + period_ms * 3 / 4;
+            let Some(late_by) = late_by else {
+                return in_time;
+            };
+            // Its late answer finds the line idle: the others have been read, and are not soon to be.
+            let since_due = (mono + late_by + period_ms - due % period_ms) % period_ms;
+            end <= due && (period_ms / 4..=period_ms * 3 / 4).contains(&since_due)
+        })
     }
 
     /// When a probe has seen the others being read, and no better moment will come.
     fn probe_by(&self, slave: usize) -> u64 {
+        self.probe_from(slave) + self.min_period()
+    }
+
+    /// The shortest period of those that are not left alone, 0 without any.
+    fn min_period(&self) -> u64 {
         let periods = self.live().map(|(_, group, _)| group.period_ms);
-        self.probe_from(slave) + periods.min().unwrap_or(0)
+        periods.min().unwrap_or(0)
     }
 
     fn has_waited_a_pause(&self, slave: usize, mono: u64) -> bool {
@@ -472,6 +513,11 @@ impl Sweep {
             .filter(|(_, (slave, probe))| slave.back_off.is_open() && probe.is_some())
             .map(|(idx, _)| match self.probe_from(idx) {
                 from if from > mono => from,
+                // Between what it has seen being read, there may be a moment for its late answer.
+                _ if self.slaves[idx].late_by.is_some() => {
+                    let step_ms = self.min_period() / 8 + 1;
+                    self.probe_by(idx).min(mono + step_ms).max(mono + 1)
+                }
                 _ => self.probe_by(idx),
             });
         passes.chain(probes).min()

@@ -26,6 +26,8 @@ enum Manner {
     /// Dead until this time.
     DeadUntil(u64),
     Garbles,
+    /// Answers after so many milliseconds, which is too late; who is asked at that time has no answer.
+    AnswersLate(u64),
 }
 
 /// What happened on the bus.
@@ -78,6 +80,7 @@ fn run_with(
     };
     let mut mono = 0;
     let mut turn = false;
+    let mut late: Option<u64> = None;
     while mono < until {
         let (token, slave) = match sweep.poll(mono) {
             Step::Send { token, request } => (token, request / each),
@@ -107,8 +110,18 @@ fn run_with(
             Manner::Flaps if turn => (10, Outcome::Answered),
             Manner::DeadUntil(at) if at <= mono => (10, Outcome::Answered),
             Manner::Garbles => (10, Outcome::Garbled),
-            Manner::Dead | Manner::Flaps | Manner::DeadUntil(_) => (timeout_ms, Outcome::Silent),
+            Manner::Dead | Manner::Flaps | Manner::DeadUntil(_) | Manner::AnswersLate(_) => {
+                (timeout_ms, Outcome::Silent)
+            }
         };
+        let under_way = mono..mono + after;
+        let (after, outcome) = match late.take_if(|late| *late < under_way.end) {
+            Some(late) if under_way.contains(&late) => (late - mono, Outcome::Garbled),
+            _ => (after, outcome),
+        };
+        if let Manner::AnswersLate(ms) = slaves[slave].0 {
+            late = Some(mono + ms);
+        }
         mono += after;
         if outcome == Outcome::Silent {
             seen.timeouts.push((mono, slave));
@@ -181,6 +194,22 @@ fn the_first_minute_of_a_faulty_slave_costs_its_neighbours_hardly_a_reading() {
                 seen.read
             );
         }
+    }
+}
+
+#[test]
+fn who_answers_too_late_breaks_into_its_neighbours_answers_once_and_not_again() {
+    for late_ms in (310..1_300).step_by(10) {
+        let slaves = [
+            (Manner::AnswersLate(late_ms), 1_000),
+            (Manner::Answers(50), 1_000),
+            (Manner::Answers(50), 1_000),
+        ];
+        let seen = run_with(2, &slaves, 60_000, 300, 1_000);
+        let neighbours = seen.read[2..].iter();
+        // What it broke into, and what was not asked while the line was quiet after it.
+        let is_read = neighbours.min() >= Some(&58);
+        assert!(is_read, "{late_ms} ms: {:?} of 60", seen.read);
     }
 }
 
