@@ -117,6 +117,8 @@ class Play:
         for rule in file["rule"]:
             for unit, own in self.scopes(rule):
                 self.alarms.append(Alarm(rule, unit, own))
+        for alarm in self.alarms:
+            alarm.reads = self.reads(alarm)
         self.evaluate()
 
     def scopes(self, rule):
@@ -436,7 +438,7 @@ class Play:
         if was != quality:
             for alarm in self.alarms:
                 is_value = alarm.levels[0].side in ("high", "low") and self.named(alarm.value, alarm, None) == name
-                is_about = alarm.own == name and name in self.reads(alarm)
+                is_about = alarm.own == name and name in alarm.reads
                 if (is_about or is_value) and alarm.calibrates != (quality == "calibration"):
                     alarm.calibrates = quality == "calibration"
                     self.mark_test(alarm)
@@ -498,7 +500,7 @@ class Play:
         return set().union(*[self.points_in(tree, alarm) for tree in trees if tree])
 
     def waits(self, alarm):
-        for point in map(self.points.get, self.reads(alarm)):
+        for point in map(self.points.get, alarm.reads):
             if point.n_read == 0 and not point.stale:
                 return True
         for key, slot in self.kept.items():
@@ -511,8 +513,9 @@ class Play:
 
     def points_in(self, tree, alarm):
         found = self.read_by(tree, alarm, None)
+        kinds = self.each_kinds(tree)
         for name in self.points:
-            if name.startswith(alarm.unit + "/") and f"unit.{self.points[name].table['kind']}" in self.each_kinds(tree):
+            if name.startswith(alarm.unit + "/") and f"unit.{self.points[name].table['kind']}" in kinds:
                 found.add(name)
         return found - {None}
 

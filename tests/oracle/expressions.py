@@ -1,5 +1,7 @@
 """The text of an expression → a tree of tuples."""
 
+import functools
+
 from values import UNITS
 
 
@@ -110,6 +112,7 @@ class Parser:
         return ("name", value)
 
 
+@functools.cache
 def parse(text):
     parser = Parser(text)
     tree = parser.either()
