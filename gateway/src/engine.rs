@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::alarm::Draft;
 use crate::alarm::message::{Gap, GapCause, Site, draft, gap_draft};
+use crate::alarm::rate::Rate;
 use crate::log::{DecodeError, Lane, Record};
 
 /// Why a command changed nothing.
@@ -45,6 +46,7 @@ pub struct Host {
     engine: Engine,
     site: Site,
     effects: Vec<Effect>,
+    rate: Rate,
 }
 
 impl Host {
@@ -54,6 +56,7 @@ impl Host {
             engine: Engine::new(program, now),
             site,
             effects: Vec::new(),
+            rate: Rate::default(),
         }
     }
 
@@ -68,10 +71,12 @@ impl Host {
     ) -> Result<(Self, Vec<Draft>), SnapshotError> {
         let mut effects = Vec::new();
         let engine = restore(program, snapshot, &mut effects)?;
+        let rate = Rate::resume(&engine);
         let mut host = Self {
             engine,
             site,
             effects,
+            rate,
         };
         let drafts = host.drafts();
         Ok((host, drafts))
@@ -84,6 +89,8 @@ impl Host {
     pub fn reprogram(&mut self, program: &Arc<Program>) -> Result<Vec<Draft>, SnapshotError> {
         let snapshot = self.engine.snapshot();
         self.engine = restore(program, &snapshot, &mut self.effects)?;
+        // Its alarms have other numbers now.
+        self.rate = Rate::resume(&self.engine);
         Ok(self.drafts())
     }
 
@@ -95,6 +102,22 @@ impl Host {
     /// The engine, for what it knows.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// How fast alarms come.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
+    /// Takes over the reasons that stand at a start, of a flood and of what chatters.
+    pub fn rate_stands(&mut self, flood: Option<&str>, chatter: Option<&str>) {
+        let now = self.engine.now();
+        self.rate.stands(self.engine.program(), flood, chatter, now);
+    }
+
+    /// Looks at `now` at how fast alarms come; true when it may mean something else than before.
+    pub fn look_at_rate(&mut self, now: UtcMs) -> bool {
+        self.rate.look(self.engine.program(), now)
     }
 
     /// When the next timer is due.
@@ -135,7 +158,10 @@ impl Host {
         let program = self.engine.program();
         self.effects
             .drain(..)
-            .map(|effect| draft(&self.site, program, &effect))
+            .map(|effect| {
+                self.rate.take(program, &effect);
+                draft(&self.site, program, &effect)
+            })
             .collect()
     }
 }

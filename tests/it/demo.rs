@@ -18,7 +18,7 @@ const SITE: &str = "fengsui/v1/demo-park/demo-chem/";
 const EVENTS: &str = "fengsui/v1/demo-park/demo-chem/alarm/event";
 
 /// What the story says of its alarms: id, event, level, letter afterwards; in the order of time for each alarm.
-const STORY: [(&str, &str, &str, &str); 25] = [
+const STORY: [(&str, &str, &str, &str); 26] = [
     ("tank-farm/gt-101/combustible-gas", "raised", "L1", "B"),
     ("tank-farm/gt-101/combustible-gas", "level-up", "L2", "B"),
     ("tank-farm/gt-101/combustible-gas", "acked", "L2", "C"),
@@ -57,6 +57,7 @@ const STORY: [(&str, &str, &str, &str); 25] = [
     ("tank-farm/gt-102/combustible-gas", "known", "L1", "B"),
     ("tank-farm/gt-102/sys.quality", "raised", "fault", "B"),
     ("tank-farm/gt-102/sys.quality", "returned", "fault", "D"),
+    ("-/gw-1/sys.flood", "raised", "on", "B"),
     ("-/edge-1/sys.offline", "raised", "on", "B"),
     ("-/edge-1/sys.offline", "returned", "on", "D"),
 ];

@@ -12,6 +12,7 @@ mod crowd;
 mod demo;
 mod epoch;
 mod faults;
+mod flood;
 mod influx;
 mod kill;
 mod mqtt;

@@ -26,6 +26,11 @@ pub(super) const BROKER: &str = "sys.broker";
 /// The rule of the alarm of a wrong clock.
 pub(super) const CLOCK: &str = "sys.clock";
 
+/// The rule of the alarm of a flood of alarms.
+const FLOOD: &str = "sys.flood";
+/// The rule of the alarm of alarms that chatter.
+const CHATTER: &str = "sys.chatter";
+
 /// A broker that is away for less than this is no alarm, in milliseconds.
 const AWAY_MS: u64 = 5_000;
 /// How long who acts waits for the disk at most, in milliseconds.
@@ -67,7 +72,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(
-        path: Path,
+        mut path: Path,
         ingest: Ingest,
         time: LogTime,
         gateway: String,
@@ -75,19 +80,24 @@ impl Core {
     ) -> Self {
         let alarm = |rule: &str| format!("-/{gateway}/{rule}");
         let engine = path.host.engine();
-        let own = [DISK, DATABASE, BROKER, CLOCK].map(|rule| {
-            let alarm = engine.program().find_alarm(&alarm(rule));
-            let state = alarm.map(|alarm| engine.alarm(alarm));
-            let standing = state.filter(|state| state.flags.active);
-            let reason = standing.map(|state| state.reason.as_deref().unwrap_or("").to_owned());
-            (rule, reason)
-        });
+        let own = [DISK, DATABASE, BROKER, CLOCK, FLOOD, CHATTER];
+        let own: BTreeMap<_, _> = own
+            .map(|rule| {
+                let alarm = engine.program().find_alarm(&alarm(rule));
+                let state = alarm.map(|alarm| engine.alarm(alarm));
+                let standing = state.filter(|state| state.flags.active);
+                let reason = standing.map(|state| state.reason.as_deref().unwrap_or("").to_owned());
+                (rule, reason)
+            })
+            .into();
+        path.host
+            .rate_stands(own[FLOOD].as_deref(), own[CHATTER].as_deref());
         let snapshot_at = (path.appender.end(), path.t);
         Self {
             path,
             ingest,
             time,
-            own: own.into(),
+            own,
             gateway,
             site,
             is_linked: false,
@@ -182,6 +192,21 @@ impl Core {
             active: reason.is_some(),
             reason: reason.unwrap_or_default(),
         });
+    }
+
+    fn look_at_rate(&mut self, t: UtcMs) {
+        if self.path.host.look_at_rate(t) {
+            let rate = self.path.host.rate();
+            let reasons = [rate.flood(), rate.chatter()];
+            let [flood, chatter] = reasons.map(|reason| reason.map(str::to_owned));
+            let before = self.own[CHATTER].as_deref();
+            let is_news = before.is_some_and(|before| rate.chatters_more_than(before));
+            self.condition(FLOOD, flood.as_deref());
+            if is_news {
+                self.condition(CHATTER, None);
+            }
+            self.condition(CHATTER, chatter.as_deref());
+        }
     }
 
     pub(super) fn handle_ask(&mut self, ask: Ask, now: Reading) {
@@ -305,6 +330,7 @@ impl Core {
             self.path.put(&Record::Time);
         }
         self.ingest.handle_timeout(t, &mut self.path);
+        self.look_at_rate(t);
         if self.path.outlet.due().is_some_and(|due| due <= t) {
             self.path.outlet.tick(t);
         }
@@ -333,6 +359,7 @@ impl Core {
         [
             self.path.host.poll_timeout(),
             self.ingest.poll_timeout(),
+            self.path.host.rate().poll_timeout(),
             self.path.outlet.due(),
             away.map(|since| since.plus_ms(AWAY_MS)),
             self.replies.front().map(|reply| reply.until),

@@ -28,8 +28,8 @@ use crate::program::{Program, ProgramBuilder, RuleInfo};
 use crate::syntax::Expr;
 
 pub use system::{
-    BROKER, BusInfo, CLOCK, DATABASE, DISK, NodeInfo, OFFLINE, QUALITY, System, bus_rule,
-    slave_rule,
+    BROKER, BusInfo, CHATTER, CLOCK, DATABASE, DISK, FLOOD, NodeInfo, OFFLINE, QUALITY, System,
+    bus_rule, slave_rule,
 };
 
 /// What could not be read, and may be what seems to be missing in the rest.

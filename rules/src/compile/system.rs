@@ -62,6 +62,10 @@ pub const DISK: &str = "sys.disk";
 pub const DATABASE: &str = "sys.database";
 /// The rule `sys.broker`: the gateway has no broker.
 pub const BROKER: &str = "sys.broker";
+/// The rule `sys.flood`: more alarms come than people can follow.
+pub const FLOOD: &str = "sys.flood";
+/// The rule `sys.chatter`: an alarm comes and goes all the time.
+pub const CHATTER: &str = "sys.chatter";
 /// The rule `sys.quality`: what a sensor says of itself.
 pub const QUALITY: &str = "sys.quality";
 
@@ -154,6 +158,18 @@ impl Adding<'_> {
                 Colour::Orange,
                 "网关 {tag} 与消息服务器断开,各节点数据未知",
                 "{tag} has no broker: nothing is heard of the nodes",
+            ),
+            (
+                FLOOD,
+                Colour::Yellow,
+                "{tag} 报警泛滥:10 分钟内超过 10 条,首条为 {reason}",
+                "{tag} has an alarm flood, more than 10 within 10 minutes; the first of them: {reason}",
+            ),
+            (
+                CHATTER,
+                Colour::Blue,
+                "{tag} 有报警反复动作(1 分钟内 3 次),请查传感器、死区和延时:{reason}",
+                "{tag} has alarms that came 3 times within a minute, look at sensor, deadband and delays: {reason}",
             ),
         ] {
             let Some(rule) = self.rule(name, zh, en) else {
@@ -270,7 +286,11 @@ impl Adding<'_> {
             levels: Vec::from([LevelSpec {
                 name: "on".into(),
                 colour,
-                severity: if colour == Colour::Orange { 650 } else { 450 },
+                severity: match colour {
+                    Colour::Blue => 300,
+                    Colour::Orange => 650,
+                    Colour::Yellow | Colour::Red => 450,
+                },
                 test: Test::External,
                 on_delay_ms: 0,
                 off_delay_ms: 0,

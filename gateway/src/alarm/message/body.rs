@@ -9,7 +9,7 @@ use serde::Serialize;
 use telemetry::{UtcMs, Value};
 
 use super::cut::{BODY_LEN_MAX, cut};
-use super::text::{Words, fill};
+use super::text::{NOTHING, Words, fill};
 use super::{Site, fields, time, time_if};
 use crate::alarm::event::{Draft, NUMBER_LEN_MAX};
 
@@ -188,6 +188,7 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
         level: level.map_or("", |level| &level.name),
         value,
         limit: finite(state.limit),
+        reason: state.reason.as_deref().unwrap_or(NOTHING),
     };
     let text = |template: &str| (!template.is_empty()).then(|| fill(template, &words));
     let text = TextBody {

@@ -12,10 +12,11 @@ pub(super) struct Words<'a> {
     pub(super) level: &'a str,
     pub(super) value: Option<f64>,
     pub(super) limit: Option<f64>,
+    pub(super) reason: &'a str,
 }
 
 /// What stands where a number is not there.
-const NOTHING: &str = "—";
+pub(super) const NOTHING: &str = "—";
 
 /// The text with its words put in; a name in braces that nobody knows stays as it is.
 pub(super) fn fill(template: &str, words: &Words<'_>) -> String {
@@ -36,6 +37,7 @@ pub(super) fn fill(template: &str, words: &Words<'_>) -> String {
             "level" => filled.push_str(words.level),
             "value" => number(&mut filled, words.value),
             "limit" => number(&mut filled, words.limit),
+            "reason" => filled.push_str(words.reason),
             _ => {
                 filled.push('{');
                 rest = after;

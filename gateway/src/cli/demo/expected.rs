@@ -18,6 +18,7 @@ const POINTS: [&str; 4] = [
 ];
 const POND: &str = "pond-1/-/phreatic-item";
 const WELDING: &str = "wm-1/current/weld-without-session";
+const FLOOD: &str = "-/gw-1/sys.flood";
 const OFFLINE: &str = "-/edge-1/sys.offline";
 
 /// An alarm event that must come, in a window of time.
@@ -58,7 +59,7 @@ const fn expect(
 /// Everything that must come. What comes beside it may be anything but `raised`.
 ///
 /// The windows leave room for when a poll falls and for a slow machine.
-pub(super) const EXPECTED: [Expected; 28] = [
+pub(super) const EXPECTED: [Expected; 29] = [
     expect(LEAK, "raised", Some("L1"), "B", 14, 20),
     expect(TOXIC, "raised", Some("L1"), "B", 17, 23),
     expect(LEAK, "level-up", Some("L2"), "B", 20, 26),
@@ -74,6 +75,8 @@ pub(super) const EXPECTED: [Expected; 28] = [
     expect(NEIGHBOUR, "unknown", Some("L1"), "B", 48, 55),
     expect(NEIGHBOUR_SENSOR, "raised", Some("fault"), "B", 48, 55),
     expect(WELDING, "raised", Some("bypass"), "B", 48, 54),
+    // The eleventh alarm within ten minutes.
+    expect(FLOOD, "raised", None, "B", 48, 55),
     expect(LEAK, "acked", Some("L2"), "C", 51, 56),
     expect(TOXIC, "acked", Some("L1"), "C", 52, 57),
     expect(NEIGHBOUR, "known", Some("L1"), "B", 57, 62),

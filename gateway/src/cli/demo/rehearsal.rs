@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use devices::{Bus, Function, Plan, Reply};
+use rules::compile::{CHATTER, FLOOD};
 use rules::effect::{Command, Effect, Input, Verb};
 use rules::engine::Engine;
 use rules::point::PointIdx;
@@ -14,7 +15,8 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
 use super::papers;
 use super::plant::{Script, scripts};
-use super::story::{Act, BEATS, END_MS, NODE, OPERATOR, Seen};
+use super::story::{Act, BEATS, END_MS, GATEWAY, NODE, OPERATOR, Seen};
+use crate::alarm::rate::Rate;
 
 /// One bus that is being swept.
 pub(super) struct Sweeper {
@@ -106,6 +108,7 @@ pub(super) fn play() -> Vec<Seen> {
     let mut effects: Vec<Effect> = Vec::new();
     let mut beats = BEATS.iter().peekable();
     let mut pulled = false;
+    let (mut rate, mut n_taken) = (Rate::default(), 0);
     for at_ms in (0..END_MS).step_by(100) {
         let now = UtcMs(i64::try_from(at_ms).unwrap());
         while let Some(beat) = beats.next_if(|beat| beat.at_ms <= at_ms) {
@@ -146,6 +149,25 @@ pub(super) fn play() -> Vec<Seen> {
             }
         }
         engine.handle_timeout(now, &mut effects);
+        for effect in effects.iter().skip(n_taken) {
+            rate.take(&program, effect);
+        }
+        n_taken = effects.len();
+        rate.look(&program, now);
+        for (rule, reason) in [(FLOOD, rate.flood()), (CHATTER, rate.chatter())] {
+            let input = Input::Condition {
+                alarm: alarm(&format!("-/{GATEWAY}/{rule}")),
+                active: if reason.is_some() {
+                    Tri::True
+                } else {
+                    Tri::False
+                },
+                reason: reason.unwrap_or_default(),
+            };
+            engine
+                .handle(input, now, &mut effects)
+                .expect("a condition from outside");
+        }
     }
     let seen = |effect: Effect| Seen {
         at_ms: u64::try_from(effect.at.0).unwrap(),

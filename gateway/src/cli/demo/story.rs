@@ -60,7 +60,7 @@ const fn act(at_ms: u64, text: &'static str, act: Act) -> Beat {
 }
 
 /// What is told and done, by time.
-pub(super) const BEATS: [Beat; 25] = [
+pub(super) const BEATS: [Beat; 26] = [
     tell(
         500,
         "Two Modbus buses of pretend sensors are polled; everything is normal.",
@@ -105,6 +105,10 @@ pub(super) const BEATS: [Beat; 25] = [
         "The wire of GT-102 breaks while its alarm stands: that is unknown, not normal.",
     ),
     tell(46_000, "WM-1 draws 85 A and nobody is logged in."),
+    tell(
+        50_000,
+        "Eleven alarms within ten minutes are more than a person can follow: the gateway says so, and which was the first.",
+    ),
     act(
         52_000,
         "The operator acknowledges the leak,",

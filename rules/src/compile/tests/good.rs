@@ -202,9 +202,11 @@ fn every_part_of_the_system_has_its_alarms() {
         ids,
         [
             "-/gw/sys.broker",
+            "-/gw/sys.chatter",
             "-/gw/sys.clock",
             "-/gw/sys.database",
             "-/gw/sys.disk",
+            "-/gw/sys.flood",
             "-/n1/sys.bus.line",
             "-/n1/sys.clock",
             "-/n1/sys.offline",
