@@ -296,10 +296,12 @@ impl Machine {
         }
         self.now = to;
         self.arm_all(program);
-        // What a window takes from now on is what was read last.
-        let windows = program.kept.iter();
-        let windows = windows.filter(|kept| matches!(kept.what, Kept::Window { .. }));
-        let units = windows.flat_map(|kept| [kept.unit, kept.owner]);
+        // What a window takes from now on is what was read last, and `since` has grown.
+        let looked_at = program
+            .kept
+            .iter()
+            .filter(|kept| matches!(kept.what, Kept::Window { .. } | Kept::Since { .. }));
+        let units = looked_at.flat_map(|kept| [kept.unit, kept.owner]);
         self.queue.extend(units.map(Reverse));
         self.queue_next_due(program, to);
         self.drain(program, Cause::Timer, effects);

@@ -1,7 +1,7 @@
 //! Lives of alarms, told second by second.
 
-use rules::effect::{AlarmIdx, Command, Refusal, Verb};
-use rules::expr::{Cond, Degrade, Formula, Health};
+use rules::effect::{AlarmIdx, Command, Input, Refusal, Verb};
+use rules::expr::{Compare, Cond, Degrade, Formula, Health};
 use rules::point::PointIdx;
 use rules::program::{AlarmSpec, Colour, LevelSpec, LifeSpec, Scope, Test};
 use rules::value::Tri;
@@ -362,6 +362,27 @@ fn on_delays_pause_over_a_stop_and_off_delays_begin_again() {
 }
 
 #[test]
+fn the_time_since_something_has_grown_over_a_stop_and_is_looked_at_at_its_end() {
+    let mut builder = builder(&["a"], 100);
+    let rule = rule(&mut builder, "quiet");
+    let compare = |of, how, limit| Cond::Compare(how, of, Formula::Const(limit));
+    let loud = compare(Formula::Point(PointIdx(0)), Compare::Ge, 5.0);
+    let since = Formula::Since(Box::new(loud));
+    let quiet = compare(since, Compare::Gt, 1.0);
+    let spec = conditions("u", rule, vec![("on", Colour::Yellow, quiet)]);
+    builder.alarm(spec).unwrap();
+    let mut told = Told::new(Arc::new(builder.build()));
+    told.good(1, 0, 9.0);
+    told.good(2, 0, 0.0);
+    let (from, to) = (UtcMs(3_000), UtcMs(3_001));
+    told.engine
+        .handle(Input::Down { from, to }, to, &mut told.effects)
+        .unwrap();
+    // Not only with the next whole second.
+    told.expect(&["3.001 quiet raised on B"]);
+}
+
+#[test]
 fn late_readings_touch_nothing_and_tell_once_what_they_show() {
     let mut gas = gas_told();
     gas.steady(100..=101, 0, 0.0);
@@ -386,11 +407,9 @@ fn a_command_on_another_occurrence_is_refused() {
         occurrence: Some(2),
         ..Command::new(Verb::Ack, AlarmIdx(0), "li")
     };
-    let refused = gas.engine.handle(
-        rules::effect::Input::Command(command),
-        UtcMs(6_000),
-        &mut gas.effects,
-    );
+    let refused = gas
+        .engine
+        .handle(Input::Command(command), UtcMs(6_000), &mut gas.effects);
     assert_eq!(
         refused,
         Err(Refusal::OtherOccurrence {
