@@ -17,7 +17,7 @@ use crate::program::{
 
 /// The version of the system's own alarms.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// A sensor's own fault is raised after it has stood this long.
+/// A sensor's own fault, and a slave's silence, is raised after it has stood this long: one lost answer is no alarm, and its points say at once that they are not known.
 const FAULT_ON_MS: u64 = 5_000;
 /// A reading that is too old on a healthy line is raised after that: a silent slave and a lost node are found sooner, and are alarms of their own.
 const STALE_ON_MS: u64 = 60_000;
@@ -189,14 +189,17 @@ impl Adding<'_> {
             &format!("{{tag}} 的总线 {name} 全部无应答"),
             &format!("nobody answers on bus {name} of {{tag}}"),
         );
-        let silent_bus = rule.and_then(|rule| self.external(scope.clone(), rule, Colour::Orange));
+        let silent_bus = rule
+            .and_then(|rule| self.external_for(FAULT_ON_MS, scope.clone(), rule, Colour::Orange));
         for slave in &bus.slaves {
             let rule = self.rule(
                 &slave_rule(name, slave),
                 &format!("{{tag}} 总线 {name} 上的 {slave} 无应答"),
                 &format!("{slave} on bus {name} of {{tag}} does not answer"),
             );
-            let silent = rule.and_then(|rule| self.external(scope.clone(), rule, Colour::Yellow));
+            let silent = rule.and_then(|rule| {
+                self.external_for(FAULT_ON_MS, scope.clone(), rule, Colour::Yellow)
+            });
             for alarm in [silent, silent_bus].into_iter().flatten() {
                 self.explain(node, Some(format!("{name}/{slave}")), alarm);
             }
@@ -277,6 +280,16 @@ impl Adding<'_> {
     }
 
     fn external(&mut self, scope: Scope, rule: RuleIdx, colour: Colour) -> Option<AlarmIdx> {
+        self.external_for(0, scope, rule, colour)
+    }
+
+    fn external_for(
+        &mut self,
+        on_delay_ms: u64,
+        scope: Scope,
+        rule: RuleIdx,
+        colour: Colour,
+    ) -> Option<AlarmIdx> {
         self.alarm(AlarmSpec {
             scope,
             rule,
@@ -292,7 +305,7 @@ impl Adding<'_> {
                     Colour::Yellow | Colour::Red => 450,
                 },
                 test: Test::External,
-                on_delay_ms: 0,
+                on_delay_ms,
                 off_delay_ms: 0,
                 latch: false,
                 overlays: Vec::new(),

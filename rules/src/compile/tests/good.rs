@@ -274,3 +274,37 @@ fn a_silent_point_is_an_alarm_of_its_own_only_where_nothing_else_explains_it() {
     check_silence(Some("-/n1/sys.offline"), false);
     check_silence(Some("-/gw/sys.broker"), false);
 }
+
+#[test]
+fn one_lost_answer_is_no_alarm_and_a_silence_of_five_seconds_is() {
+    let system = System {
+        gateway: "gw".into(),
+        nodes: Vec::from([NodeInfo {
+            name: "n1".into(),
+            buses: Vec::from([BusInfo {
+                name: "line".into(),
+                slaves: Vec::from(["d1".into()]),
+            }]),
+        }]),
+    };
+    let problems = Problems::default();
+    let program = compile(&[], &[], &system, &problems, &Problems::default());
+    let mut engine = Engine::new(Arc::new(program.expect("no problem")), UtcMs(0));
+    for id in ["-/n1/sys.slave.line.d1", "-/n1/sys.bus.line"] {
+        let alarm = engine.program().find_alarm(id).expect("a system alarm");
+        let from = engine.now().0;
+        let mut effects = Vec::new();
+        for (at, active) in [(0, Tri::True), (4_999, Tri::False), (9_000, Tri::True)] {
+            let input = Input::Condition {
+                alarm,
+                active,
+                reason: "",
+            };
+            let now = UtcMs(from + at);
+            engine.handle(input, now, &mut effects).expect("taken");
+        }
+        engine.handle_timeout(UtcMs(from + 20_000), &mut effects);
+        let told: Vec<_> = effects.iter().map(|told| (told.at.0, told.kind)).collect();
+        assert_eq!(told, [(from + 14_000, EventKind::Raised)], "{id}");
+    }
+}
