@@ -71,14 +71,13 @@ impl Host {
     ) -> Result<(Self, Vec<Draft>), SnapshotError> {
         let mut effects = Vec::new();
         let engine = restore(program, snapshot, &mut effects)?;
-        let rate = Rate::resume(&engine);
         let mut host = Self {
             engine,
             site,
             effects,
-            rate,
+            rate: Rate::default(),
         };
-        let drafts = host.drafts();
+        let drafts = host.resumed();
         Ok((host, drafts))
     }
 
@@ -89,9 +88,14 @@ impl Host {
     pub fn reprogram(&mut self, program: &Arc<Program>) -> Result<Vec<Draft>, SnapshotError> {
         let snapshot = self.engine.snapshot();
         self.engine = restore(program, &snapshot, &mut self.effects)?;
-        // Its alarms have other numbers now.
+        Ok(self.resumed())
+    }
+
+    /// What a restored engine said; how fast alarms come is read from it anew, since they have other numbers now.
+    fn resumed(&mut self) -> Vec<Draft> {
+        let drafts = self.drafts();
         self.rate = Rate::resume(&self.engine);
-        Ok(self.drafts())
+        drafts
     }
 
     /// The state as bytes.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub(super) use rules::compile::{BROKER, CHATTER, CLOCK, DATABASE, DISK, FLOOD};
 use telemetry::UtcMs;
 use telemetry::body::Ack;
 use tokio::sync::{oneshot, watch};
@@ -16,20 +17,6 @@ use crate::event::{self, Event};
 use crate::http::{Act, Ask, Counter, DatabaseView, NodeView, Status};
 use crate::ingest::{Ingest, PackIn};
 use crate::log::{CommitQueue, LogOffset, Record, Snapshot};
-
-/// The rule of the alarm of a full or failing disk.
-pub(super) const DISK: &str = "sys.disk";
-/// The rule of the alarm of a database that takes nothing.
-pub(super) const DATABASE: &str = "sys.database";
-/// The rule of the alarm of a broker that is away.
-pub(super) const BROKER: &str = "sys.broker";
-/// The rule of the alarm of a wrong clock.
-pub(super) const CLOCK: &str = "sys.clock";
-
-/// The rule of the alarm of a flood of alarms.
-const FLOOD: &str = "sys.flood";
-/// The rule of the alarm of alarms that chatter.
-const CHATTER: &str = "sys.chatter";
 
 /// A broker that is away for less than this is no alarm, in milliseconds.
 const AWAY_MS: u64 = 5_000;

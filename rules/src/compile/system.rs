@@ -301,8 +301,9 @@ impl Adding<'_> {
                 colour,
                 severity: match colour {
                     Colour::Blue => 300,
+                    Colour::Yellow => 450,
                     Colour::Orange => 650,
-                    Colour::Yellow | Colour::Red => 450,
+                    Colour::Red => 850,
                 },
                 test: Test::External,
                 on_delay_ms,

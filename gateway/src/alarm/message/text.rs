@@ -127,11 +127,13 @@ mod tests {
             eu: "%LEL",
             level: "L2",
             value: Some(51.5),
+            reason: "stale",
             ..Words::default()
         };
         for (template, filled) in [
             ("{tag} 可燃气体 {value} {eu}", "AT-101 可燃气体 51.5 %LEL"),
             ("{level}: limit {limit}", "L2: limit —"),
+            ("{tag}: {reason}", "AT-101: stale"),
             ("{what} {", "{what} {"),
             ("{{tag}}", "{AT-101}"),
             ("", ""),

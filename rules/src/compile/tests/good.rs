@@ -175,11 +175,9 @@ fn the_packs_are_in_order_without_a_site() {
     assert_eq!(problems.to_string(), "");
 }
 
-#[test]
-fn every_part_of_the_system_has_its_alarms() {
-    let mut points = points(&["tank/gt-01 combustible-gas %LEL line/d1"]);
-    points[0].node = Some("n1".into());
-    let system = System {
+/// A gateway and a node with one bus of two slaves.
+fn system() -> System {
+    System {
         gateway: "gw".into(),
         nodes: Vec::from([NodeInfo {
             name: "n1".into(),
@@ -188,9 +186,15 @@ fn every_part_of_the_system_has_its_alarms() {
                 slaves: Vec::from(["d1".to_string(), "d2".to_string()]),
             }]),
         }]),
-    };
+    }
+}
+
+#[test]
+fn every_part_of_the_system_has_its_alarms() {
+    let mut points = points(&["tank/gt-01 combustible-gas %LEL line/d1"]);
+    points[0].node = Some("n1".into());
     let problems = Problems::default();
-    let program = compile(&[], &points, &system, &problems, &Problems::default());
+    let program = compile(&[], &points, &system(), &problems, &Problems::default());
     assert_eq!(problems.to_string(), "");
     let program = program.expect("no problem");
     let mut ids: Vec<String> = program
@@ -225,18 +229,8 @@ fn every_part_of_the_system_has_its_alarms() {
 fn check_silence(explained_by: Option<&str>, raised: bool) {
     let mut points = points(&["tank/gt-01 combustible-gas %LEL line/d1"]);
     points[0].node = Some("n1".into());
-    let system = System {
-        gateway: "gw".into(),
-        nodes: Vec::from([NodeInfo {
-            name: "n1".into(),
-            buses: Vec::from([BusInfo {
-                name: "line".into(),
-                slaves: Vec::from(["d1".to_string(), "d2".to_string()]),
-            }]),
-        }]),
-    };
     let (problems, warnings) = (Problems::default(), Problems::default());
-    let program = compile(&[], &points, &system, &problems, &warnings);
+    let program = compile(&[], &points, &system(), &problems, &warnings);
     let mut engine = Engine::new(Arc::new(program.expect("no problem")), UtcMs(0));
     let mut effects = Vec::new();
     let sample = Sample {
@@ -277,18 +271,8 @@ fn a_silent_point_is_an_alarm_of_its_own_only_where_nothing_else_explains_it() {
 
 #[test]
 fn one_lost_answer_is_no_alarm_and_a_silence_of_five_seconds_is() {
-    let system = System {
-        gateway: "gw".into(),
-        nodes: Vec::from([NodeInfo {
-            name: "n1".into(),
-            buses: Vec::from([BusInfo {
-                name: "line".into(),
-                slaves: Vec::from(["d1".into()]),
-            }]),
-        }]),
-    };
     let problems = Problems::default();
-    let program = compile(&[], &[], &system, &problems, &Problems::default());
+    let program = compile(&[], &[], &system(), &problems, &Problems::default());
     let mut engine = Engine::new(Arc::new(program.expect("no problem")), UtcMs(0));
     for id in ["-/n1/sys.slave.line.d1", "-/n1/sys.bus.line"] {
         let alarm = engine.program().find_alarm(id).expect("a system alarm");
