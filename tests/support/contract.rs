@@ -118,6 +118,7 @@ impl Schemas {
             }
             Topic::Ack { .. } => ("ack", BULK_BYTES_MAX),
             Topic::Status { .. } => ("node-status", BULK_BYTES_MAX),
+            Topic::Desired { .. } => ("desired", BULK_BYTES_MAX),
             Topic::Trip { .. } => ("trip", ALARM_BYTES_MAX),
             Topic::Command { .. } | Topic::Reply { .. } => return Ok(()),
             Topic::AlarmState { .. } => ("alarm-state", ALARM_BYTES_MAX),

@@ -39,6 +39,18 @@ pub fn raw_of_words(register: &Register, words: &[u16]) -> u64 {
     }
 }
 
+/// What to write into an output's register: 1 or 0 into a coil or a register, the other way round where the signal is inverted.
+///
+/// It is what [`reading`] reads as `on`.
+pub fn written(signal: &Signal, register: &Register, on: bool) -> u16 {
+    let contents = u16::from(on != signal.inverted);
+    if register.order.swaps_bytes() && !register.function.is_bits() {
+        contents.swap_bytes()
+    } else {
+        contents
+    }
+}
+
 /// The number that a register's contents mean, before scaling.
 ///
 /// # Errors

@@ -25,7 +25,7 @@ pub use front::{
     shipped_names,
 };
 pub use plan::{Group, Image, Plan, Reply, Request};
-pub use point::{Point, Position};
+pub use point::{FailSafe, Point, Position};
 pub use profile::{
     Bits, CodeQuality, DataType, Forbidden, Function, Order, Profile, Range, Register, Scale,
     ScaleFrom, Sentinel, Signal, Status, UnitFrom,

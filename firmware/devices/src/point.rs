@@ -16,6 +16,17 @@ pub struct Position {
     pub datum: String,
 }
 
+/// What an output does when nobody says what it is to do: the gateway is gone, or the uplink.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FailSafe {
+    /// It is switched on.
+    On,
+    /// It is switched off.
+    Off,
+    /// It stays as it is.
+    Hold,
+}
+
 /// One signal of one device, with the name and the attributes that it has in the plant.
 ///
 /// Its stable id is `{unit}/{point}`.
@@ -49,6 +60,8 @@ pub struct Point {
     pub digital: bool,
     /// Which slave it is read from: index into the bus's slaves.
     pub slave: usize,
+    /// For an output: what it does when nobody says what it is to do; none for what is only read.
+    pub fail_safe: Option<FailSafe>,
     /// How its registers become a value; the register indices are those of the slave's profile, `range`, `kind` and `eu` are the point's.
     pub signal: Signal,
 }

@@ -121,6 +121,7 @@ mod tests {
             period_ms: 100,
             max_age_ms: 300,
             digital: false,
+            fail_safe: None,
             slave: 0,
             signal: Signal {
                 name: "s".to_owned(),

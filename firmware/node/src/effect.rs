@@ -75,8 +75,10 @@ pub struct Request {
     pub function: Function,
     /// The first register or bit, from 0 as on the wire.
     pub address: u16,
-    /// How many registers or bits.
+    /// How many registers or bits; 1 to write.
     pub count: u16,
+    /// What to write there instead of reading: a register's contents, or 0 or 1 for a coil (functions 6 and 5). Its answer repeats it.
+    pub write: Option<u16>,
     /// How long the slave may take to begin its answer, in milliseconds.
     pub timeout_ms: u32,
 }
@@ -127,6 +129,11 @@ pub enum Trouble {
         topic: String,
         /// Why.
         why: String,
+    },
+    /// The gateway wants something of an output that no bus of this node has: they run with different bus files.
+    UnknownOutput {
+        /// The output, `{unit}/{point}`.
+        output: String,
     },
     /// The broker refused a publish.
     Refused {

@@ -9,10 +9,12 @@ extern crate alloc;
 
 mod command;
 mod config;
+mod desired;
 mod effect;
 mod line;
 mod node;
 mod outbox;
+mod output;
 mod pack;
 pub mod port;
 mod sweep;

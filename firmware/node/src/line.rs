@@ -9,6 +9,7 @@ use telemetry::{Quality, Value};
 
 use crate::config::BackOffConfig;
 use crate::effect::{Answer, Request, Work};
+use crate::output::Outputs;
 use crate::sweep::{Fate, Group, Outcome, Step, Sweep, SweepConfig};
 
 /// What a bus says about a point: its index in the bus, its value, its quality.
@@ -21,6 +22,7 @@ pub(crate) struct Line {
     plan: Plan,
     image: Image,
     sweep: Sweep,
+    outputs: Outputs,
 }
 
 impl Line {
@@ -49,6 +51,7 @@ impl Line {
         Self {
             image: plan.image(),
             sweep: Sweep::new(config, seed, mono),
+            outputs: Outputs::new(&bus),
             plan,
             bus,
         }
@@ -56,6 +59,24 @@ impl Line {
 
     pub(crate) fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// An output is to be on or off; false when this bus has none of this name.
+    pub(crate) fn switch(&mut self, name: &str, on: bool) -> bool {
+        let Some(write) = self.outputs.switch(name, on) else {
+            return false;
+        };
+        if let Some((slave, write)) = write {
+            self.sweep.write(slave, write);
+        }
+        true
+    }
+
+    /// Nobody says any more what the outputs are to be.
+    pub(crate) fn fail_safe(&mut self) {
+        for (slave, write) in self.outputs.fail_safe() {
+            self.sweep.write(slave, write);
+        }
     }
 
     /// Says what to do at `mono`, and tells what is missing because a slave is left alone.
@@ -70,7 +91,21 @@ impl Line {
                         function: request.function,
                         address: request.address,
                         count: request.count,
-                        timeout_ms: u32::try_from(self.bus.timeout_ms).unwrap_or(u32::MAX),
+                        write: None,
+                        timeout_ms: self.timeout_ms(),
+                    });
+                }
+                Step::Write { token, write } => {
+                    let write = self.outputs.write(&self.bus, write);
+                    let write = write.expect("only outputs that are to be something are written");
+                    return Work::Send(Request {
+                        token,
+                        slave: write.unit_id,
+                        function: write.function,
+                        address: write.address,
+                        count: 1,
+                        write: Some(write.contents),
+                        timeout_ms: self.timeout_ms(),
                     });
                 }
                 Step::Missed { requests } => {
@@ -82,6 +117,10 @@ impl Line {
                 Step::Idle { until } => return Work::Idle { until },
             }
         }
+    }
+
+    fn timeout_ms(&self) -> u32 {
+        u32::try_from(self.bus.timeout_ms).unwrap_or(u32::MAX)
     }
 
     /// Takes an answer, and tells what it says about points.
@@ -102,7 +141,8 @@ impl Line {
             Answer::LineDown => Outcome::LineDown,
         };
         match self.sweep.handle_outcome(token, outcome, mono) {
-            Fate::Stale | Fate::Probe => {}
+            // Whether a write was obeyed is what reading it back says.
+            Fate::Stale | Fate::Probe | Fate::Written => {}
             Fate::Answered { request } => {
                 let reply = match *answer {
                     Answer::Words(words) => Reply::Words(words),
@@ -126,8 +166,15 @@ impl Line {
     }
 
     fn decode(&mut self, request: usize, reply: Reply<'_>, tell: &mut Tell<'_>) {
+        let (outputs, sweep) = (&self.outputs, &mut self.sweep);
+        let mut tell = |point, value, quality| {
+            if let Some((slave, write)) = outputs.handle_reading(point, value) {
+                sweep.write(slave, write);
+            }
+            tell(point, value, quality);
+        };
         self.plan
-            .decode(&self.bus, &mut self.image, request, reply, tell);
+            .decode(&self.bus, &mut self.image, request, reply, &mut tell);
     }
 
     /// One row for each slave.

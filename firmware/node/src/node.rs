@@ -8,12 +8,13 @@ use alloc::vec::Vec;
 use rules::effect::Verb;
 use serde_json::Value;
 use telemetry::body::{
-    Ack, Anchor, Command, Dropped, NodeState, NodeStatus, PackId, decode, encode,
+    Ack, Anchor, Command, Desired, Dropped, NodeState, NodeStatus, PackId, decode, encode,
 };
 use telemetry::{Quality, UtcMs};
 
 use crate::command::Commands;
 use crate::config::Config;
+use crate::desired::Lease;
 use crate::effect::{Answer, Effect, Trouble, Will, Work};
 use crate::line::Line;
 use crate::outbox::{OpenError, Outbox, Store};
@@ -24,6 +25,9 @@ use crate::uplink::{Control, Uplink};
 
 /// Changes of the status wait for each other so long, in milliseconds.
 const STATUS_GAP_MS: u64 = 1_000;
+
+/// So many outputs that are not here are told.
+const UNKNOWN_MAX: usize = 16;
 
 /// How far the node has come, for people and metrics.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -63,6 +67,9 @@ pub struct Node<S> {
     uplink: Uplink,
     commands: Commands,
     trips: Option<Trips>,
+    lease: Lease,
+    /// Outputs that were wanted and are not here: each is told once.
+    unknown_outputs: Vec<String>,
     told: Told,
     connected_at: u64,
     status_wanted: bool,
@@ -105,6 +112,8 @@ impl<S: Store> Node<S> {
             uplink,
             commands: Commands::default(),
             trips: None,
+            lease: Lease::new(now.mono),
+            unknown_outputs: Vec::new(),
             told: Told::default(),
             connected_at: now.mono,
             status_wanted: false,
@@ -219,10 +228,12 @@ impl<S: Store> Node<S> {
         self.settle(now);
     }
 
-    /// A message came on a topic that [`Effect::Subscribe`] asked for.
+    /// A message came on a topic that [`Effect::Subscribe`] asked for; ask every bus for work afterwards.
     pub fn handle_message(&mut self, topic: &str, payload: &[u8], now: Now) {
         let unread = if *topic == *self.uplink.topics.ack {
             decode(payload).map(|ack| self.handle_ack(&ack, now))
+        } else if *topic == *self.uplink.topics.desired {
+            decode(payload).map(|desired| self.handle_desired(&desired, now))
         } else if *topic == *self.uplink.topics.command {
             decode(payload).map(|command| self.handle_command(&command, now))
         } else {
@@ -241,6 +252,23 @@ impl<S: Store> Node<S> {
         match self.outbox.handle_ack(ack, now.mono) {
             Ok(moved) => self.uplink.handle_ack(moved, now.mono),
             Err(ahead) => self.boot_behind = Some(ahead.boot.max(self.boot)),
+        }
+    }
+
+    /// Switches outputs as the gateway wants it; one that this node does not have is told.
+    fn handle_desired(&mut self, desired: &Desired, now: Now) {
+        if !self.lease.take(desired, now.mono) {
+            return;
+        }
+        for (name, on) in &desired.outputs {
+            let known = self.lines.iter_mut().any(|line| line.switch(name, *on));
+            let is_news = !known && !self.unknown_outputs.contains(name);
+            if is_news && self.unknown_outputs.len() < UNKNOWN_MAX {
+                self.unknown_outputs.push(name.clone());
+                self.trouble(Trouble::UnknownOutput {
+                    output: name.clone(),
+                });
+            }
         }
     }
 
@@ -322,6 +350,7 @@ impl<S: Store> Node<S> {
             self.outbox.next_due(),
             self.uplink.poll_timeout(),
             self.trips.as_ref().and_then(Trips::poll_timeout),
+            self.lease.poll_timeout(),
             status,
         ]
         .into_iter()
@@ -370,6 +399,9 @@ impl<S: Store> Node<S> {
             trips.handle_timeout(now);
         }
         self.tell_trips(now);
+        if self.lease.has_ended(now.mono) {
+            self.lines.iter_mut().for_each(Line::fail_safe);
+        }
         if let Wall::Synced(utc) = now.wall {
             self.outbox.anchor(now.mono, utc);
         }

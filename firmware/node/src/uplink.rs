@@ -25,6 +25,7 @@ pub(crate) struct Topics {
     pub(crate) ack: Arc<str>,
     pub(crate) status: Arc<str>,
     pub(crate) trip: Arc<str>,
+    pub(crate) desired: Arc<str>,
     pub(crate) command: Arc<str>,
     pub(crate) reply: Arc<str>,
 }
@@ -46,6 +47,7 @@ impl Topics {
             ack: whole(Topic::Ack { node }),
             status: whole(Topic::Status { node }),
             trip: whole(Topic::Trip { node }),
+            desired: whole(Topic::Desired { node }),
             command: whole(Topic::Command { node }),
             reply: whole(Topic::Reply { node }),
         }
@@ -323,6 +325,7 @@ impl Uplink {
                 };
                 return Some(Effect::Subscribe(alloc::vec![
                     self.topics.ack.clone(),
+                    self.topics.desired.clone(),
                     self.topics.command.clone(),
                 ]));
             }

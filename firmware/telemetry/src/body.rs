@@ -232,6 +232,31 @@ pub struct Trip {
     pub bseq: u64,
 }
 
+/// `edge/{node}/desired`: what the gateway wants of a node's outputs, all of it; sent at each change and every [`Desired::REPEAT_MS`].
+///
+/// Of two messages the later one counts: the one of the later gateway process, and of one process the one with the higher number.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Desired {
+    /// The gateway process, a ULID: a later one sorts after an earlier one.
+    pub instance: String,
+    /// Grows with each message of the process, repeats too.
+    pub seq: u64,
+    /// Each output, `{unit}/{point}`, and whether it is to be on.
+    pub outputs: Vec<(String, bool)>,
+}
+
+impl Desired {
+    /// How often the gateway says it again, in milliseconds.
+    pub const REPEAT_MS: u64 = 10_000;
+    /// A node that has heard nothing for so long, in milliseconds, does what is fail-safe; the broker forgets a message then too.
+    pub const LEASE_MS: u64 = 30_000;
+
+    /// True when it is later than the message with this instance and number.
+    pub fn is_after(&self, instance: &str, seq: u64) -> bool {
+        (self.instance.as_str(), self.seq) > (instance, seq)
+    }
+}
+
 /// `edge/{node}/command`: done once, refused when late.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Command {
@@ -358,6 +383,15 @@ mod tests {
             &trip,
             r#"{"rule":"lel","point":"tank/lel-1","value":50.5,"q":0,"output":"siren","on":true,"at":"1970-01-01T00:00:00.000Z","bboot":1,"bseq":2}"#,
         );
+        let desired = Desired {
+            instance: "01JDABCDEFGHJKMNPQRSTVWXYZ".into(),
+            seq: 4,
+            outputs: vec![("tank/siren".into(), true), ("tank/fan".into(), false)],
+        };
+        check(
+            &desired,
+            r#"{"instance":"01JDABCDEFGHJKMNPQRSTVWXYZ","seq":4,"outputs":[["tank/siren",true],["tank/fan",false]]}"#,
+        );
         let request = ReplayRequest {
             epoch: "01JDABCDEFGHJKMNPQRSTVWXYZ".into(),
             from: 1,
@@ -431,6 +465,19 @@ mod tests {
         assert_eq!(ack.missing, []);
         assert!(decode::<Ack>(br#"{"boot":1}"#).is_err());
         assert!(decode::<Ack>(br#"{"boot":-1,"seq":2}"#).is_err());
+    }
+
+    #[test]
+    fn of_two_wishes_the_later_gateways_and_of_one_gateway_the_later_one_counts() {
+        let desired = Desired {
+            instance: "01B".into(),
+            seq: 4,
+            outputs: Vec::new(),
+        };
+        assert!(desired.is_after("01B", 3));
+        assert!(!desired.is_after("01B", 4));
+        assert!(desired.is_after("01A", 9));
+        assert!(!desired.is_after("01C", 1));
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub enum Topic<'a> {
         /// The edge device.
         node: &'a str,
     },
+    /// `edge/{node}/desired`: retained; what the gateway wants of the node's outputs.
+    Desired {
+        /// The edge device.
+        node: &'a str,
+    },
     /// `edge/{node}/command`: gateway to node.
     Command {
         /// The edge device.
@@ -151,6 +156,7 @@ impl<'a> SiteTopic<'a> {
                     "ack" => Topic::Ack { node },
                     "status" => Topic::Status { node },
                     "trip" => Topic::Trip { node },
+                    "desired" => Topic::Desired { node },
                     "command" => Topic::Command { node },
                     "reply" => Topic::Reply { node },
                     _ => return Err(TopicError::Unknown),
@@ -210,6 +216,7 @@ impl fmt::Display for Topic<'_> {
             Self::Ack { node } => write!(f, "edge/{node}/ack"),
             Self::Status { node } => write!(f, "edge/{node}/status"),
             Self::Trip { node } => write!(f, "edge/{node}/trip"),
+            Self::Desired { node } => write!(f, "edge/{node}/desired"),
             Self::Command { node } => write!(f, "edge/{node}/command"),
             Self::Reply { node } => write!(f, "edge/{node}/reply"),
             Self::AlarmState { unit, point, rule } => {
@@ -317,6 +324,7 @@ mod tests {
         check("edge/n1/ack", Topic::Ack { node });
         check("edge/n1/status", Topic::Status { node });
         check("edge/n1/trip", Topic::Trip { node });
+        check("edge/n1/desired", Topic::Desired { node });
         check("edge/n1/command", Topic::Command { node });
         check("edge/n1/reply", Topic::Reply { node });
         for (unit, point, rule) in [

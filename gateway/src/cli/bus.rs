@@ -196,6 +196,7 @@ impl<'a> Sweep<'a> {
             function: request.function,
             address: request.address,
             count: request.count,
+            write: None,
             timeout_ms: u32::try_from(self.bus.timeout_ms).unwrap_or(u32::MAX),
         }
     }

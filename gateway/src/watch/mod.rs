@@ -194,6 +194,7 @@ impl Watch {
             | Topic::Ack { .. }
             | Topic::Status { .. }
             | Topic::Trip { .. }
+            | Topic::Desired { .. }
             | Topic::Command { .. }
             | Topic::Reply { .. } => {}
         }

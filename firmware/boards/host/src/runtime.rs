@@ -240,6 +240,12 @@ fn tell(trouble: &Trouble) {
         Trouble::GaveUp { packs, cause } => error!(packs, cause, "packs were given up"),
         Trouble::Store(what) => error!(what, "the outbox"),
         Trouble::Message { topic, why } => warn!(topic, why, "a message does not read"),
+        Trouble::UnknownOutput { output } => {
+            warn!(
+                output,
+                "the gateway wants an output that no bus file of this node has"
+            );
+        }
         Trouble::Refused { topic, reason } => {
             let refusal = Refusal { code: *reason };
             error!(%topic, %refusal, "a message is not taken");

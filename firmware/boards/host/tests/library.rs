@@ -21,6 +21,7 @@ const WORDS: Request = Request {
     function: Function::HoldingRegisters,
     address: 0,
     count: 2,
+    write: None,
     timeout_ms: TIMEOUT_MS,
 };
 
@@ -218,4 +219,44 @@ async fn a_line_that_ends_in_a_frame_is_down_and_gives_no_value() {
     let (outcome, ()) = tokio::join!(line.transact(&WORDS), ending);
     assert_eq!(outcome, Outcome::LineDown);
     assert!(line.why_down().is_some());
+}
+
+/// Switches coil 3 of unit 1 on.
+const SWITCH: Request = Request {
+    address: 3,
+    count: 1,
+    write: Some(1),
+    ..BITS
+};
+
+#[tokio::test]
+async fn a_write_is_done_when_its_answer_repeats_it() {
+    let (mut line, mut far) = pair();
+    let outcome = far.answer(&mut line, &SWITCH, &[&[1, 5, 0, 3, 0xFF, 0]]);
+    assert_eq!(outcome.await, Outcome::Bits(vec![true]));
+    let off = Request {
+        write: Some(0),
+        ..SWITCH
+    };
+    let outcome = far.answer(&mut line, &off, &[&[1, 5, 0, 3, 0, 0]]);
+    assert_eq!(outcome.await, Outcome::Bits(vec![false]));
+    let register = Request {
+        address: 3,
+        count: 1,
+        write: Some(0x0102),
+        ..WORDS
+    };
+    let outcome = far.answer(&mut line, &register, &[&[1, 6, 0, 3, 1, 2]]);
+    assert_eq!(outcome.await, Outcome::Words(vec![0x0102]));
+    let outcome = far.answer(&mut line, &SWITCH, &[&[1, 0x85, 2]]);
+    assert_eq!(outcome.await, Outcome::Exception(2));
+    far.answers_well(&mut line).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_another_write_is_no_answer() {
+    is_garbled(&SWITCH, &[1, 5, 0, 4, 0xFF, 0]).await;
+    is_garbled(&SWITCH, &[1, 5, 0, 3, 0, 0]).await;
+    is_garbled(&SWITCH, &[2, 5, 0, 3, 0xFF, 0]).await;
+    is_garbled(&SWITCH, &[1, 6, 0, 3, 0xFF, 0]).await;
 }

@@ -30,6 +30,7 @@ fn request(slave: u8, address: u16) -> Request {
         function: Function::HoldingRegisters,
         address,
         count: 4,
+        write: None,
         timeout_ms: 100,
     }
 }
@@ -81,6 +82,7 @@ async fn registers_come_back_as_the_slave_has_them() {
         let input = Request {
             function: Function::InputRegisters,
             count: 1,
+            write: None,
             ..request(1, 0)
         };
         assert_eq!(line.transact(&input).await, Outcome::Words(vec![5]));

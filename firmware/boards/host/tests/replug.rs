@@ -19,6 +19,7 @@ const REQUEST: Request = Request {
     function: Function::HoldingRegisters,
     address: 0,
     count: 1,
+    write: None,
     timeout_ms: 500,
 };
 

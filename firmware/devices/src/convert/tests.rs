@@ -356,6 +356,31 @@ fn a_digital_signal_is_a_truth_also_upside_down() {
     );
 }
 
+#[test]
+fn what_is_written_is_what_is_read_as_on() {
+    for order in [Order::Abcd, Order::Badc] {
+        for inverted in [false, true] {
+            let signal = Signal {
+                digital: true,
+                inverted,
+                ..signal()
+            };
+            let register = register(DataType::U16, order);
+            for on in [false, true] {
+                let word = written(&signal, &register, on);
+                let raw = raw_of_words(&register, &[word]);
+                let read = reading(&signal, core::slice::from_ref(&register), &|_| Ok(raw));
+                assert_eq!(read, (Some(Value::Bool(on)), Quality::GOOD));
+            }
+        }
+    }
+    let coil = Register {
+        function: Function::Coils,
+        ..register(DataType::Bit, Order::Badc)
+    };
+    assert_eq!(written(&signal(), &coil, true), 1);
+}
+
 /// The words of a value, as a device would send them.
 fn words_of(raw: u64, n_words: usize, order: Order) -> Vec<u16> {
     let mut bytes = raw.to_be_bytes()[8 - 2 * n_words..].to_vec();

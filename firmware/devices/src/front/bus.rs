@@ -10,7 +10,10 @@ use std::vec::Vec;
 use ::front::{Item, Problems, Source, Table};
 
 use super::{profile, signal, word};
-use crate::{Bus, Link, Parity, Plan, Point, Position, Profile, Scale, Signal, Slave, sweep};
+use crate::{
+    Bus, FailSafe, Function, Link, Parity, Plan, Point, Position, Profile, Scale, Signal, Slave,
+    sweep,
+};
 
 /// The shortest and the longest period, in milliseconds.
 const PERIOD_MS: (u64, u64) = (10, 24 * 3_600_000);
@@ -201,6 +204,13 @@ struct Defaults {
     max_age_ms: Option<u64>,
 }
 
+/// The slave whose points are read.
+struct Device<'a> {
+    profile: &'a Profile,
+    slave_idx: usize,
+    defaults: &'a Defaults,
+}
+
 fn add_slave(bus: &mut Bus, entry: &Table<'_>, profiles: &Profiles<'_>) {
     let name = entry.req("name").and_then(|item| {
         let name = word::segment(&item)?;
@@ -268,8 +278,14 @@ fn add_slave(bus: &mut Bus, entry: &Table<'_>, profiles: &Profiles<'_>) {
             format!("{name}.{}", signal.name)
         };
         let item = item.filter(|item| !item.is_bool());
-        if let Some(point) = point(entry, item, signal, slave_idx, default_name, &defaults) {
+        let device = Device {
+            profile: &profile,
+            slave_idx,
+            defaults: &defaults,
+        };
+        if let Some(point) = point(entry, item, signal, default_name, &device) {
             check_unique(bus, entry, &point);
+            check_alone(bus, entry, &point);
             bus.points.push(point);
         }
     }
@@ -299,15 +315,33 @@ fn check_unique(bus: &Bus, entry: &Table<'_>, point: &Point) {
     }
 }
 
+/// Two outputs in one register would switch each other.
+fn check_alone(bus: &Bus, entry: &Table<'_>, point: &Point) {
+    let register = |point: &Point| (point.slave, point.signal.register);
+    let other = bus.points.iter().find(|known| {
+        known.fail_safe.is_some() && point.fail_safe.is_some() && register(known) == register(point)
+    });
+    if let Some(other) = other {
+        entry.problem(format!(
+            "the outputs `{}` and `{}` are one register, expected one output for each",
+            other.point, point.point
+        ));
+    }
+}
+
 /// A signal of a slave as a point; `item` is what the bus file says of it: its name, or a table.
 fn point(
     slave: &Table<'_>,
     item: Option<Item<'_>>,
     signal: &Signal,
-    slave_idx: usize,
     default_name: String,
-    defaults: &Defaults,
+    device: &Device<'_>,
 ) -> Option<Point> {
+    let Device {
+        profile,
+        slave_idx,
+        defaults,
+    } = *device;
     let written_name = match &item {
         Some(item) if item.is_str() => Some(word::segment(item)?),
         _ => None,
@@ -330,6 +364,10 @@ fn point(
     let period = own("period").map(|item| duration_ms(&item, PERIOD_MS.0, PERIOD_MS.1));
     let max_age = table.as_ref().and_then(max_age_ms);
     let position = table.as_ref().and_then(word::position);
+    let fail_safe = own("fail_safe").map(|item| {
+        let word = fail_safe(&item)?;
+        check_writable(&item, signal, profile).then_some(word)
+    });
     let mut signal = signal.clone();
     let adjusted = adjust(slave, table.as_ref(), &mut signal);
     if let Some(table) = &table {
@@ -369,9 +407,48 @@ fn point(
         period_ms,
         max_age_ms: max_age.or(defaults.max_age_ms).unwrap_or(3 * period_ms),
         digital: signal.digital,
+        fail_safe: fail_safe.flatten(),
         slave: slave_idx,
         signal,
     })
+}
+
+fn fail_safe(item: &Item<'_>) -> Option<FailSafe> {
+    Some(match item.one_of(&["on", "off", "hold"])? {
+        "on" => FailSafe::On,
+        "off" => FailSafe::Off,
+        _ => FailSafe::Hold,
+    })
+}
+
+/// An output is a coil, or a whole holding register: one bit of a register can't be written without its neighbours.
+fn check_writable(item: &Item<'_>, signal: &Signal, profile: &Profile) -> bool {
+    let Some(register) = profile.registers.get(signal.register) else {
+        return false;
+    };
+    let wrong = match register.function {
+        Function::Coils => None,
+        Function::DiscreteInputs | Function::InputRegisters => Some(format!(
+            "the table `{}` can't be written",
+            register.function.word()
+        )),
+        Function::HoldingRegisters if register.bits.is_some() => {
+            Some("a bit of a register can't be written alone".to_owned())
+        }
+        Function::HoldingRegisters if register.count() > 1 => {
+            Some("several registers can't be written at once".to_owned())
+        }
+        Function::HoldingRegisters if !signal.digital => {
+            Some("the profile does not say `digital = true` of it".to_owned())
+        }
+        Function::HoldingRegisters => None,
+    };
+    if let Some(wrong) = &wrong {
+        item.problem(format!(
+            "{wrong}, expected an output that is a coil, or a whole holding register that is on or off"
+        ));
+    }
+    wrong.is_none()
 }
 
 /// What an installation may change of its device's signal: scale, offset, range, and the unit where the device says it itself or nobody does.

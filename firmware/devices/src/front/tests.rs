@@ -4,7 +4,7 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::*;
-use crate::{Plan, Point};
+use crate::{FailSafe, Plan, Point};
 
 mod shipped;
 mod wrong;
@@ -138,9 +138,22 @@ fn points_are_named_left_out_and_taken_in_by_the_bus_file() {
         ids(&bus("tank-farm"))[2..],
         [
             "tank-farm-1/gt-201 hydrogen-sulfide",
-            "pump-house/ot-301 oxygen"
+            "pump-house/ot-301 oxygen",
+            "tank-farm-1/siren siren",
+            "tank-farm-1/fan fan",
         ]
     );
+}
+
+#[test]
+fn an_output_is_a_point_that_says_what_it_does_when_nobody_says_what_it_is_to_do() {
+    let bus = bus("tank-farm");
+    let outputs: Vec<_> = bus
+        .points
+        .iter()
+        .filter_map(|point| Some((point.point.as_str(), point.fail_safe?)))
+        .collect();
+    assert_eq!(outputs, [("siren", FailSafe::Off), ("fan", FailSafe::Hold)]);
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn point(slave: usize, register: usize, period_ms: u64) -> Point {
         period_ms,
         max_age_ms: 3 * period_ms,
         digital: false,
+        fail_safe: None,
         slave,
         signal,
     }

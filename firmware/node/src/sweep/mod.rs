@@ -6,6 +6,7 @@
 //! whose the rest is, and the whole line is kept quiet.
 //! A slave that may fail again is asked when the others have just been read, and so that its answer, if one once broke
 //! into another's, comes while nobody else is asked.
+//! What has to be written goes before everything that is only read, as long as its slave answers.
 //! Knows no bytes, no values and no points; time is milliseconds since boot.
 
 mod back_off;
@@ -100,6 +101,11 @@ pub(crate) enum Step {
         token: u64,
         request: usize,
     },
+    /// Send this write.
+    Write {
+        token: u64,
+        write: usize,
+    },
     /// These requests are due and their slave is left alone: their readings are missing.
     Missed {
         requests: Range<usize>,
@@ -119,6 +125,8 @@ pub(crate) enum Fate {
     Stale,
     /// It was a probe: nothing is read or missing.
     Probe,
+    /// It was a write.
+    Written,
     /// The request has what was answered.
     Answered { request: usize },
     /// These requests have no readings in this pass.
@@ -129,10 +137,19 @@ pub(crate) enum Fate {
 struct InFlight {
     token: u64,
     slave: usize,
-    request: usize,
-    /// None for a probe.
-    group: Option<usize>,
+    what: What,
     sent_at: u64,
+}
+
+/// What was asked.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// A request of a group's pass.
+    Read { group: usize, request: usize },
+    /// Whether the slave is there.
+    Probe,
+    /// An output was switched.
+    Write,
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +182,8 @@ pub(crate) struct Sweep {
     slaves: Vec<Slave>,
     passes: Vec<Pass>,
     in_flight: Option<InFlight>,
+    /// What has to be written, as (slave, write), in order.
+    writes: Vec<(usize, usize)>,
     /// Until when the rest of a broken answer may come, of whomever.
     quiet_until: u64,
     /// Until when probes have taken their share of the line.
@@ -197,6 +216,7 @@ impl Sweep {
             slaves,
             passes,
             in_flight: None,
+            writes: Vec::new(),
             quiet_until: mono,
             probes_until: mono,
             line_down: None,
@@ -221,6 +241,13 @@ impl Sweep {
         }
     }
 
+    /// A slave's output has to be written; one that is left alone is written when it answers again.
+    pub(crate) fn write(&mut self, slave: usize, write: usize) {
+        if !self.writes.contains(&(slave, write)) {
+            self.writes.push((slave, write));
+        }
+    }
+
     /// Says what to do at `mono`; to be asked again after everything but `Drain` and `Idle`.
     pub(crate) fn poll(&mut self, mono: u64) -> Step {
         if let Some(requests) = self.next_missed(mono) {
@@ -239,21 +266,29 @@ impl Sweep {
             let until = due.map_or(until, |due| due.min(until));
             return Step::Idle { until: Some(until) };
         }
+        let answers = |slave: usize| !self.slaves[slave].back_off.is_open();
+        if let Some(place) = self.writes.iter().position(|(slave, _)| answers(*slave)) {
+            let (slave, write) = self.writes.remove(place);
+            let token = self.fly(slave, What::Write, mono);
+            return Step::Write { token, write };
+        }
         let group = self.most_urgent(mono);
         // A probe of a slave that may be dead waits until nothing else does, or until it has waited for a whole pause.
         let probe = self.probe_due(mono).filter(|slave| {
             let has_waited = group.is_none() || self.has_waited_a_pause(*slave, mono);
             has_waited && (self.is_harmless(*slave, mono) || mono >= self.probe_by(*slave))
         });
-        let (slave, request) = match (probe, group) {
+        let (slave, request, what) = match (probe, group) {
             (Some(slave), _) => {
                 let request = self.config.probes[slave];
-                (slave, request.expect("probe_due gives slaves with a probe"))
+                let request = request.expect("probe_due gives slaves with a probe");
+                (slave, request, What::Probe)
             }
             (None, Some(group)) => {
                 let requests = &self.config.groups[group].requests;
                 let request = self.passes[group].next.unwrap_or(requests.start);
-                (self.config.groups[group].slave, request)
+                let what = What::Read { group, request };
+                (self.config.groups[group].slave, request, what)
             }
             (None, None) => {
                 return Step::Idle {
@@ -261,16 +296,21 @@ impl Sweep {
                 };
             }
         };
+        let token = self.fly(slave, what, mono);
+        Step::Send { token, request }
+    }
+
+    /// Something is asked now; gives its token.
+    fn fly(&mut self, slave: usize, what: What, mono: u64) -> u64 {
         let token = self.next_token;
         self.next_token += 1;
         self.in_flight = Some(InFlight {
             token,
             slave,
-            request,
-            group: group.filter(|_| probe.is_none()),
+            what,
             sent_at: mono,
         });
-        Step::Send { token, request }
+        token
     }
 
     /// Takes the end of a request.
@@ -279,32 +319,34 @@ impl Sweep {
             return Fate::Stale;
         };
         self.judge(request, outcome, mono);
-        let Some(group) = request.group else {
-            if self.slaves[request.slave].back_off.is_open() {
-                let cost_ms = mono.max(self.quiet_until) - request.sent_at;
-                self.probes_until = request.sent_at + cost_ms * PROBE_SHARE;
+        let (group, asked) = match request.what {
+            What::Read { group, request } => (group, request),
+            What::Probe => {
+                if self.slaves[request.slave].back_off.is_open() {
+                    let cost_ms = mono.max(self.quiet_until) - request.sent_at;
+                    self.probes_until = request.sent_at + cost_ms * PROBE_SHARE;
+                }
+                return Fate::Probe;
             }
-            return Fate::Probe;
+            What::Write => return Fate::Written,
         };
         let Range { start: _, end } = self.config.groups[group].requests;
         let goes_on = matches!(
             outcome,
             Outcome::Answered | Outcome::Exception | Outcome::Garbled
         ) && !self.slaves[request.slave].back_off.is_open()
-            && request.request + 1 < end;
+            && asked + 1 < end;
         let last = if goes_on {
-            self.passes[group].next = Some(request.request + 1);
-            request.request + 1
+            self.passes[group].next = Some(asked + 1);
+            asked + 1
         } else {
             self.end_pass(group, mono);
             end
         };
         match outcome {
-            Outcome::Answered => Fate::Answered {
-                request: request.request,
-            },
+            Outcome::Answered => Fate::Answered { request: asked },
             _ => Fate::Failed {
-                requests: request.request..last,
+                requests: asked..last,
             },
         }
     }
@@ -404,7 +446,10 @@ impl Sweep {
     /// What is due and can't be asked, because its slave or the line is left alone.
     fn next_missed(&mut self, mono: u64) -> Option<Range<usize>> {
         let line_pause = self.line_pause(mono).is_some();
-        let in_flight = self.in_flight.and_then(|request| request.group);
+        let in_flight = self.in_flight.and_then(|request| match request.what {
+            What::Read { group, .. } => Some(group),
+            What::Probe | What::Write => None,
+        });
         let groups = self.config.groups.iter().zip(&self.passes);
         let group = groups.enumerate().position(|(idx, (group, pass))| {
             let left_alone = line_pause || self.slaves[group.slave].back_off.is_open();

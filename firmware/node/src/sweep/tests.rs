@@ -84,6 +84,7 @@ fn run_with(
     while mono < until {
         let (token, slave) = match sweep.poll(mono) {
             Step::Send { token, request } => (token, request / each),
+            Step::Write { .. } => panic!("nothing is to be written"),
             Step::Missed { requests } => {
                 for request in requests {
                     seen.failed[request] += 1;
@@ -127,7 +128,7 @@ fn run_with(
             seen.timeouts.push((mono, slave));
         }
         match sweep.handle_outcome(token, outcome, mono) {
-            Fate::Stale => panic!("the only request under way is not known"),
+            Fate::Stale | Fate::Written => panic!("the only request under way is not known"),
             Fate::Probe => {}
             Fate::Answered { request } => seen.read[request] += 1,
             Fate::Failed { requests } => requests.for_each(|r| seen.failed[r] += 1),
@@ -362,6 +363,7 @@ fn a_line_that_is_gone_makes_every_slave_miss_and_is_tried_within_seconds() {
                 }
             }
             Step::Missed { requests } => missed += requests.len(),
+            Step::Write { .. } => panic!("nothing is to be written"),
             Step::Drain { .. } => panic!("nothing can come late on a line that is gone"),
             Step::Idle { until } => mono = until.expect("it is tried again"),
         }
@@ -458,4 +460,41 @@ proptest! {
             prop_assert!(told * 100 >= until / period_ms * 75, "slave {}: {} of {}", idx, told, until / period_ms);
         }
     }
+}
+
+#[test]
+fn a_write_goes_before_what_is_only_read_and_waits_for_a_slave_that_is_left_alone() {
+    let slaves = [(Manner::Answers(10), 100), (Manner::Dead, 100)];
+    let mut sweep = sweep(1, &slaves, TIMEOUT_MS, LATENESS_MS);
+    // The second slave is found dead.
+    let mut mono = 0;
+    while sweep.slave(1).0 != SlaveState::Silent {
+        let Step::Send { token, request } = sweep.poll(mono) else {
+            panic!("something is due");
+        };
+        let outcome = [Outcome::Answered, Outcome::Silent][request];
+        sweep.handle_outcome(token, outcome, mono);
+    }
+    sweep.write(1, 7);
+    sweep.write(0, 5);
+    sweep.write(0, 5);
+    mono += 1_000;
+    let mut written = Vec::new();
+    while mono < 10_000 {
+        match sweep.poll(mono) {
+            Step::Write { token, write } => {
+                written.push(write);
+                let fate = sweep.handle_outcome(token, Outcome::Answered, mono);
+                assert_eq!(fate, Fate::Written);
+            }
+            // The second slave is there again.
+            Step::Send { token, .. } => {
+                sweep.handle_outcome(token, Outcome::Answered, mono);
+            }
+            Step::Missed { .. } => {}
+            Step::Drain { until } => mono = until,
+            Step::Idle { until } => mono = until.expect("there is something to poll"),
+        }
+    }
+    assert_eq!(written, [5, 7]);
 }

@@ -70,6 +70,7 @@ pub(crate) fn bus(n: u8, period_ms: u64) -> Bus {
         period_ms,
         max_age_ms: 3 * period_ms,
         digital: false,
+        fail_safe: None,
         slave: usize::from(unit_id) - 1,
         signal: signal(),
     };

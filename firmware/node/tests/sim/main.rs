@@ -6,5 +6,6 @@
 mod ack;
 mod bus;
 mod outage;
+mod output;
 mod trip;
 mod world;

@@ -226,7 +226,10 @@ impl Line {
         let Some(character) = self.character() else {
             return Duration::ZERO;
         };
-        let payload = if request.function.is_bits() {
+        let payload = if request.write.is_some() {
+            // Both frames of a write are 8 bytes (§6.5, §6.6).
+            3
+        } else if request.function.is_bits() {
             u32::from(request.count.div_ceil(8))
         } else {
             2 * u32::from(request.count)
@@ -252,6 +255,13 @@ impl Line {
 
 fn question(request: &Request) -> tokio_modbus::Request<'static> {
     let (address, count) = (request.address, request.count);
+    if let Some(contents) = request.write {
+        return if request.function.is_bits() {
+            tokio_modbus::Request::WriteSingleCoil(address, contents != 0)
+        } else {
+            tokio_modbus::Request::WriteSingleRegister(address, contents)
+        };
+    }
     match request.function {
         Function::Coils => tokio_modbus::Request::ReadCoils(address, count),
         Function::DiscreteInputs => tokio_modbus::Request::ReadDiscreteInputs(address, count),
@@ -260,9 +270,24 @@ fn question(request: &Request) -> tokio_modbus::Request<'static> {
     }
 }
 
-/// The answer, if it is as long as what was asked for: the library passes a short one on.
+/// The answer, if it is as long as what was asked for, or repeats what was written: the library passes another one on.
 fn checked(response: Response, request: &Request) -> Option<Outcome> {
     let count = usize::from(request.count);
+    if let Some(contents) = request.write {
+        return match response {
+            Response::WriteSingleCoil(address, on)
+                if address == request.address && on == (contents != 0) =>
+            {
+                Some(Outcome::Bits(vec![on]))
+            }
+            Response::WriteSingleRegister(address, word)
+                if address == request.address && word == contents =>
+            {
+                Some(Outcome::Words(vec![word]))
+            }
+            _ => None,
+        };
+    }
     match (response, request.function) {
         (Response::ReadHoldingRegisters(words), Function::HoldingRegisters)
         | (Response::ReadInputRegisters(words), Function::InputRegisters)

@@ -166,7 +166,7 @@ fn an_unknown_profile_is_told_with_the_nearest_one() {
     bus(
         &with(BUS, &[(8, "profile = \"x\"")]),
         &[
-            "b.toml:8:11: slave[0].profile: no profile `x` comes with the program, expected one of `analog-8`, `dust-collector`, `gas-combustible`, `gas-oxygen`, `gas-toxic`, `pond-level`, `piezometer-8`, `welding-meter` or a path that ends in `.toml`",
+            "b.toml:8:11: slave[0].profile: no profile `x` comes with the program, expected one of `analog-8`, `dust-collector`, `gas-combustible`, `gas-oxygen`, `gas-toxic`, `pond-level`, `piezometer-8`, `relay-8`, `welding-meter` or a path that ends in `.toml`",
         ],
     );
 }
@@ -444,6 +444,64 @@ fn a_point_whose_kind_nobody_says_is_refused() {
         &with(PROFILE, &[(11, "")]),
         &[
             "b.toml:5:1: slave[0]: nothing says what `gas` measures, expected its kind: `points.gas = { kind = \"hydrogen-sulfide\" }`",
+        ],
+    );
+}
+
+#[test]
+fn only_what_can_be_written_is_an_output() {
+    let gas = "points = { gas = { fail_safe = \"off\" } }";
+    bus(
+        &with(BUS, &[(10, &format!("period = \"1s\"\n{gas}"))]),
+        &[
+            "b.toml:11:32: slave[0].points.gas.fail_safe: the profile does not say `digital = true` of it, expected an output that is a coil, or a whole holding register that is on or off",
+        ],
+    );
+    let fan = "points = { fan = { fail_safe = \"maybe\" } }";
+    bus(
+        &with(BUS, &[(10, &format!("period = \"1s\"\n{fan}"))]),
+        &[
+            "b.toml:11:32: slave[0].points.fan.fail_safe: `maybe` is not known, expected one of `on`, `off`, `hold`",
+        ],
+    );
+    let fan = "points = { fan = { fail_safe = \"off\" } }";
+    let switch = |table: &str, rest: &str| {
+        with(PROFILE, &[(21, table), (22, &format!("address = 0{rest}"))])
+    };
+    for (table, rest, wrong) in [
+        (
+            "table = \"discrete\"",
+            "",
+            "the table `discrete` can't be written",
+        ),
+        (
+            "table = \"input\"",
+            "\ntype = \"u16\"\ndigital = true",
+            "the table `input` can't be written",
+        ),
+    ] {
+        bus_with(
+            &with(BUS, &[(10, &format!("period = \"1s\"\n{fan}"))]),
+            &switch(table, rest),
+            &[&format!(
+                "b.toml:11:32: slave[0].points.fan.fail_safe: {wrong}, expected an output that is a coil, or a whole holding register that is on or off"
+            )],
+        );
+    }
+}
+
+#[test]
+fn two_outputs_in_one_register_would_switch_each_other() {
+    let profile = format!(
+        "{PROFILE}{}",
+        "[[point]]\nname = \"again\"\nkind = \"siren\"\nregister = \"fan\"\n"
+    );
+    let points = "points = { fan = { fail_safe = \"off\" }, again = { fail_safe = \"off\" } }";
+    bus_with(
+        &with(BUS, &[(10, &format!("period = \"1s\"\n{points}"))]),
+        &profile,
+        &[
+            "b.toml:5:1: slave[0]: the outputs `s1.fan` and `s1.again` are one register, expected one output for each",
         ],
     );
 }
