@@ -32,6 +32,8 @@ pub struct PointInfo {
     pub range: Option<(f64, f64)>,
     /// True when its values are 0 and 1.
     pub digital: bool,
+    /// True when it is an output: rules may switch it where the site allows it.
+    pub output: bool,
     /// How often it is read, in milliseconds.
     pub period_ms: u64,
     /// How old its value may be, in milliseconds; older, it is unknown. 0: it never grows old, as for events.

@@ -291,6 +291,56 @@ pub struct AlarmInfo {
     levels_to: u32,
 }
 
+/// What people may do to an output, and which alarms leave it as it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OutputClass {
+    /// A siren: an alarm that somebody has silenced or put aside does not sound.
+    Audible,
+    /// A lamp: an alarm that somebody has put aside does not shine.
+    Visual,
+    /// A fan, a valve, a power cut: what people do to the alarm's announcement does not end it.
+    Linkage,
+}
+
+impl OutputClass {
+    /// The word in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Audible => "audible",
+            Self::Visual => "visual",
+            Self::Linkage => "linkage",
+        }
+    }
+}
+
+/// An output and the alarms that switch it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputInfo {
+    /// The point: its reading is the output's read-back.
+    pub point: PointIdx,
+    /// What people may do to it.
+    pub class: OutputClass,
+    /// How long it stays on at least, in milliseconds.
+    pub min_on_ms: u64,
+    /// The point that shows that it does what it is told; its own read-back when none.
+    pub feedback: Option<PointIdx>,
+    /// How soon that must show it, in milliseconds.
+    pub within_ms: u64,
+    /// The alarm that it does not do what it is told: `{unit}/{point}/sys.linkage`.
+    pub linkage: AlarmIdx,
+    /// What switches it on.
+    pub actions: Vec<Action>,
+}
+
+/// An alarm that switches an output on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Action {
+    /// The alarm.
+    pub alarm: AlarmIdx,
+    /// At which of its levels: the lowest bit is the first one.
+    pub levels: u16,
+}
+
 /// The compiled rules of one site, or of one node.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -298,6 +348,7 @@ pub struct Program {
     rules: Vec<RuleInfo>,
     alarms: Vec<AlarmInfo>,
     levels: Vec<LevelInfo>,
+    outputs: Vec<OutputInfo>,
     /// Points by name and alarms by id, for finding.
     points_by_name: Vec<u32>,
     alarms_by_id: Vec<u32>,
@@ -339,6 +390,11 @@ impl Program {
     /// The alarms, by index.
     pub fn alarms(&self) -> &[AlarmInfo] {
         &self.alarms
+    }
+
+    /// The outputs that the site lets rules switch.
+    pub fn outputs(&self) -> &[OutputInfo] {
+        &self.outputs
     }
 
     /// Every alarm's index.

@@ -39,7 +39,7 @@ pub(super) type Overrides<'o, 'a> = [(usize, &'o Override<'a>)];
 
 /// Adds rules' alarms to a program, one rule after the other.
 pub(super) struct Adding<'c, 'a> {
-    points: &'c Points<'c>,
+    pub points: &'c Points<'c>,
     site: &'c Site<'a>,
     pub builder: ProgramBuilder,
     pub sense: Sense<'c, 'a>,
@@ -134,7 +134,13 @@ impl<'c, 'a> Adding<'c, 'a> {
         unmet(&mut overlays.into_iter(), &self.overlaid.borrow());
     }
 
-    fn warn(&self, item: &Item<'_>, what: impl Into<String>) {
+    /// The alarms of a rule so far, each with its unit.
+    pub(super) fn alarms_of(&self, rule: &str) -> impl Iterator<Item = (Option<&str>, AlarmIdx)> {
+        let made = self.made.get(rule).into_iter().flatten();
+        made.map(|(unit, alarm)| (unit.as_deref(), *alarm))
+    }
+
+    pub(super) fn warn(&self, item: &Item<'_>, what: impl Into<String>) {
         self.warnings.add(item.place(), item.path(), what);
     }
 

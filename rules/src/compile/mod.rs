@@ -7,6 +7,7 @@ mod level;
 mod lint;
 mod lower;
 mod number;
+mod output;
 mod points;
 mod sense;
 mod site;
@@ -28,8 +29,8 @@ use crate::program::{Program, ProgramBuilder, RuleInfo};
 use crate::syntax::Expr;
 
 pub use system::{
-    BROKER, BusInfo, CHATTER, CLOCK, DATABASE, DISK, FLOOD, NodeInfo, OFFLINE, QUALITY, System,
-    bus_rule, slave_rule,
+    BROKER, BusInfo, CHATTER, CLOCK, DATABASE, DISK, FLOOD, LINKAGE, NodeInfo, OFFLINE, QUALITY,
+    System, bus_rule, slave_rule,
 };
 
 /// What could not be read, and may be what seems to be missing in the rest.
@@ -163,6 +164,7 @@ pub(crate) fn compile_files(
         adding.warn_of_unused();
         site.warn_of_unused(warnings);
     }
+    output::add(&mut adding, files, &rules, unread.rules);
     adding.sense.end();
     adding.builder.build()
 }

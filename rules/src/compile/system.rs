@@ -66,6 +66,8 @@ pub const BROKER: &str = "sys.broker";
 pub const FLOOD: &str = "sys.flood";
 /// The rule `sys.chatter`: an alarm comes and goes all the time.
 pub const CHATTER: &str = "sys.chatter";
+/// The rule `sys.linkage`: an output does not do what it is told.
+pub const LINKAGE: &str = "sys.linkage";
 /// The rule `sys.quality`: what a sensor says of itself.
 pub const QUALITY: &str = "sys.quality";
 
@@ -126,6 +128,9 @@ pub(super) fn add(
         for (index, info) in points.iter().enumerate() {
             adding.quality(PointIdx(crate::program::u32_of(index)), info, quality);
         }
+    }
+    if points.iter().any(|info| info.output) {
+        adding.linkage(points);
     }
 }
 
@@ -260,6 +265,19 @@ impl Adding<'_> {
             unknown_hold_ms: NEVER_MS,
             life: LifeSpec::default(),
         });
+    }
+
+    fn linkage(&mut self, points: &[PointInfo]) {
+        let rule = self.rule(
+            LINKAGE,
+            "联动失败:{tag} 未按指令动作({reason})",
+            "linkage failed: {tag} does not do what it is told, {reason}",
+        );
+        let Some(rule) = rule else { return };
+        for (index, _) in points.iter().enumerate().filter(|(_, info)| info.output) {
+            let point = PointIdx(crate::program::u32_of(index));
+            self.external(Scope::Point(point), rule, Colour::Orange);
+        }
     }
 
     fn rule(&mut self, name: &str, zh: &str, en: &str) -> Option<RuleIdx> {

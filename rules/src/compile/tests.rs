@@ -2,6 +2,7 @@
 
 mod good;
 mod language;
+mod output;
 mod past;
 mod sense;
 mod wrong;

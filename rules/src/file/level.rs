@@ -2,10 +2,11 @@
 
 use std::format;
 use std::string::{String, ToString};
+use std::vec::Vec;
 
 use front::Table;
 
-use super::{Placed, expr, name};
+use super::{Placed, expr, name, names};
 use crate::program::Colour;
 use crate::syntax::Expr;
 
@@ -37,6 +38,8 @@ pub struct Level<'a> {
     pub off_delay_ms: u64,
     /// It stays until a person resets it.
     pub latch: bool,
+    /// The kinds of outputs that it asks to be switched on, as `siren`.
+    pub actions: Vec<Placed<'a, String>>,
 }
 
 /// A level that a number reaches.
@@ -90,6 +93,7 @@ impl<'a> Level<'a> {
         let on_delay_ms = delay(table, "on_delay");
         let off_delay_ms = delay(table, "off_delay");
         let latch = table.opt("latch").and_then(|item| item.bool());
+        let actions = table.opt("actions").and_then(|item| names(&item));
         let colour = colour?;
         // What is wrong was reported; the rest is still held against the points.
         Some(Self {
@@ -99,6 +103,7 @@ impl<'a> Level<'a> {
             on_delay_ms: on_delay_ms.unwrap_or_default(),
             off_delay_ms: off_delay_ms.unwrap_or_default(),
             latch: latch.unwrap_or_default(),
+            actions: actions.unwrap_or_default(),
         })
     }
 }

@@ -13,11 +13,13 @@
 //! | `[[overlay]]` | stricter limits while a calendar holds, with the reason |
 //! | `[[calendar]]` | when a policy holds; the site's before a pack's |
 //! | `[[derived]]` | a number or a condition that is reckoned from points |
+//! | `[[output]]` | what rules may switch, in a file of the site only |
 
 pub(crate) mod calendar;
 mod derived;
 mod level;
 mod life;
+mod output;
 mod rule;
 mod site;
 
@@ -31,6 +33,7 @@ pub use calendar::NamedCalendar;
 pub use derived::Derived;
 pub use level::{CountLevel, Level, LimitLevel, WhenLevel};
 pub use life::{Life, Suppress};
+pub use output::Output;
 pub use rule::{Basis, Condition, Rule, Scope};
 pub use site::{Limits, Overlay, OverlayDoes, Override, Selector};
 
@@ -86,6 +89,8 @@ pub struct RuleFile<'a> {
     pub calendars: Vec<NamedCalendar<'a>>,
     /// Derived numbers and conditions.
     pub derived: Vec<Derived<'a>>,
+    /// What rules may switch.
+    pub outputs: Vec<Output<'a>>,
     /// False when a rule was so wrong that it is not here.
     pub are_rules_whole: bool,
     /// False when any of the others was.
@@ -100,9 +105,14 @@ impl<'a> RuleFile<'a> {
         let (rules, are_rules_whole) = read_all(root, "rule", Rule::read);
         let head = (pack.is_some() || has_rules).then(|| read_head(root));
         let site = Self::read_site(root);
+        if let (Some(_), Some(item)) = (&head, root.opt("output")) {
+            item.problem(
+                "in a pack, which asks and allows nothing, expected it in a file of the site without `pack` and rules",
+            );
+        }
         // Who names an empty file believes that there are rules in it.
         let tables = [
-            "rule", "limits", "override", "overlay", "calendar", "derived",
+            "rule", "limits", "override", "overlay", "calendar", "derived", "output",
         ];
         if tables.iter().all(|key| root.opt(key).is_none()) {
             root.lacks("no [[rule]], no [[limits]] and no [[override]], expected at least one");
@@ -123,7 +133,9 @@ impl<'a> RuleFile<'a> {
         let (overlays, are_overlays_whole) = read_all(root, "overlay", Overlay::read);
         let (calendars, are_calendars_whole) = read_all(root, "calendar", NamedCalendar::read);
         let (derived, is_derived_whole) = read_all(root, "derived", Derived::read);
+        let (outputs, are_outputs_whole) = read_all(root, "output", Output::read);
         let is_site_whole = are_limits_whole
+            && are_outputs_whole
             && are_overrides_whole
             && are_overlays_whole
             && are_calendars_whole
@@ -137,6 +149,7 @@ impl<'a> RuleFile<'a> {
             overlays,
             calendars,
             derived,
+            outputs,
             are_rules_whole: true,
             is_site_whole,
         }
@@ -179,6 +192,40 @@ fn name(item: &Item<'_>) -> Option<String> {
             None
         }
     }
+}
+
+/// A list of names, at least one; `None` when one is wrong.
+fn names<'a>(item: &Item<'a>) -> Option<Vec<Placed<'a, String>>> {
+    let items = item.items();
+    if items.is_empty() {
+        if item.is_array() {
+            item.problem("no name, expected at least one");
+        }
+        return None;
+    }
+    let n_items = items.len();
+    let names: Vec<_> = items.into_iter().filter_map(placed_name).collect();
+    (names.len() == n_items).then_some(names)
+}
+
+fn placed_name(item: Item<'_>) -> Option<Placed<'_, String>> {
+    Some(Placed::new(name(&item)?, item))
+}
+
+/// `unit/point`.
+fn point_name(item: &Item<'_>) -> Option<(String, String)> {
+    let text = item.str()?;
+    let Some((unit, point)) = text.split_once('/') else {
+        item.problem("no point, expected `unit/point`");
+        return None;
+    };
+    for segment in [unit, point] {
+        if let Err(error) = telemetry::check_segment(segment) {
+            item.problem(error.to_string());
+            return None;
+        }
+    }
+    Some((unit.to_string(), point.to_string()))
 }
 
 /// An expression; a syntax error is reported at its place inside the string.

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use front::{Item, Table};
 
 use super::level::{delay, rule_name};
-use super::{CountLevel, Level, Life, LimitLevel, Placed, WhenLevel, expr, name};
+use super::{CountLevel, Level, Life, LimitLevel, Placed, WhenLevel, expr, names, placed_name};
 use crate::expr::Degrade;
 use crate::program::Text;
 use crate::syntax::Expr;
@@ -254,24 +254,6 @@ fn attributes<'a>(table: &Table<'a>) -> Option<Vec<(Placed<'a, String>, String)>
         })
         .collect();
     (read.len() == n_entries).then_some(read)
-}
-
-/// A list of names, at least one; `None` when one is wrong.
-fn names<'a>(item: &Item<'a>) -> Option<Vec<Placed<'a, String>>> {
-    let items = item.items();
-    if items.is_empty() {
-        if item.is_array() {
-            item.problem("no name, expected at least one");
-        }
-        return None;
-    }
-    let n_items = items.len();
-    let names: Vec<_> = items.into_iter().filter_map(placed_name).collect();
-    (names.len() == n_items).then_some(names)
-}
-
-fn placed_name(item: Item<'_>) -> Option<Placed<'_, String>> {
-    Some(Placed::new(name(&item)?, item))
 }
 
 fn read_condition<'a>(table: &Table<'a>) -> Option<Condition<'a>> {

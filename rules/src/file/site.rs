@@ -6,7 +6,7 @@ use std::vec::Vec;
 use front::{Item, Table};
 
 use super::level::delay;
-use super::{Placed, expr, name};
+use super::{Placed, expr, name, point_name};
 use crate::syntax::Expr;
 
 /// Which points a limit or an override is for. The narrower one wins.
@@ -39,24 +39,14 @@ impl Selector {
         let kind = optional_name(table, "kind");
         let unit = optional_name(table, "unit");
         if let Some(item) = table.opt("point") {
-            let text = item.str()?;
-            let Some((unit_name, point)) = text.split_once('/') else {
-                item.problem("no point, expected `unit/point`");
-                return None;
-            };
-            for segment in [unit_name, point] {
-                if let Err(error) = telemetry::check_segment(segment) {
-                    item.problem(error.to_string());
-                    return None;
-                }
-            }
+            let (unit_name, point) = point_name(&item)?;
             if kind?.is_some() || unit?.is_some() {
                 item.problem("beside `kind` or `unit`, expected the point alone");
                 return None;
             }
             return Some(Self::Point {
-                unit: unit_name.to_string(),
-                point: point.to_string(),
+                unit: unit_name,
+                point,
             });
         }
         Some(match (kind?, unit?) {
@@ -268,7 +258,7 @@ impl<'a> Overlay<'a> {
 }
 
 /// Why the site differs from the pack.
-fn reason(table: &Table<'_>) -> Option<String> {
+pub(super) fn reason(table: &Table<'_>) -> Option<String> {
     let item = table.req("reason")?;
     let text = item.str()?;
     if text.trim().is_empty() {

@@ -16,7 +16,8 @@ use telemetry::check_segment;
 use super::flat::{LevelTest, Readers};
 use super::{
     AlarmCode, AlarmInfo, AlarmRest, AlarmSpec, Entry, LevelCode, LevelInfo, LevelSpec, NonMax,
-    PointCode, Program, Reader, RuleIdx, RuleInfo, Scope, Side, Source, Test, Unit, at, u32_of,
+    OutputInfo, PointCode, Program, Reader, RuleIdx, RuleInfo, Scope, Side, Source, Test, Unit, at,
+    u32_of,
 };
 use crate::effect::AlarmIdx;
 use crate::expr::Formula;
@@ -32,6 +33,7 @@ pub struct ProgramBuilder {
     rules: Vec<RuleInfo>,
     alarms: Vec<AlarmInfo>,
     levels: Vec<LevelInfo>,
+    outputs: Vec<OutputInfo>,
     point_names: BTreeSet<(String, String)>,
     alarm_ids: BTreeMap<String, AlarmIdx>,
     alarm_code: Vec<AlarmCode>,
@@ -108,6 +110,11 @@ impl ProgramBuilder {
         added
     }
 
+    /// Adds an output that alarms switch; its points and alarms were added before.
+    pub fn output(&mut self, output: OutputInfo) {
+        self.outputs.push(output);
+    }
+
     /// The finished program.
     pub fn build(self) -> Program {
         let mut points_by_name: Vec<u32> = (0..u32_of(self.points.len())).collect();
@@ -151,6 +158,7 @@ impl ProgramBuilder {
             points: self.points,
             alarms: self.alarms,
             levels: self.levels,
+            outputs: self.outputs,
             points_by_name,
             ops: self.flat.ops,
             alarm_code: self.alarm_code,
