@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use rules::effect::{Command, Effect, Input, Refusal, Verb};
+use rules::effect::{Command, Effect, Input, Refusal, Switched, Verb};
 use rules::engine::{Engine, SnapshotError};
 use rules::point::PointIdx;
 use rules::program::Program;
@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::alarm::Draft;
 use crate::alarm::message::{Gap, GapCause, Site, draft, gap_draft};
+use crate::alarm::output::{Outputs, Step};
 use crate::alarm::rate::Rate;
 use crate::log::{DecodeError, Lane, Record};
 
@@ -47,12 +48,14 @@ pub struct Host {
     site: Site,
     effects: Vec<Effect>,
     rate: Rate,
+    outputs: Outputs,
 }
 
 impl Host {
     /// An engine that has seen nothing.
     pub fn new(program: Arc<Program>, site: Site, now: UtcMs) -> Self {
         Self {
+            outputs: Outputs::new(&program, now),
             engine: Engine::new(program, now),
             site,
             effects: Vec::new(),
@@ -62,21 +65,26 @@ impl Host {
 
     /// An engine that goes on where a snapshot was taken. Under another program the alarms whose rule changed or went say so.
     ///
+    /// `outputs` is what [`Outputs::snapshot`] gave then.
+    ///
     /// # Errors
     /// Bytes that are no snapshot.
     pub fn restore(
         program: &Arc<Program>,
         site: Site,
         snapshot: &[u8],
+        outputs: &[u8],
     ) -> Result<(Self, Vec<Draft>), SnapshotError> {
         let mut effects = Vec::new();
         let engine = restore(program, snapshot, &mut effects)?;
         let mut host = Self {
+            outputs: Outputs::new(program, engine.now()),
             engine,
             site,
             effects,
             rate: Rate::default(),
         };
+        host.outputs.restore(outputs);
         let drafts = host.resumed();
         Ok((host, drafts))
     }
@@ -95,6 +103,7 @@ impl Host {
     fn resumed(&mut self) -> Vec<Draft> {
         let drafts = self.drafts();
         self.rate = Rate::resume(&self.engine);
+        self.outputs.go_on(self.engine.program(), self.engine.now());
         drafts
     }
 
@@ -124,6 +133,16 @@ impl Host {
         self.rate.look(self.engine.program(), now)
     }
 
+    /// The outputs.
+    pub fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// What is to be done about outputs at `now`.
+    pub fn look_at_outputs(&mut self, now: UtcMs) -> Vec<Step> {
+        self.outputs.look(&self.engine, now)
+    }
+
     /// When the next timer is due.
     pub fn poll_timeout(&mut self) -> Option<UtcMs> {
         self.engine.poll_timeout()
@@ -137,6 +156,7 @@ impl Host {
     /// Samples of another version of the log.
     pub fn apply(&mut self, record: &Record<'_>, t: UtcMs) -> Result<Applied, DecodeError> {
         let refused = feed(&mut self.engine, record, t, &mut self.effects)?;
+        self.outputs.take(record, t);
         let mut drafts = self.drafts();
         if let Record::Gap {
             node,
@@ -164,6 +184,7 @@ impl Host {
             .drain(..)
             .map(|effect| {
                 self.rate.take(program, &effect);
+                self.outputs.note(effect.alarm);
                 draft(&self.site, program, &effect)
             })
             .collect()
@@ -225,6 +246,27 @@ pub fn feed(
             let (from, to) = (*from, *to);
             handle(engine, Input::Down { from, to });
         }
+        Record::Output {
+            output,
+            on,
+            ok: Some(ok),
+            alarm,
+        } => {
+            let program = engine.program();
+            let output = output
+                .split_once('/')
+                .and_then(|(unit, point)| program.find_point(unit, point));
+            match (program.find_alarm(alarm), output) {
+                (Some(alarm), Some(output)) => {
+                    let (on, ok) = (*on, *ok);
+                    let switched = Switched { output, on, ok };
+                    handle(engine, Input::Switched { alarm, switched });
+                }
+                // It was switched for no alarm, or for one that is gone.
+                _ => handle(engine, Input::Time),
+            }
+        }
+        Record::Output { ok: None, .. } => handle(engine, Input::Time),
         Record::Time | Record::Held { .. } | Record::Gap { .. } | Record::Config(_) => {
             handle(engine, Input::Time);
         }

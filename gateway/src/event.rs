@@ -37,6 +37,15 @@ pub enum Event<'a> {
     LogFull,
     /// The log takes records again.
     LogTakes,
+    /// An output is to be switched.
+    Switched {
+        /// Which.
+        output: &'a str,
+        /// To what.
+        on: bool,
+        /// For which alarm; empty when for none.
+        alarm: &'a str,
+    },
     /// The broker was reached by a session.
     Connected {
         /// Which session.
@@ -140,6 +149,10 @@ impl Event<'_> {
                 error!("the log takes no more: samples are evaluated, and not acknowledged");
             }
             Self::LogTakes => info!("the log takes records again"),
+            Self::Switched { output, on, alarm } => {
+                counter!("gateway_outputs_switched_total").increment(1);
+                info!(output, on, alarm, "an output is switched");
+            }
             Self::Connected { session } => {
                 counter!("gateway_mqtt_connections_total", "session" => *session).increment(1);
                 info!(session, "connected");

@@ -42,6 +42,13 @@ pub enum Input<'a> {
     },
     /// What a person asked for.
     Command(Command<'a>),
+    /// An output that an alarm switches did what it was told, or did not: an event of the alarm.
+    Switched {
+        /// The alarm.
+        alarm: AlarmIdx,
+        /// What came of it.
+        switched: Switched,
+    },
     /// Nobody evaluated between these times: on-delays pause over it, off-delays begin again.
     Down {
         /// The last time before.
@@ -51,6 +58,17 @@ pub enum Input<'a> {
     },
     /// Time passed, nothing else.
     Time,
+}
+
+/// What came of switching an output.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Switched {
+    /// The output's point.
+    pub output: PointIdx,
+    /// What it was to be.
+    pub on: bool,
+    /// Whether it is.
+    pub ok: bool,
 }
 
 /// What a person asked for.
@@ -285,6 +303,8 @@ pub enum EventKind {
     TestBegun,
     /// The test is over.
     TestEnded,
+    /// What came of switching an output.
+    Action,
     /// What late readings show; touches no state.
     Historical,
 }
@@ -314,6 +334,7 @@ impl EventKind {
             Self::InService => "in-service",
             Self::TestBegun => "test-begun",
             Self::TestEnded => "test-ended",
+            Self::Action => "action",
             Self::Historical => "historical",
         }
     }
@@ -527,6 +548,8 @@ pub struct Effect {
     pub by: Option<Arc<str>>,
     /// What they said.
     pub comment: Option<Arc<str>>,
+    /// What came of switching an output; only of [`EventKind::Action`].
+    pub switched: Option<Switched>,
     /// The state after it; for [`EventKind::Historical`] the times, level and values of what the late readings show.
     pub state: AlarmState,
 }

@@ -398,6 +398,11 @@ fn rules_list_tells_what_watches_what_and_what_nobody_watches_without_any_secret
     let unwatched = row("5 points that no rule reads: ");
     assert!(unwatched.contains("wm-1/voltage"), "{unwatched}");
     assert!(!table.out.contains("/sys."), "{}", table.out);
+    let siren = row("tank-farm-1/siren ");
+    assert!(siren.contains("audible"), "{siren}");
+    assert!(siren.ends_with("tank-farm-1/gt-101/combustible-gas L1 L2, tank-farm-1/gt-102/combustible-gas L1 L2, tank-farm-1/gt-201/toxic-gas L1 L2"), "{siren}");
+    let fan = row("tank-farm-1/fan ");
+    assert!(fan.contains("tank-farm-1/fan-running within 10 s"), "{fan}");
 
     let json = list("--json").json();
     let alarm = json["alarms"].as_array().unwrap().iter();

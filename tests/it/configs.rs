@@ -99,7 +99,7 @@ fn the_brokers_access_list_lets_the_gateway_and_each_of_its_nodes_in_and_nobody_
         let mut expected: BTreeSet<_> = ["telemetry", "history", "status", "trip", "reply"]
             .map(|what| ("write".to_owned(), format!("{own}/{what}")))
             .into();
-        for what in ["ack", "command"] {
+        for what in ["ack", "desired", "command"] {
             expected.insert(("read".to_owned(), format!("{own}/{what}")));
         }
         expected.insert(("deny".to_owned(), "fengsui/v1/+/+/alarm/#".to_owned()));

@@ -72,9 +72,9 @@ impl Line {
         true
     }
 
-    /// Nobody says any more what the outputs are to be.
-    pub(crate) fn fail_safe(&mut self) {
-        for (slave, write) in self.outputs.fail_safe() {
+    /// Nobody says any more what the outputs are to be but those that `is_named` knows.
+    pub(crate) fn fail_safe(&mut self, is_named: &dyn Fn(&str) -> bool) {
+        for (slave, write) in self.outputs.fail_safe(is_named) {
             self.sweep.write(slave, write);
         }
     }

@@ -260,6 +260,11 @@ impl<S: Store> Node<S> {
         if !self.lease.take(desired, now.mono) {
             return;
         }
+        // What the gateway does not name, nobody wants anything of.
+        let is_named = |name: &str| desired.outputs.iter().any(|(named, _)| named == name);
+        for line in &mut self.lines {
+            line.fail_safe(&is_named);
+        }
         for (name, on) in &desired.outputs {
             let known = self.lines.iter_mut().any(|line| line.switch(name, *on));
             let is_news = !known && !self.unknown_outputs.contains(name);
@@ -400,7 +405,9 @@ impl<S: Store> Node<S> {
         }
         self.tell_trips(now);
         if self.lease.has_ended(now.mono) {
-            self.lines.iter_mut().for_each(Line::fail_safe);
+            for line in &mut self.lines {
+                line.fail_safe(&|_| false);
+            }
         }
         if let Wall::Synced(utc) = now.wall {
             self.outbox.anchor(now.mono, utc);

@@ -59,9 +59,14 @@ impl Outputs {
         Some(is_news.then_some((output.slave, idx)))
     }
 
-    /// Nobody says what they are to be: gives what has to be written for that.
-    pub(crate) fn fail_safe(&mut self) -> impl Iterator<Item = (usize, usize)> {
-        self.0.iter_mut().enumerate().filter_map(|(idx, output)| {
+    /// Nobody says what they are to be but those that `is_named` knows: gives what has to be written for that.
+    pub(crate) fn fail_safe(
+        &mut self,
+        is_named: &dyn Fn(&str) -> bool,
+    ) -> impl Iterator<Item = (usize, usize)> {
+        let outputs = self.0.iter_mut().enumerate();
+        let unnamed = outputs.filter(|(_, output)| !is_named(&output.name));
+        unnamed.filter_map(|(idx, output)| {
             let on = match output.fail_safe {
                 FailSafe::On => true,
                 FailSafe::Off => false,

@@ -202,6 +202,7 @@ fn info(node: &Node, bus: &Bus, point: &devices::Point) -> PointInfo {
         }),
         range: point.range.map(|range| (range.low, range.high)),
         digital: point.digital,
+        output: point.fail_safe.is_some(),
         period_ms: point.period_ms,
         max_age_ms: point.max_age_ms,
         node: Some(node.name.clone()),

@@ -637,7 +637,11 @@ impl Ingest {
                 }
                 return Ok(());
             }
-            Record::Config(_) | Record::Command { .. } | Record::Down { .. } | Record::Time => {
+            Record::Config(_)
+            | Record::Command { .. }
+            | Record::Output { .. }
+            | Record::Down { .. }
+            | Record::Time => {
                 return Ok(());
             }
         };

@@ -80,6 +80,17 @@ pub enum Record<'a> {
         /// The work order, for what needs one; empty when none.
         ticket: &'a str,
     },
+    /// An output is to be switched, or has shown whether it was.
+    Output {
+        /// The output, `{unit}/{point}`.
+        output: &'a str,
+        /// What it is to be.
+        on: bool,
+        /// Whether it is; none when it was only told.
+        ok: Option<bool>,
+        /// The alarm that wants it, or wanted it on before; empty when there was none.
+        alarm: &'a str,
+    },
     /// The gateway was down, or its clock jumped: nothing was looked at between.
     Down {
         /// The last T before.
@@ -384,11 +395,12 @@ impl<'a> Record<'a> {
             Self::Command { .. } => 6,
             Self::Down { .. } => 7,
             Self::Time => 8,
+            Self::Output { .. } => 9,
         }
     }
 
     /// The highest number of a kind.
-    pub(crate) const KIND_MAX: u8 = 8;
+    pub(crate) const KIND_MAX: u8 = 9;
 
     /// Appends its body.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -457,6 +469,17 @@ impl<'a> Record<'a> {
                 put_i64(out, to.0);
             }
             Self::Time => {}
+            Self::Output {
+                output,
+                on,
+                ok,
+                alarm,
+            } => {
+                put_str(out, output);
+                out.push(u8::from(*on));
+                out.push(ok.map_or(2, u8::from));
+                put_str(out, alarm);
+            }
         }
     }
 
@@ -517,6 +540,17 @@ impl<'a> Record<'a> {
                 to: UtcMs(cursor.i64()?),
             },
             8 => Self::Time,
+            9 => Self::Output {
+                output: cursor.str()?,
+                on: cursor.u8()? != 0,
+                ok: match cursor.u8()? {
+                    0 => Some(false),
+                    1 => Some(true),
+                    2 => None,
+                    _ => return Err(DecodeError),
+                },
+                alarm: cursor.str()?,
+            },
             _ => return Err(DecodeError),
         };
         if cursor.is_empty() {
@@ -637,6 +671,18 @@ pub(super) mod tests {
             cause: "no-room",
         });
         for active in [false, true] {
+            check(&Record::Output {
+                output: "tank/siren",
+                on: active,
+                ok: Some(!active),
+                alarm: "tank/gt-1/gas",
+            });
+            check(&Record::Output {
+                output: "tank/siren",
+                on: active,
+                ok: None,
+                alarm: "",
+            });
             check(&Record::Condition {
                 alarm: "-/n1/sys.offline",
                 active,

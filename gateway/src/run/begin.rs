@@ -91,7 +91,7 @@ pub(super) fn begin(
     let last_t = opened.has_history.then_some(appender.last_t());
     let mut time = LogTime::start(last_t, now);
     let (t, _) = time.advance(now);
-    let settings = settings(config, client_id, instance);
+    let settings = settings(config, client_id, instance.clone());
     let (mut outlet, orders) = Outlet::open(journal, appender.end().0, settings, t)?;
     let snapshot = Snapshot::load(folder.path())?.filter(|snapshot| snapshot.at <= appender.end());
     let mut replay = Replay::new(config);
@@ -129,7 +129,8 @@ pub(super) fn begin(
     if is_news {
         path.configure(image, &config.program);
     }
-    let core = Core::new(path, ingest, time, site.gateway.clone(), site.name());
+    let (gateway, site) = (site.gateway.clone(), site.name());
+    let core = Core::new(path, ingest, time, gateway, site, instance);
     Ok(Begun { core, orders })
 }
 
@@ -229,7 +230,8 @@ impl<'a> Replay<'a> {
             }
             let program = self.enter(&image);
             let engine = snapshot.part("engine");
-            let (host, drafts) = Host::restore(&program, self.site.clone(), engine)?;
+            let outputs = snapshot.part("outputs");
+            let (host, drafts) = Host::restore(&program, self.site.clone(), engine, outputs)?;
             self.host = Some(host);
             if !drafts.is_empty() {
                 outlet.commit(from.0, drafts, snapshot.t);

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use rules::compile::{BROKER, CHATTER, CLOCK, DATABASE, DISK, FLOOD};
 use telemetry::UtcMs;
-use telemetry::body::Ack;
+use telemetry::body::{Ack, Desired};
 use tokio::sync::{oneshot, watch};
 
+use super::desired::Desires;
 use super::path::Path;
+use crate::alarm::output::Step;
 use crate::alarm::publish::Report;
 use crate::alarm::shell::News;
 use crate::clock::{LogTime, Reading};
@@ -43,6 +45,7 @@ pub(super) struct Core {
     pub(super) time: LogTime,
     pub(super) gateway: String,
     pub(super) site: String,
+    desires: Desires,
     /// The gateway's own conditions, by rule: the reason while they stand.
     pub(super) own: BTreeMap<&'static str, Option<String>>,
     /// True while packs can come and acks can go.
@@ -64,6 +67,7 @@ impl Core {
         time: LogTime,
         gateway: String,
         site: String,
+        instance: String,
     ) -> Self {
         let alarm = |rule: &str| format!("-/{gateway}/{rule}");
         let engine = path.host.engine();
@@ -80,7 +84,9 @@ impl Core {
         path.host
             .rate_stands(own[FLOOD].as_deref(), own[CHATTER].as_deref());
         let snapshot_at = (path.appender.end(), path.t);
+        let desires = Desires::new(path.host.engine().program(), instance, path.t);
         Self {
+            desires,
             path,
             ingest,
             time,
@@ -132,6 +138,7 @@ impl Core {
         self.is_linked = connected;
         if connected {
             self.ingest.handle_connected(t);
+            self.desires.all_news(t);
         }
         self.reaches_broker(connected, t);
     }
@@ -193,6 +200,56 @@ impl Core {
                 self.condition(CHATTER, None);
             }
             self.condition(CHATTER, chatter.as_deref());
+        }
+    }
+
+    /// Has outputs switched as the alarms want it, and tells which did not obey.
+    fn look_at_outputs(&mut self, t: UtcMs) {
+        for step in self.path.host.look_at_outputs(t) {
+            let outputs = self.path.host.outputs();
+            let (output, on, ok, why) = match step {
+                Step::Switch { output, on, alarm } => {
+                    let program = self.path.host.engine().program();
+                    let alarm = alarm.map(|alarm| program.id_of(alarm).to_string());
+                    let alarm = alarm.unwrap_or_else(|| outputs.alarm(output).to_owned());
+                    let name = outputs.name(output).to_owned();
+                    let node = program.point(program.outputs()[output].point).node.clone();
+                    Event::Switched {
+                        output: &name,
+                        on,
+                        alarm: &alarm,
+                    }
+                    .tell();
+                    self.path.put(&Record::Output {
+                        output: &name,
+                        on,
+                        ok: None,
+                        alarm: &alarm,
+                    });
+                    self.desires.news(node.as_deref().unwrap_or_default(), t);
+                    continue;
+                }
+                Step::Shown { output } => (output, outputs.is_on(output), true, String::new()),
+                Step::Failed { output, why } => (output, outputs.is_on(output), false, why),
+            };
+            let (name, alarm) = (outputs.name(output), outputs.alarm(output));
+            let (name, alarm) = (name.to_owned(), alarm.to_owned());
+            self.path.put(&Record::Output {
+                output: &name,
+                on,
+                ok: Some(ok),
+                alarm: &alarm,
+            });
+            let engine = self.path.host.engine();
+            let linkage = engine.program().outputs()[output].linkage;
+            if engine.alarm(linkage).flags.active == ok {
+                let alarm = engine.program().id_of(linkage).to_string();
+                self.path.put(&Record::Condition {
+                    alarm: &alarm,
+                    active: !ok,
+                    reason: &why,
+                });
+            }
         }
     }
 
@@ -318,6 +375,7 @@ impl Core {
         }
         self.ingest.handle_timeout(t, &mut self.path);
         self.look_at_rate(t);
+        self.look_at_outputs(t);
         if self.path.outlet.due().is_some_and(|due| due <= t) {
             self.path.outlet.tick(t);
         }
@@ -347,6 +405,8 @@ impl Core {
             self.path.host.poll_timeout(),
             self.ingest.poll_timeout(),
             self.path.host.rate().poll_timeout(),
+            self.path.host.outputs().poll_timeout(),
+            self.desires.poll_timeout(),
             self.path.outlet.due(),
             away.map(|since| since.plus_ms(AWAY_MS)),
             self.replies.front().map(|reply| reply.until),
@@ -360,6 +420,18 @@ impl Core {
     pub(super) fn poll_ack(&mut self) -> Option<(String, Ack)> {
         let (node, ack) = self.ingest.poll_ack(self.path.t)?;
         Some((node.to_owned(), ack))
+    }
+
+    /// What a node is to be told of its outputs, where that is due.
+    pub(super) fn poll_desired(&mut self) -> Option<(String, Desired)> {
+        let host = &self.path.host;
+        let of_node = |node: &str| host.outputs().of_node(host.engine().program(), node);
+        self.desires.poll(self.path.t, of_node)
+    }
+
+    /// It could not be told to the node: it is due again at once.
+    pub(super) fn desired_lost(&mut self, node: &str) {
+        self.desires.news(node, self.path.t);
     }
 
     /// Hands what was appended to the disk's thread.
@@ -392,6 +464,7 @@ impl Core {
             config: self.path.appender.config().hash.clone(),
             parts: vec![
                 ("engine".to_owned(), self.path.host.snapshot()),
+                ("outputs".to_owned(), self.path.host.outputs().snapshot()),
                 ("ingest".to_owned(), self.ingest.snapshot()),
             ],
         }

@@ -5,6 +5,7 @@
 
 mod begin;
 mod core;
+mod desired;
 mod keep;
 mod letters;
 mod path;
@@ -22,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use host::mqtt::{Options, Publish, TlsError};
-use telemetry::body;
+use telemetry::body::{self, Desired};
 use telemetry::topic::{SiteTopic, Topic};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -61,6 +62,9 @@ const HISTORY_BATCH: usize = 16;
 const HISTORY_PAUSE: Duration = Duration::from_millis(1);
 /// Alarm messages under way.
 const ALARM_WINDOW: u16 = 1_000;
+/// How long the broker keeps what a node's outputs are to be, in seconds.
+#[allow(clippy::cast_possible_truncation, reason = "half a minute")]
+const DESIRED_EXPIRY_S: u32 = (Desired::LEASE_MS / 1_000) as u32;
 /// How long a stop waits for the publisher's goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -125,8 +129,8 @@ struct Exits {
     /// True once this gateway alone serves the site: nobody else's packs are taken, or acknowledged.
     opens: watch::Sender<bool>,
     posts: mpsc::Sender<Publish>,
-    /// Acks of the nodes in this process, by name.
-    local_acks: HashMap<String, mpsc::Sender<Vec<u8>>>,
+    /// What is for the nodes in this process, by name.
+    local: HashMap<String, mpsc::Sender<Publish>>,
     snapshots: SyncSender<Snapshot>,
     park: String,
     enterprise: String,
@@ -180,12 +184,12 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
         })
         .map_err(io("a thread"))?,
     );
-    let mut local_acks = HashMap::new();
+    let mut to_local = HashMap::new();
     let mut local = Vec::new();
     for node in config.nodes.iter().filter(|node| node.local) {
-        let (acks, acks_out) = mpsc::channel(8);
-        local_acks.insert(node.name.clone(), acks);
-        local.push((node, acks_out));
+        let (messages, messages_out) = mpsc::channel(16);
+        to_local.insert(node.name.clone(), messages);
+        local.push((node, messages_out));
     }
     let (opens, opened) = watch::channel(false);
     let instance = begin::instance(clock.read().wall);
@@ -238,7 +242,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
                 commit,
                 opens,
                 posts,
-                local_acks,
+                local: to_local,
                 snapshots,
                 park: config.site.park.clone(),
                 enterprise: config.site.enterprise.clone(),
@@ -328,12 +332,12 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
         );
     }
     let mut node = None;
-    for (local, acks) in local {
+    for (local, messages) in local {
         let ends = bus::Ends {
             live: live.clone(),
             history: history.clone(),
             news: from_nodes.clone(),
-            acks,
+            messages,
             posts: posts.clone(),
         };
         node = Some(start_node(config, local, ends, &mut tasks)?);
@@ -460,19 +464,8 @@ fn start_node(
     };
     let node = node::Node::new(settings, boot, boot, store, now)?;
     let (uplink, peer) = host::uplink_channel(64);
-    let ack_topic = ack_topic(&site.park, &site.enterprise, &local.name);
-    tasks.start("node", bus::run(ack_topic, peer, ends));
+    tasks.start("node", bus::run(peer, ends));
     host::start(node, clock, uplink).map_err(io)
-}
-
-fn ack_topic(park: &str, enterprise: &str, node: &str) -> String {
-    let topic = Topic::Ack { node };
-    let site = SiteTopic {
-        park,
-        enterprise,
-        topic,
-    };
-    site.to_string()
 }
 
 /// Who writes to the database.
@@ -611,29 +604,50 @@ fn handle_nodes(core: &mut Core, news: mqtt::News, clock: SystemClock) {
 }
 
 impl Exits {
+    /// A retained message for a node.
+    fn message(&self, topic: Topic<'_>, payload: Vec<u8>) -> Publish {
+        let topic = SiteTopic {
+            park: &self.park,
+            enterprise: &self.enterprise,
+            topic,
+        };
+        Publish {
+            topic: topic.to_string(),
+            payload,
+            retain: true,
+            content_type: Some("application/json"),
+            ..Publish::default()
+        }
+    }
+
     /// Carries out what the core wants done.
     fn flush(&mut self, core: &mut Core) {
         core.submit(&self.commit);
         if core.path.outlet.publisher().serves() && !*self.opens.borrow() {
             self.opens.send_replace(true);
         }
-        // An ack that has no way out now is polled again when there is one.
+        // What has no way out now is polled again when there is one.
         while let Ok(permit) = self.posts.try_reserve()
             && let Some((node, ack)) = core.poll_ack()
         {
-            let payload = body::encode(&ack);
-            if let Some(local) = self.local_acks.get(&node) {
+            let message = self.message(Topic::Ack { node: &node }, body::encode(&ack));
+            if let Some(local) = self.local.get(&node) {
                 // The next one says all that this one does.
-                drop(local.try_send(payload));
+                drop(local.try_send(message));
                 continue;
             }
-            permit.send(Publish {
-                topic: ack_topic(&self.park, &self.enterprise, &node),
-                payload,
-                retain: true,
-                content_type: Some("application/json"),
-                ..Publish::default()
-            });
+            permit.send(message);
+        }
+        while let Some((node, desired)) = core.poll_desired() {
+            let message = Publish {
+                expiry_s: Some(DESIRED_EXPIRY_S),
+                ..self.message(Topic::Desired { node: &node }, body::encode(&desired))
+            };
+            let way = self.local.get(&node).unwrap_or(&self.posts);
+            if way.try_send(message).is_err() {
+                core.desired_lost(&node);
+                break;
+            }
         }
         if let Some(snapshot) = core.poll_snapshot() {
             // One is being stored: the next one will do.

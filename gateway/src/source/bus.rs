@@ -23,14 +23,14 @@ pub struct Ends {
     pub history: mpsc::Sender<Pack>,
     /// Where everything else goes.
     pub news: mpsc::Sender<News>,
-    /// Bodies of acks for it.
-    pub acks: mpsc::Receiver<Vec<u8>>,
+    /// What the gateway has to say to it.
+    pub messages: mpsc::Receiver<Publish>,
     /// What the broker is to have too.
     pub posts: mpsc::Sender<Publish>,
 }
 
-/// Serves a node until it is gone, or nobody wants its packs any more. `ack_topic` is the node's own.
-pub async fn run(ack_topic: String, mut peer: UplinkPeer, mut ends: Ends) {
+/// Serves a node until it is gone, or nobody wants its packs any more.
+pub async fn run(mut peer: UplinkPeer, mut ends: Ends) {
     if peer
         .events
         .send(UplinkEvent::Connected { session: 1 })
@@ -96,9 +96,8 @@ pub async fn run(ack_topic: String, mut peer: UplinkPeer, mut ends: Ends) {
                     return;
                 }
             }
-            ack = ends.acks.recv() => {
-                let Some(payload) = ack else { return };
-                let topic = ack_topic.clone();
+            message = ends.messages.recv() => {
+                let Some(Publish { topic, payload, .. }) = message else { return };
                 if peer.events.send(UplinkEvent::Message { topic, payload }).await.is_err() {
                     return;
                 }

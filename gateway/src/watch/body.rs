@@ -236,6 +236,9 @@ pub(super) fn event(site: &str, payload: &[u8]) -> Result<Event, String> {
     }
     match kind {
         "acked" | "reset" | "shelved" | "silenced" | "comment" => drop(fields.text("by")?),
+        "action" if !body.contains_key("action") => {
+            return Err("`action`: missing in an event of that".to_owned());
+        }
         "retired" if alarm.view.letter != 'A' => {
             return Err("`letter`: `retired` is in A".to_owned());
         }
@@ -480,6 +483,9 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
     if let Some(action) = fields.object("action")? {
         Fields(action).text("name")?;
         Fields(action).bool("ok")?;
+        if action.contains_key("on") {
+            Fields(action).bool("on")?;
+        }
     }
     let mut tag = None;
     if let Some(point) = fields.object("point")? {

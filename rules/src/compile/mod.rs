@@ -128,24 +128,25 @@ fn with_files<T>(
 /// Compiles files that were read. What comes out is of use only when no problem was added.
 pub(crate) fn compile_files(
     files: &[RuleFile<'_>],
-    points: &[PointInfo],
+    infos: &[PointInfo],
     system: Option<&System>,
     unread: Unread,
     problems: &Problems,
     warnings: &Problems,
 ) -> Program {
     let mut builder = ProgramBuilder::new();
-    for info in points {
+    for info in infos {
         if let Err(error) = builder.point(info.clone()) {
             problems.add(elsewhere("points"), "", error.to_string());
         }
     }
+    let points = Points::new(infos, !unread.points);
     if let Some(system) = system {
-        system::add(&mut builder, points, system, &mut |error| {
+        let outputs = output::listed(files, &points);
+        system::add(&mut builder, infos, &outputs, system, &mut |error| {
             problems.add(elsewhere("system"), "", error.to_string());
         });
     }
-    let points = Points::new(points, !unread.points);
     let site = Site::read(files, &points, !unread.site);
     let rules = rules_in_order(files, unread.rules);
     check_overrides(&site.overrides, &rules, unread.rules);

@@ -2,12 +2,13 @@
 //!
 //! A rule's level asks for a kind of output, as `siren`; the site names the output, and the rules that may have it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use super::alarm::Adding;
+use super::points::Points;
 use super::{system, unknown_rule};
 use crate::file::{Head, Output, Placed, Rule, RuleFile};
 use crate::point::PointIdx;
@@ -92,6 +93,18 @@ pub(super) fn add<'a>(
             actions,
         });
     }
+}
+
+/// The outputs that files name, as far as they are there.
+pub(super) fn listed(files: &[RuleFile<'_>], points: &Points<'_>) -> BTreeSet<PointIdx> {
+    let outputs = files.iter().flat_map(|file| &file.outputs);
+    outputs
+        .filter_map(|output| {
+            let (unit, point) = &output.point.value;
+            points.find(unit, point)
+        })
+        .filter(|point| points.info(*point).output)
+        .collect()
 }
 
 fn find(adding: &Adding<'_, '_>, placed: &Placed<'_, (String, String)>) -> Option<PointIdx> {

@@ -81,10 +81,11 @@ pub fn slave_rule(bus: &str, slave: &str) -> String {
     format!("sys.slave.{bus}.{slave}")
 }
 
-/// Adds the alarms of the gateway, the nodes and every point.
+/// Adds the alarms of the gateway, the nodes, every point, and every output that rules may switch.
 pub(super) fn add(
     builder: &mut ProgramBuilder,
     points: &[PointInfo],
+    outputs: &BTreeSet<PointIdx>,
     system: &System,
     report: &mut dyn FnMut(BuildError),
 ) {
@@ -129,8 +130,8 @@ pub(super) fn add(
             adding.quality(PointIdx(crate::program::u32_of(index)), info, quality);
         }
     }
-    if points.iter().any(|info| info.output) {
-        adding.linkage(points);
+    if !outputs.is_empty() {
+        adding.linkage(outputs);
     }
 }
 
@@ -267,16 +268,15 @@ impl Adding<'_> {
         });
     }
 
-    fn linkage(&mut self, points: &[PointInfo]) {
+    fn linkage(&mut self, outputs: &BTreeSet<PointIdx>) {
         let rule = self.rule(
             LINKAGE,
             "联动失败:{tag} 未按指令动作({reason})",
             "linkage failed: {tag} does not do what it is told, {reason}",
         );
         let Some(rule) = rule else { return };
-        for (index, _) in points.iter().enumerate().filter(|(_, info)| info.output) {
-            let point = PointIdx(crate::program::u32_of(index));
-            self.external(Scope::Point(point), rule, Colour::Orange);
+        for point in outputs {
+            self.external(Scope::Point(*point), rule, Colour::Orange);
         }
     }
 

@@ -46,6 +46,7 @@ impl Machine {
                     cause: Cause::Sample(point),
                     by: None,
                     comment: None,
+                    switched: None,
                     state,
                 });
             }

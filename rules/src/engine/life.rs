@@ -7,7 +7,7 @@ use telemetry::{UtcMs, Value};
 use super::machine::Machine;
 use super::state::PointSlot;
 use crate::alarm::NO_LEVEL;
-use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind};
+use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal, Switched};
 use crate::program::{Entry, LEVELS_MAX, Program, Source, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
@@ -235,8 +235,27 @@ impl Machine {
             cause,
             by: None,
             comment: None,
+            switched: None,
             state: self.alarm_state(program, alarm),
         });
+    }
+
+    /// What came of switching an output changes nothing but is told.
+    pub(super) fn switched(
+        &mut self,
+        program: &Program,
+        alarm: AlarmIdx,
+        switched: Switched,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        if at(alarm.0) >= self.state.alarms.len() {
+            return Err(Refusal::UnknownAlarm(alarm.0));
+        }
+        self.emit(program, alarm.0, EventKind::Action, Cause::Node, effects);
+        if let Some(effect) = effects.last_mut() {
+            effect.switched = Some(switched);
+        }
+        Ok(())
     }
 
     /// An alarm's state as people see it.

@@ -71,6 +71,7 @@ impl Machine {
                 reason,
             } => self.condition(program, alarm, active, reason, effects),
             Input::Command(command) => self.command(program, command, effects),
+            Input::Switched { alarm, switched } => self.switched(program, alarm, switched, effects),
             Input::Down { .. } | Input::Time => Ok(()),
         }
     }

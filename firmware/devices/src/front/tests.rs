@@ -141,6 +141,7 @@ fn points_are_named_left_out_and_taken_in_by_the_bus_file() {
             "pump-house/ot-301 oxygen",
             "tank-farm-1/siren siren",
             "tank-farm-1/fan fan",
+            "tank-farm-1/fan-running fan-running",
         ]
     );
 }

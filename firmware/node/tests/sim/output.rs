@@ -210,6 +210,17 @@ fn a_gateway_that_falls_silent_leaves_each_output_as_is_fail_safe() {
 }
 
 #[test]
+fn an_output_that_the_gateway_does_not_name_does_what_is_fail_safe() {
+    let mut bench = Bench::new();
+    bench.want(&[("siren", true), ("fan", false), ("power", true)]);
+    bench.run(SOON_MS);
+    bench.coils([true, false, false]);
+    bench.want(&[]);
+    bench.run(SOON_MS);
+    bench.coils([false, true, false]);
+}
+
+#[test]
 fn a_node_that_never_hears_a_gateway_does_what_is_fail_safe_too() {
     let mut bench = Bench::new();
     bench.coils.insert(2, true);
@@ -240,7 +251,7 @@ fn what_somebody_else_writes_is_set_right_within_a_period() {
     bench.run(SOON_MS);
     bench.coils.insert(0, false);
     bench.run(PERIOD_MS + SOON_MS);
-    bench.coils([true, false, false]);
+    bench.coils([true, true, false]);
 }
 
 #[test]
@@ -251,10 +262,10 @@ fn a_word_that_was_overtaken_changes_nothing() {
         bench.say(instance, seq, &[("siren", false)]);
     }
     bench.run(SOON_MS);
-    bench.coils([true, false, false]);
+    bench.coils([true, true, false]);
     bench.say("01C", 1, &[("siren", false)]);
     bench.run(SOON_MS);
-    bench.coils([false, false, false]);
+    bench.coils([false, true, false]);
 }
 
 #[test]
@@ -271,7 +282,7 @@ fn a_gateway_whose_clock_was_set_back_is_heard_when_the_other_is_silent() {
 fn an_output_that_the_node_does_not_have_is_told_once() {
     let mut bench = Bench::new();
     bench.keep(&[("horn", true), ("siren", true)], 60_000);
-    bench.coils([true, false, false]);
+    bench.coils([true, true, false]);
     let troubles: Vec<Trouble> = std::iter::from_fn(|| bench.node.poll_trouble()).collect();
     let output = "tank/horn".into();
     assert_eq!(troubles, [Trouble::UnknownOutput { output }]);

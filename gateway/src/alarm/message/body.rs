@@ -110,6 +110,19 @@ pub(super) struct Rest<'a> {
     pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<TextBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) action: Option<ActionBody>,
+}
+
+/// What came of switching an output; only where that made the event.
+#[derive(Serialize)]
+pub(super) struct ActionBody {
+    /// The output, `{unit}/{point}`.
+    name: String,
+    /// What it was to be.
+    on: bool,
+    /// Whether it is.
+    ok: bool,
 }
 
 #[derive(Serialize)]
@@ -246,6 +259,14 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
         reason: state.reason.as_ref().map(own),
         // Without a level it was never raised: its text would say what never was.
         text: (level.is_some() && (text.zh.is_some() || text.en.is_some())).then_some(text),
+        action: effect.switched.map(|switched| {
+            let output = program.point(switched.output);
+            ActionBody {
+                name: format!("{}/{}", output.unit, output.point),
+                on: switched.on,
+                ok: switched.ok,
+            }
+        }),
     };
     let cause = match effect.cause {
         Cause::Sample(point) => {
@@ -255,11 +276,16 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
         Cause::Timer => CauseBody::Timer(effect.at),
         Cause::Command(verb) => CauseBody::Command(verb.word()),
         Cause::Config => CauseBody::Config(&rule.version),
-        Cause::Node => CauseBody::Node(match (&info.scope, point) {
-            (Scope::Node(node), _) => node,
-            (_, Some(point)) => point.node.as_deref().unwrap_or(&site.gateway),
-            _ => &site.gateway,
-        }),
+        Cause::Node => {
+            let output = effect
+                .switched
+                .map(|switched| program.point(switched.output));
+            CauseBody::Node(match (&info.scope, output.or(point)) {
+                (Scope::Node(node), _) => node,
+                (_, Some(point)) => point.node.as_deref().unwrap_or(&site.gateway),
+                _ => &site.gateway,
+            })
+        }
     };
     let mut tail = Tail {
         event: effect.kind.word(),

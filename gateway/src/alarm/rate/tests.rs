@@ -214,6 +214,7 @@ fn tests_and_what_was_put_aside_do_not_sound_and_do_not_count() {
             cause: Cause::Timer,
             by: None,
             comment: None,
+            switched: None,
             state: state.clone(),
         };
         for at in 0..11 {

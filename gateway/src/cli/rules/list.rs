@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ::rules::effect::AlarmIdx;
 use ::rules::point::PointIdx;
-use ::rules::program::{Program, Side};
+use ::rules::program::{OutputInfo, Program, Side};
 use ::rules::unit::Unit;
 use serde::Serialize;
 
@@ -25,8 +25,31 @@ pub(in super::super) struct Args {
 #[derive(Debug, Serialize)]
 struct List {
     alarms: Vec<Alarm>,
-    /// Points that no rule reads; the system's own alarms watch these too.
+    /// What rules switch.
+    outputs: Vec<Output>,
+    /// Outputs that no file of the site lets rules switch.
+    idle_outputs: Vec<String>,
+    /// Points that no rule reads and that show nothing of an output; the system's own alarms watch these too.
     unwatched: Vec<String>,
+}
+
+/// An output that rules switch.
+#[derive(Debug, Serialize)]
+struct Output {
+    output: String,
+    class: &'static str,
+    min_on_ms: u64,
+    /// The point that shows that it does what it is told, beside its own read-back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<String>,
+    within_ms: u64,
+    switched_by: Vec<SwitchedBy>,
+}
+
+#[derive(Debug, Serialize)]
+struct SwitchedBy {
+    alarm: String,
+    levels: Vec<String>,
 }
 
 /// An alarm to be.
@@ -78,10 +101,19 @@ pub(in super::super) fn run(
     }
     let rows: Vec<Vec<String>> = list.alarms.iter().map(Alarm::row).collect();
     table::print(out, &["alarm", "pack", "levels", "reads", "clause"], &rows)?;
-    if !list.unwatched.is_empty() {
-        let n = counted(list.unwatched.len(), "point");
-        let names = list.unwatched.join(", ");
-        writeln!(out, "{n} that no rule reads: {names}")?;
+    if !list.outputs.is_empty() {
+        let rows: Vec<Vec<String>> = list.outputs.iter().map(Output::row).collect();
+        let head = ["output", "class", "min on", "shown by", "switched by"];
+        table::print(out, &head, &rows)?;
+    }
+    for (names, what, which) in [
+        (&list.idle_outputs, "output", "that nothing may switch"),
+        (&list.unwatched, "point", "that no rule reads"),
+    ] {
+        if !names.is_empty() {
+            let n = counted(names.len(), what);
+            writeln!(out, "{n} {which}: {}", names.join(", "))?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -118,10 +150,29 @@ impl List {
                 }
             })
             .collect();
+        let outputs = program.outputs();
+        for output in outputs {
+            read.extend(output.feedback);
+        }
         let points = (0..).map(PointIdx).take(program.points().len());
-        let unwatched = points.filter(|point| !read.contains(point)).map(name);
+        let (idle, unwatched): (Vec<_>, Vec<_>) = points
+            .filter(|point| !read.contains(point))
+            .filter(|point| outputs.iter().all(|output| output.point != *point))
+            .partition(|point| program.point(*point).output);
         Self {
-            unwatched: unwatched.collect(),
+            outputs: outputs
+                .iter()
+                .map(|output| Output {
+                    output: name(output.point),
+                    class: output.class.word(),
+                    min_on_ms: output.min_on_ms,
+                    feedback: output.feedback.map(name),
+                    within_ms: output.within_ms,
+                    switched_by: switched_by(program, output),
+                })
+                .collect(),
+            idle_outputs: idle.into_iter().map(name).collect(),
+            unwatched: unwatched.into_iter().map(name).collect(),
             alarms,
         }
     }
@@ -144,6 +195,38 @@ fn levels(program: &Program, alarm: AlarmIdx) -> Vec<Level> {
             }
         })
         .collect()
+}
+
+fn switched_by(program: &Program, output: &OutputInfo) -> Vec<SwitchedBy> {
+    let actions = output.actions.iter();
+    actions
+        .map(|action| {
+            let levels = program.levels_of(action.alarm).iter().enumerate();
+            let asking = levels.filter(|(index, _)| action.levels >> index & 1 == 1);
+            SwitchedBy {
+                alarm: program.id_of(action.alarm).to_string(),
+                levels: asking.map(|(_, level)| level.name.clone()).collect(),
+            }
+        })
+        .collect()
+}
+
+impl Output {
+    fn row(&self) -> Vec<String> {
+        let seconds = |ms: u64| format!("{} s", ms / 1_000);
+        let shown_by = self.feedback.as_deref().unwrap_or("itself");
+        let by = self.switched_by.iter();
+        let by: Vec<String> = by
+            .map(|by| format!("{} {}", by.alarm, by.levels.join(" ")))
+            .collect();
+        vec![
+            self.output.clone(),
+            self.class.to_owned(),
+            seconds(self.min_on_ms),
+            format!("{shown_by} within {}", seconds(self.within_ms)),
+            by.join(", "),
+        ]
+    }
 }
 
 impl Alarm {

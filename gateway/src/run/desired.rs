@@ -1,0 +1,64 @@
+//! When each node is told what its outputs are to be: at each change, and over and over.
+
+use std::collections::BTreeMap;
+
+use rules::program::Program;
+use telemetry::UtcMs;
+use telemetry::body::Desired;
+
+/// The nodes with outputs, and when each is to be told next.
+#[derive(Debug)]
+pub(super) struct Desires {
+    instance: String,
+    seq: u64,
+    due: BTreeMap<String, UtcMs>,
+}
+
+impl Desires {
+    /// Every node with outputs is told at once; `instance` is what this process is called.
+    pub(super) fn new(program: &Program, instance: String, now: UtcMs) -> Self {
+        let outputs = program.outputs().iter();
+        let nodes = outputs.filter_map(|output| program.point(output.point).node.clone());
+        Self {
+            instance,
+            seq: 0,
+            due: nodes.map(|node| (node, now)).collect(),
+        }
+    }
+
+    /// What a node's outputs are to be has changed, or may not have reached it.
+    pub(super) fn news(&mut self, node: &str, now: UtcMs) {
+        if let Some(due) = self.due.get_mut(node) {
+            *due = now.min(*due);
+        }
+    }
+
+    /// Nothing may have reached any node.
+    pub(super) fn all_news(&mut self, now: UtcMs) {
+        for due in self.due.values_mut() {
+            *due = now.min(*due);
+        }
+    }
+
+    /// When somebody is to be told.
+    pub(super) fn poll_timeout(&self) -> Option<UtcMs> {
+        self.due.values().min().copied()
+    }
+
+    /// What to tell a node now, if anything; `outputs` says what those of a node are to be.
+    pub(super) fn poll(
+        &mut self,
+        now: UtcMs,
+        outputs: impl Fn(&str) -> Vec<(String, bool)>,
+    ) -> Option<(String, Desired)> {
+        let (node, due) = self.due.iter_mut().find(|(_, due)| **due <= now)?;
+        *due = now.plus_ms(Desired::REPEAT_MS);
+        self.seq += 1;
+        let desired = Desired {
+            instance: self.instance.clone(),
+            seq: self.seq,
+            outputs: outputs(node),
+        };
+        Some((node.clone(), desired))
+    }
+}
