@@ -4,7 +4,7 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use gateway::config::Secret;
-use gateway::http::{Act, Api, Ask, Counter, DatabaseView, NodeView, Status, serve};
+use gateway::http::{Act, Api, Ask, Counter, DatabaseView, NodeView, OutputView, Status, serve};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -113,6 +113,13 @@ fn status() -> Status {
             last: "3:70".into(),
             missing: 1,
         }],
+        outputs: vec![OutputView {
+            output: "yard/fan".into(),
+            on: true,
+            since: "2026-11-27T08:00:00.000Z".into(),
+            alarm: "yard/gt-1/gas".into(),
+            shown: "failed".into(),
+        }],
         counters: vec![Counter {
             name: "dead letters: unknown point".into(),
             count: 4,
@@ -137,6 +144,9 @@ async fn the_status_tells_what_is_connected_behind_and_dropped() {
          \n\
          node    state   last pack  missing\n\
          edge-1  online  3:70       1\n\
+         \n\
+         output    to be  is      since                     for\n\
+         yard/fan  on     failed  2026-11-27T08:00:00.000Z  yard/gt-1/gas\n\
          \n\
          since the start              count\n\
          dead letters: unknown point  4\n"

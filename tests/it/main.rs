@@ -18,6 +18,7 @@ mod kill;
 mod mqtt;
 mod node;
 mod oracle;
+mod output;
 mod past;
 mod peers;
 mod plant;

@@ -5,6 +5,7 @@
 
 Each line `set UNIT_ID ADDRESS VALUE...` writes holding and input registers alike, `switch UNIT_ID ADDRESS VALUE...` coils and discrete inputs.
 Each is answered with `done`; the addresses are those of the protocol, from 0.
+`coil UNIT_ID ADDRESS` is answered with `coil 0` or `coil 1`.
 """
 
 import asyncio
@@ -41,6 +42,10 @@ async def main() -> None:
     )
     while line := await lines.readline():
         verb, unit, address, *values = line.decode().split()
+        if verb == "coil":
+            coils = await server.async_getValues(int(unit), 1, int(address), 1)
+            print("coil", int(coils[0]), flush=True)
+            continue
         for table in TABLES[verb]:
             await server.async_setValues(
                 int(unit), table, int(address), [int(value, 0) for value in values]

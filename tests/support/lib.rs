@@ -23,6 +23,7 @@ mod shipped;
 mod slaves;
 mod socat;
 mod subscriber;
+mod until;
 mod watch;
 
 pub use authority::{Authority, Identity};
@@ -39,4 +40,5 @@ pub use shipped::Shipped;
 pub use slaves::Slaves;
 pub use socat::SerialPair;
 pub use subscriber::{Message, Subscriber};
+pub use until::until;
 pub use watch::Watch;

@@ -54,18 +54,29 @@ impl Slaves {
         self.write("switch", unit_id, address, values);
     }
 
+    /// Whether a coil is on.
+    pub fn coil(&mut self, unit_id: u8, address: u16) -> bool {
+        self.say(&format!("coil {unit_id} {address}\n"));
+        let line = self.process.line_with("coil ", Duration::from_secs(10));
+        line == "coil 1"
+    }
+
     fn write(&mut self, verb: &str, unit_id: u8, address: u16, values: &[u16]) {
         let mut line = format!("{verb} {unit_id} {address}");
         for value in values {
             line.push_str(&format!(" {value}"));
         }
         line.push('\n');
+        self.say(&line);
+        self.process.line_with("done", Duration::from_secs(10));
+    }
+
+    fn say(&mut self, line: &str) {
         let input = self.process.child().stdin.as_mut();
         input
             .expect("stdin is piped")
             .write_all(line.as_bytes())
             .expect("the slaves read");
-        self.process.line_with("done", Duration::from_secs(10));
     }
 
     /// Ends the slaves.

@@ -44,15 +44,17 @@ pub enum Step {
 
 /// What is known of one output: all of it stands in the log.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct Known {
+pub struct Known {
     /// `{unit}/{point}`.
-    name: String,
-    on: bool,
-    since: UtcMs,
+    pub name: String,
+    /// Whether it is to be on.
+    pub on: bool,
+    /// Since when.
+    pub since: UtcMs,
     /// The id of the alarm that it is, or was, on for; empty when none was.
-    alarm: String,
+    pub alarm: String,
     /// Whether it shows it; none while there is time.
-    ok: Option<bool>,
+    pub ok: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -226,33 +228,17 @@ impl Outputs {
             .collect()
     }
 
-    /// `{unit}/{point}` of an output.
-    pub fn name(&self, output: usize) -> &str {
-        &self.outputs[output].known.name
+    /// What is known of each, in the program's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.outputs.iter().map(|output| &output.known)
     }
 
-    /// Whether an output is to be on.
-    pub fn is_on(&self, output: usize) -> bool {
-        self.outputs[output].known.on
-    }
-
-    /// The id of the alarm that an output is, or was, on for; empty when none was.
-    pub fn alarm(&self, output: usize) -> &str {
-        &self.outputs[output].known.alarm
-    }
-
-    /// Each output's name, whether it is to be on, since when, for which alarm, and whether it shows it.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, bool, UtcMs, &str, Option<bool>)> {
-        self.outputs.iter().map(|output| {
-            let Known {
-                name,
-                on,
-                since,
-                alarm,
-                ok,
-            } = &output.known;
-            (name.as_str(), *on, *since, alarm.as_str(), *ok)
-        })
+    /// What is known of one.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn get(&self, output: usize) -> &Known {
+        &self.outputs[output].known
     }
 }
 

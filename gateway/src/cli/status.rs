@@ -90,6 +90,24 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
             .collect();
         table::print(out, &["node", "state", "last pack", "missing"], &rows)?;
     }
+    if !status.outputs.is_empty() {
+        writeln!(out)?;
+        let rows: Vec<Vec<String>> = status
+            .outputs
+            .iter()
+            .map(|output| {
+                let on = if output.on { "on" } else { "off" };
+                vec![
+                    output.output.clone(),
+                    on.to_owned(),
+                    output.shown.clone(),
+                    output.since.clone(),
+                    output.alarm.clone(),
+                ]
+            })
+            .collect();
+        table::print(out, &["output", "to be", "is", "since", "for"], &rows)?;
+    }
     if !status.counters.is_empty() {
         writeln!(out)?;
         let rows: Vec<Vec<String>> = status

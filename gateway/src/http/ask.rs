@@ -72,6 +72,9 @@ pub struct Status {
     pub database: Option<DatabaseView>,
     /// Each node by name.
     pub nodes: Vec<NodeView>,
+    /// Each output that rules may switch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputView>,
     /// What was counted since the start: samples taken, packs refused, dead letters by cause.
     pub counters: Vec<Counter>,
 }
@@ -114,6 +117,22 @@ pub struct NodeView {
     pub last: String,
     /// Packs that are known to be missing.
     pub missing: u64,
+}
+
+/// An output that rules may switch.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct OutputView {
+    /// `{unit}/{point}`.
+    pub output: String,
+    /// Whether it is to be on.
+    pub on: bool,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// The alarm that it is, or was, on for; empty when it never was.
+    pub alarm: String,
+    /// `shown`, `failed`, or `waiting` while it has time to show it.
+    pub shown: String,
 }
 
 /// A number since the start.

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::Secret;
-pub use ask::{Act, Ask, Counter, DatabaseView, NodeView, Status};
+pub use ask::{Act, Ask, Counter, DatabaseView, NodeView, OutputView, Status};
 
 /// How long the core may take to answer before it counts as dead.
 const CORE_LIMIT: Duration = Duration::from_secs(2);

@@ -11,12 +11,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::desired::Desires;
 use super::path::Path;
-use crate::alarm::output::Step;
+use crate::alarm::output::{Known, Step};
 use crate::alarm::publish::Report;
 use crate::alarm::shell::News;
 use crate::clock::{LogTime, Reading};
 use crate::event::{self, Event};
-use crate::http::{Act, Ask, Counter, DatabaseView, NodeView, Status};
+use crate::http::{Act, Ask, Counter, DatabaseView, NodeView, OutputView, Status};
 use crate::ingest::{Ingest, PackIn};
 use crate::log::{CommitQueue, LogOffset, Record, Snapshot};
 
@@ -207,12 +207,13 @@ impl Core {
     fn look_at_outputs(&mut self, t: UtcMs) {
         for step in self.path.host.look_at_outputs(t) {
             let outputs = self.path.host.outputs();
-            let (output, on, ok, why) = match step {
+            let (output, ok, why) = match step {
                 Step::Switch { output, on, alarm } => {
                     let program = self.path.host.engine().program();
                     let alarm = alarm.map(|alarm| program.id_of(alarm).to_string());
-                    let alarm = alarm.unwrap_or_else(|| outputs.alarm(output).to_owned());
-                    let name = outputs.name(output).to_owned();
+                    let known = outputs.get(output);
+                    let alarm = alarm.unwrap_or_else(|| known.alarm.clone());
+                    let name = known.name.clone();
                     let node = program.point(program.outputs()[output].point).node.clone();
                     Event::Switched {
                         output: &name,
@@ -229,16 +230,15 @@ impl Core {
                     self.desires.news(node.as_deref().unwrap_or_default(), t);
                     continue;
                 }
-                Step::Shown { output } => (output, outputs.is_on(output), true, String::new()),
-                Step::Failed { output, why } => (output, outputs.is_on(output), false, why),
+                Step::Shown { output } => (output, true, String::new()),
+                Step::Failed { output, why } => (output, false, why),
             };
-            let (name, alarm) = (outputs.name(output), outputs.alarm(output));
-            let (name, alarm) = (name.to_owned(), alarm.to_owned());
+            let known = outputs.get(output).clone();
             self.path.put(&Record::Output {
-                output: &name,
-                on,
+                output: &known.name,
+                on: known.on,
                 ok: Some(ok),
-                alarm: &alarm,
+                alarm: &known.alarm,
             });
             let engine = self.path.host.engine();
             let linkage = engine.program().outputs()[output].linkage;
@@ -317,6 +317,7 @@ impl Core {
                 .unwrap_or_default()
                 .to_owned(),
             database: self.database(),
+            outputs: self.path.host.outputs().iter().map(output_view).collect(),
             nodes: self.ingest.nodes().map(|node| node_view(&node)).collect(),
             counters: self
                 .path
@@ -490,6 +491,21 @@ impl Core {
             }
             event::report(&report);
         }
+    }
+}
+
+fn output_view(output: &Known) -> OutputView {
+    OutputView {
+        output: output.name.clone(),
+        on: output.on,
+        since: output.since.to_string(),
+        alarm: output.alarm.clone(),
+        shown: match output.ok {
+            Some(true) => "shown",
+            Some(false) => "failed",
+            None => "waiting",
+        }
+        .to_owned(),
     }
 }
 

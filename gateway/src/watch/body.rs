@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use telemetry::{UtcMs, check_segment};
@@ -106,6 +107,20 @@ pub struct AlarmView {
     pub suppressed_by: Vec<String>,
     /// Why, for people.
     pub reason: Option<String>,
+    /// What came of switching an output, where that was its last event.
+    pub action: Option<Action>,
+}
+
+/// What came of switching an output.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Action {
+    /// The output.
+    pub name: String,
+    /// What it was to be, where that is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<bool>,
+    /// Whether it is.
+    pub ok: bool,
 }
 
 /// A state, or what an event shares with one.
@@ -480,13 +495,18 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
         let texts = reasons.as_array().into_iter().flatten();
         suppressed_by.extend(texts.filter_map(Value::as_str).map(str::to_owned));
     }
-    if let Some(action) = fields.object("action")? {
-        Fields(action).text("name")?;
-        Fields(action).bool("ok")?;
-        if action.contains_key("on") {
-            Fields(action).bool("on")?;
+    let action = match fields.object("action")? {
+        None => None,
+        Some(action) => {
+            let has_on = action.contains_key("on");
+            let action = Fields(action);
+            Some(Action {
+                name: action.text("name")?.to_owned(),
+                on: has_on.then(|| action.bool("on")).transpose()?,
+                ok: action.bool("ok")?,
+            })
         }
-    }
+    };
     let mut tag = None;
     if let Some(point) = fields.object("point")? {
         let point = Fields(point);
@@ -541,6 +561,7 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
             shelved_until,
             suppressed_by,
             reason: fields.optional("reason", owned)?,
+            action,
         },
     })
 }

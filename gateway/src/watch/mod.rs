@@ -23,7 +23,7 @@ use std::sync::Arc;
 use telemetry::UtcMs;
 use telemetry::topic::{Filter, SiteFilter, SiteTopic, Topic};
 
-pub use body::AlarmView;
+pub use body::{Action, AlarmView};
 pub use news::{News, Told};
 pub use problem::{Problem, ProblemKind};
 pub use site::{Held, Site, Standing};

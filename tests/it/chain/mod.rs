@@ -105,7 +105,7 @@ fn watch(broker: &Shipped) -> Process {
 
 /// Waits until the database has what each point reads since its registers were written.
 fn until_stored(site: &Site, points: &[Point], readings: &[Vec<Reading>], step: usize, since: i64) {
-    site::until(&format!("step {step} in the database"), || {
+    support::until(&format!("step {step} in the database"), || {
         let stored = series::samples(&site.influx, points, since);
         for ((point, readings), samples) in points.iter().zip(readings).zip(&stored) {
             let (last, expected) = (samples.last(), &readings[step]);
@@ -176,7 +176,7 @@ fn check_stored_alarms(site: &Site, told: &[&Value], since: i64) {
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
         value => value.as_f64(),
     };
-    site::until("every crossing in the database", || {
+    support::until("every crossing in the database", || {
         let rows = series::rows(&site.influx, "alarm", since);
         for event in told {
             let is_same = |row: &&series::Row| {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::{Gateway, Influxd, Process, SerialPair, Shipped, Slaves, program};
 use tempfile::TempDir;
@@ -64,23 +64,6 @@ impl Plant {
 fn utc_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
-}
-
-/// Asks until there is an answer; a panic with what was missing last when it never comes.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a test gives up after a while of the real clock"
-)]
-pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match ask() {
-            Ok(answer) => return answer,
-            Err(missing) => assert!(Instant::now() < end, "{what} never came: {missing}"),
-        }
-        // A question a tick, for what has no push.
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }
 
 /// The programs under test, and the database.

@@ -188,7 +188,12 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
     let levels = program.levels_of(effect.alarm);
     let level = state.level.and_then(|level| levels.get(usize::from(level)));
     let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
-    let point = info.point.map(|point| program.point(point));
+    // What it is about, also where it compares nothing or something reckoned.
+    let point = match info.scope {
+        Scope::Point(point) => Some(point),
+        _ => info.point,
+    };
+    let point = point.map(|point| program.point(point));
     let id = program.id_of(effect.alarm).to_string();
     let value = finite(state.value.map(Value::as_f64));
     let own = |word: &std::sync::Arc<str>| word.to_string();

@@ -121,7 +121,7 @@ impl Plant {
             self.t += 1_000;
             for output in [SIREN, LAMP, FAN] {
                 if self.obeys[output] {
-                    self.is[output] = self.outputs.is_on(output);
+                    self.is[output] = self.outputs.get(output).on;
                 }
             }
             for (name, gas) in [("gt-1", self.gas[0]), ("gt-2", self.gas[1])] {
@@ -200,16 +200,16 @@ impl Plant {
                 (*output, *on, None, alarm, word.to_owned())
             }
             Step::Shown { output } => {
-                let on = self.outputs.is_on(*output);
+                let on = self.outputs.get(*output).on;
                 (*output, on, Some(true), None, "ok".to_owned())
             }
             Step::Failed { output, why } => {
-                let on = self.outputs.is_on(*output);
+                let on = self.outputs.get(*output).on;
                 (*output, on, Some(false), None, why.clone())
             }
         };
-        let alarm = alarm.unwrap_or_else(|| self.outputs.alarm(index).to_owned());
-        let output = self.outputs.name(index).to_owned();
+        let alarm = alarm.unwrap_or_else(|| self.outputs.get(index).alarm.clone());
+        let output = self.outputs.get(index).name.clone();
         self.told.push(format!("{output} {told}"));
         let record = Record::Output {
             output: &output,
@@ -222,7 +222,7 @@ impl Plant {
 
     #[track_caller]
     fn is(&self, siren: bool, lamp: bool, fan: bool) {
-        let on = [SIREN, LAMP, FAN].map(|output| self.outputs.is_on(output));
+        let on = [SIREN, LAMP, FAN].map(|output| self.outputs.get(output).on);
         assert_eq!(on, [siren, lamp, fan], "at {} s", self.t / 1_000);
     }
 
@@ -251,7 +251,7 @@ fn each_level_switches_what_it_asks_for_and_what_the_milder_one_does() {
             "tank/siren ok"
         ]
     );
-    assert_eq!(plant.outputs.alarm(SIREN), "tank/gt-1/gas");
+    assert_eq!(plant.outputs.get(SIREN).alarm, "tank/gt-1/gas");
 }
 
 #[test]
@@ -484,10 +484,10 @@ proptest! {
                 let flags = plant.engine.alarm(alarm).flags;
                 (flags.active || flags.latched) && !flags.test && !flags.out_of_service
             });
-            prop_assert_eq!(plant.outputs.is_on(FAN), asks);
+            prop_assert_eq!(plant.outputs.get(FAN).on, asks);
             // A siren sounds for an alarm, or for its minimum time.
             let [siren, ..] = plant.engine.program().outputs() else { unreachable!() };
-            let known = &plant.outputs.outputs[SIREN].known;
+            let known = plant.outputs.get(SIREN);
             let is_young = plant.t < known.since.0 + i64::try_from(siren.min_on_ms).unwrap();
             let sounds = Wish::of(siren, &plant.engine).by.is_some();
             prop_assert!(!known.on || sounds || is_young);
@@ -497,7 +497,7 @@ proptest! {
         plant.obeys = [true; 3];
         (plant.fan_turns, plant.read) = (true, true);
         plant.run(60);
-        let shown = plant.outputs.iter().all(|(.., ok)| ok == Some(true));
+        let shown = plant.outputs.iter().all(|known| known.ok == Some(true));
         prop_assert!(shown);
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use telemetry::UtcMs;
 
 use crate::cli::table::tame;
-use crate::watch::{AlarmView, Counts, News, Problem, Site, Standing, Told, Watch};
+use crate::watch::{Action, AlarmView, Counts, News, Problem, Site, Standing, Told, Watch};
 
 /// What people call an alarm's message: its English text, else the Chinese one.
 pub(super) fn text(view: &AlarmView) -> &str {
@@ -70,6 +70,17 @@ fn alarm(id: &str, view: &AlarmView) -> String {
     line.trim_end().to_owned()
 }
 
+/// ` (yard/siren on)`, ` (yard/siren FAILED to be on)`
+fn action(action: &Action) -> String {
+    let word = match action.on {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "as told",
+    };
+    let failed = if action.ok { "" } else { "FAILED to be " };
+    format!(" ({} {failed}{word})", action.name)
+}
+
 /// One line, without its time.
 pub(super) fn line(news: &News) -> String {
     let line = match news {
@@ -91,9 +102,10 @@ pub(super) fn line(news: &News) -> String {
                 let comment = comment
                     .as_ref()
                     .map_or_else(String::new, |comment| format!(" ({comment})"));
+                let action = view.action.as_ref().map_or_else(String::new, action);
                 let late = if *replayed { " (by replay)" } else { "" };
                 format!(
-                    "{site} event {seq} {event}{by}{comment}{late}: {}",
+                    "{site} event {seq} {event}{action}{by}{comment}{late}: {}",
                     alarm(id, view)
                 )
             }
@@ -192,7 +204,7 @@ fn view_object(view: &AlarmView) -> Map<String, Value> {
         "changed_at": view.changed_at.to_string(),
         "raised_at": view.raised_at.map(|at| at.to_string()),
         "value": view.value, "unit": view.unit, "tag": view.tag,
-        "acked_by": view.acked_by, "reason": view.reason,
+        "acked_by": view.acked_by, "reason": view.reason, "action": view.action,
         "shelved_until": view.shelved_until.map(|at| at.to_string()),
     }));
     if !view.suppressed_by.is_empty() {

@@ -219,6 +219,7 @@ impl Site {
             shelved_until: None,
             suppressed_by: Vec::new(),
             reason: None,
+            action: None,
         };
         let told = Told::State {
             seq: row.seq,
