@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use rules::effect::{Command, Effect, Input, Refusal, Switched, Verb};
 use rules::engine::{Engine, SnapshotError};
+use rules::output::{Known, Outputs, Step};
 use rules::point::PointIdx;
 use rules::program::Program;
 use rules::value::Tri;
-use telemetry::UtcMs;
+use telemetry::{UtcMs, body};
 use thiserror::Error;
 
 use crate::alarm::Draft;
 use crate::alarm::message::{Gap, GapCause, Site, draft, gap_draft};
-use crate::alarm::output::{Outputs, Step};
 use crate::alarm::rate::Rate;
 use crate::log::{DecodeError, Lane, Record};
 
@@ -41,6 +41,9 @@ pub struct Applied {
     pub refused: Option<CommandError>,
 }
 
+/// What is known of an output, in a snapshot: name, on, since, alarm, shown.
+type KnownImage = (String, bool, UtcMs, String, Option<bool>);
+
 /// The engine with the program in force and the words for its messages.
 #[derive(Debug)]
 pub struct Host {
@@ -65,7 +68,7 @@ impl Host {
 
     /// An engine that goes on where a snapshot was taken. Under another program the alarms whose rule changed or went say so.
     ///
-    /// `outputs` is what [`Outputs::snapshot`] gave then.
+    /// `outputs` is what [`Self::outputs_snapshot`] gave then; when it does not read, none is known to be on.
     ///
     /// # Errors
     /// Bytes that are no snapshot.
@@ -84,7 +87,16 @@ impl Host {
             effects,
             rate: Rate::default(),
         };
-        host.outputs.restore(outputs);
+        let known: Vec<KnownImage> = body::decode(outputs).unwrap_or_default();
+        for (name, on, since, alarm, ok) in known {
+            host.outputs.remember(Known {
+                name,
+                on,
+                since,
+                alarm,
+                ok,
+            });
+        }
         let drafts = host.resumed();
         Ok((host, drafts))
     }
@@ -138,6 +150,21 @@ impl Host {
         &self.outputs
     }
 
+    /// What is known of them, for a snapshot.
+    pub fn outputs_snapshot(&self) -> Vec<u8> {
+        let image = |known: &Known| -> KnownImage {
+            let Known {
+                name,
+                on,
+                since,
+                alarm,
+                ok,
+            } = known.clone();
+            (name, on, since, alarm, ok)
+        };
+        body::encode(&self.outputs.iter().map(image).collect::<Vec<_>>())
+    }
+
     /// What is to be done about outputs at `now`.
     pub fn look_at_outputs(&mut self, now: UtcMs) -> Vec<Step> {
         self.outputs.look(&self.engine, now)
@@ -156,7 +183,15 @@ impl Host {
     /// Samples of another version of the log.
     pub fn apply(&mut self, record: &Record<'_>, t: UtcMs) -> Result<Applied, DecodeError> {
         let refused = feed(&mut self.engine, record, t, &mut self.effects)?;
-        self.outputs.take(record, t);
+        if let Record::Output {
+            output,
+            on,
+            ok,
+            alarm,
+        } = record
+        {
+            self.outputs.decided(output, *on, *ok, alarm, t);
+        }
         let mut drafts = self.drafts();
         if let Record::Gap {
             node,

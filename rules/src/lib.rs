@@ -13,6 +13,7 @@ pub mod effect;
 pub mod engine;
 pub mod eval;
 pub mod expr;
+pub mod output;
 pub mod point;
 pub mod program;
 mod timer;

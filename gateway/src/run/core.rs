@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use rules::compile::{BROKER, CHATTER, CLOCK, DATABASE, DISK, FLOOD};
+use rules::output::{Known, Step};
 use telemetry::UtcMs;
 use telemetry::body::{Ack, Desired};
 use tokio::sync::{oneshot, watch};
 
 use super::desired::Desires;
 use super::path::Path;
-use crate::alarm::output::{Known, Step};
 use crate::alarm::publish::Report;
 use crate::alarm::shell::News;
 use crate::clock::{LogTime, Reading};
@@ -465,7 +465,7 @@ impl Core {
             config: self.path.appender.config().hash.clone(),
             parts: vec![
                 ("engine".to_owned(), self.path.host.snapshot()),
-                ("outputs".to_owned(), self.path.host.outputs().snapshot()),
+                ("outputs".to_owned(), self.path.host.outputs_snapshot()),
                 ("ingest".to_owned(), self.ingest.snapshot()),
             ],
         }

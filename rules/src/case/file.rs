@@ -42,6 +42,7 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
         Some(item) => item.str().map(|text| Some(text.to_string())),
     };
     let (eu, tag, device) = (text("eu"), text("tag"), text("device"));
+    let output = table.opt("output").map_or(Some(false), |item| item.bool());
     let digital = table.opt("switch").map_or(Some(false), |item| item.bool());
     let attributes = match table.opt("attributes") {
         None => Some(Vec::new()),
@@ -65,7 +66,8 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
         kind: kind?.to_string(),
         eu: eu?,
         tag: tag?,
-        digital: digital?,
+        digital: digital? || output == Some(true),
+        output: output?,
         attributes: attributes?,
         period_ms: period_ms?,
         max_age_ms: max_age_ms?,
@@ -126,6 +128,8 @@ pub(super) struct Expect {
     pub test: Option<bool>,
     /// The event that must have happened at exactly this time.
     pub event: Option<String>,
+    /// The outputs that must be on, and no others.
+    pub on: Option<Vec<String>>,
 }
 
 const LETTERS: [Letter; 9] = [
@@ -308,10 +312,11 @@ impl Action {
         let test = table.opt("test").map(|item| item.bool());
         let events = EVENTS.map(EventKind::word);
         let event = table.opt("event").map(|item| item.one_of(&events));
+        let on = table.opt("on").map(|item| output_names(&item));
         let nothing = letter.is_none() && level.is_none() && unknown.is_none();
-        if nothing && test.is_none() && event.is_none() {
+        if nothing && test.is_none() && event.is_none() && on.is_none() {
             table.problem(
-                "nothing to do and nothing expected: `do`, `letter`, `level`, `unknown`, `test` or `event`",
+                "nothing to do and nothing expected: `do`, `letter`, `level`, `unknown`, `test`, `event` or `on`",
             );
             return None;
         }
@@ -340,6 +345,20 @@ impl Action {
                 None => None,
                 Some(event) => Some(event?.to_string()),
             },
+            on: match on {
+                None => None,
+                Some(on) => Some(on?),
+            },
         }))
     }
+}
+
+/// A list of outputs, `unit/point` each; empty when none is to be on.
+fn output_names(item: &Item<'_>) -> Option<Vec<String>> {
+    let items = item.items();
+    let names: Vec<String> = items
+        .iter()
+        .filter_map(|item| item.str().map(ToString::to_string))
+        .collect();
+    (item.is_array() && names.len() == items.len()).then_some(names)
 }

@@ -13,6 +13,7 @@ use super::report::{CaseReport, Timeline};
 use super::series::{Reading, describe};
 use crate::effect::{AlarmIdx, Command, Effect, Input};
 use crate::engine::Engine;
+use crate::output::{Outputs, Step as Decision};
 use crate::point::PointIdx;
 use crate::program::{Program, u32_of};
 
@@ -25,6 +26,7 @@ pub(super) fn run(
     let mut playing = Playing {
         case,
         engine: Engine::new(Arc::clone(program), case.begins),
+        outputs: Outputs::new(program, case.begins),
         program,
         effects: Vec::new(),
         n_told: 0,
@@ -48,6 +50,7 @@ pub(super) fn run(
 struct Playing<'p> {
     case: &'p Case<'p>,
     engine: Engine,
+    outputs: Outputs,
     program: &'p Arc<Program>,
     effects: Vec<Effect>,
     /// How many effects the timeline has.
@@ -69,6 +72,7 @@ impl Playing<'_> {
             let Some(Reading::Says(value, quality)) = reading else {
                 continue;
             };
+            self.timers_up_to(due_ms);
             let now = self.case.begins.plus_ms(due_ms);
             let point = PointIdx(u32_of(*index));
             let sample = Sample {
@@ -85,6 +89,7 @@ impl Playing<'_> {
                     .push(format!("{}: {refusal}", seconds(due_ms)));
             }
             self.tell();
+            self.switch();
             let info = self.program.point(point);
             self.timeline.reading(
                 due_ms,
@@ -92,9 +97,56 @@ impl Playing<'_> {
                 describe(Reading::Says(value, quality)),
             );
         }
-        self.engine
-            .handle_timeout(self.case.begins.plus_ms(at_ms), &mut self.effects);
+        self.timers_up_to(at_ms);
+    }
+
+    /// Lets timers fire up to a time, each at its own where outputs look at it.
+    fn timers_up_to(&mut self, at_ms: u64) {
+        let at = self.case.begins.plus_ms(at_ms);
+        if !self.program.outputs().is_empty() {
+            while let Some(due) = [self.engine.poll_timeout(), self.outputs.poll_timeout()]
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|due| *due < at)
+            {
+                self.engine.handle_timeout(due, &mut self.effects);
+                self.tell();
+                self.switch();
+            }
+        }
+        self.engine.handle_timeout(at, &mut self.effects);
         self.tell();
+        self.switch();
+    }
+
+    /// Switches outputs as the alarms want it; here they obey.
+    fn switch(&mut self) {
+        let now = self.engine.now();
+        for decision in self.outputs.look(&self.engine, now) {
+            let (index, on, ok) = match decision {
+                Decision::Switch { output, on, .. } => (output, Some(on), None),
+                Decision::Shown { output } => (output, None, Some(true)),
+                // A case without a reading of the output: nothing is asked of that.
+                Decision::Failed { output, .. } => (output, None, Some(false)),
+            };
+            let alarm = match decision {
+                Decision::Switch { alarm, .. } => alarm,
+                _ => None,
+            };
+            let known = self.outputs.get(index).clone();
+            let alarm = alarm.map(|alarm| self.program.id_of(alarm).to_string());
+            let alarm = alarm.unwrap_or(known.alarm);
+            let is_on = on.unwrap_or(known.on);
+            self.outputs.decided(&known.name, is_on, ok, &alarm, now);
+            if let Some(on) = on {
+                let word = if on { "on" } else { "off" };
+                self.timeline.event(
+                    now.since_ms(self.case.begins),
+                    format!("{} {word} for {alarm}", known.name),
+                );
+            }
+        }
     }
 
     /// When the next reading is due, and in which series; none when all have ended.
@@ -150,6 +202,7 @@ impl Playing<'_> {
         let now = self.case.begins.plus_ms(step.at_ms);
         let taken = self.engine.handle(input, now, &mut self.effects);
         self.tell();
+        self.switch();
         match (taken, refused) {
             (Ok(()), false) | (Err(_), true) => {}
             (Ok(()), true) => self.fail(step, "expected it to be refused, it was not".to_string()),
@@ -221,6 +274,19 @@ impl Playing<'_> {
                 wrong.push(format!("expected event {event}, {found}"));
             }
         }
+        if let Some(on) = &expect.on {
+            let is_on = self.outputs.iter().filter(|known| known.on);
+            let is_on: BTreeSet<&str> = is_on.map(|known| known.name.as_str()).collect();
+            let on: BTreeSet<&str> = on.iter().map(String::as_str).collect();
+            if on != is_on {
+                let list = |names: BTreeSet<&str>| Vec::from_iter(names).join(", ");
+                wrong.push(format!(
+                    "expected [{}] to be on, found [{}]",
+                    list(on),
+                    list(is_on)
+                ));
+            }
+        }
         for what in wrong {
             self.fail(step, what);
         }
@@ -236,6 +302,7 @@ impl Playing<'_> {
     /// Puts new effects on the timeline.
     fn tell(&mut self) {
         for effect in &self.effects[self.n_told..] {
+            self.outputs.note(effect.alarm);
             let level = effect
                 .state
                 .level

@@ -148,7 +148,7 @@ fn a_snapshot_and_a_restart_at_every_record_change_no_byte() {
     let nothing_taken = taken.clone();
     let (mut n_records, mut n_events) = (0, 0);
     while let Some(entry) = log.read() {
-        let outputs = uninterrupted.outputs().snapshot();
+        let outputs = uninterrupted.outputs_snapshot();
         let (mut restarted, told) =
             Host::restore(program, site.clone(), &snapshot, &outputs).unwrap();
         assert_eq!(told, [] as [Draft; 0], "a restart is no event");

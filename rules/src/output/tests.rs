@@ -1,15 +1,18 @@
 //! A detector, a siren, a lamp and a fan on a clock of our own: what is on when, and what is told when it does not obey.
 
+use std::borrow::ToOwned;
+use std::string::ToString;
 use std::sync::Arc;
+use std::vec;
 
 use front::{Problems, Source};
 use proptest::prelude::*;
-use rules::compile::{System, compile};
-use rules::effect::{Command, Input, Verb};
-use rules::point::PointInfo;
 use telemetry::{Clock, Quality, Sample};
 
 use super::*;
+use crate::compile::{System, compile};
+use crate::effect::{Command, Input, Verb};
+use crate::point::PointInfo;
 
 const RULES: &str = r#"
 pack = "p"
@@ -152,7 +155,7 @@ impl Plant {
         self.handle(Input::Sample { point, sample }).unwrap();
     }
 
-    fn handle(&mut self, input: Input<'_>) -> Result<(), rules::effect::Refusal> {
+    fn handle(&mut self, input: Input<'_>) -> Result<(), crate::effect::Refusal> {
         let mut effects = Vec::new();
         let done = self.engine.handle(input, UtcMs(self.t), &mut effects);
         for effect in effects {
@@ -211,13 +214,7 @@ impl Plant {
         let alarm = alarm.unwrap_or_else(|| self.outputs.get(index).alarm.clone());
         let output = self.outputs.get(index).name.clone();
         self.told.push(format!("{output} {told}"));
-        let record = Record::Output {
-            output: &output,
-            on,
-            ok,
-            alarm: &alarm,
-        };
-        self.outputs.take(&record, UtcMs(self.t));
+        self.outputs.decided(&output, on, ok, &alarm, UtcMs(self.t));
     }
 
     #[track_caller]
@@ -409,7 +406,9 @@ fn a_restart_goes_on_with_what_was_on_and_its_minimum_time() {
     plant.is(true, true, true);
     let program = program();
     let mut restarted = Outputs::new(&program, UtcMs(plant.t));
-    restarted.restore(&plant.outputs.snapshot());
+    for known in plant.outputs.iter() {
+        restarted.remember(known.clone());
+    }
     plant.outputs = restarted;
     plant.told();
     plant.look();

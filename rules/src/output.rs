@@ -3,18 +3,19 @@
 //! An output is on while an alarm that the site lets switch it asks for it, and for its minimum time; that somebody
 //! silenced it ends a siren at once. Whoever is told must show it: its read-back, and the feedback where the site names
 //! one, within the time that the site gives; else the linkage has failed, an alarm of its own.
-//! It only decides: the log keeps what it decided ([`Record::Output`]), so that a restart goes on from there.
+//! It only decides: who asks has to keep what was decided and say it again, so that a restart goes on from there.
 
-use std::collections::HashMap;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
-use rules::effect::{AlarmIdx, AlarmState};
-use rules::engine::Engine;
-use rules::point::PointIdx;
-use rules::program::{OutputClass, OutputInfo, Program};
-use serde::{Deserialize, Serialize};
 use telemetry::{UtcMs, Value};
 
-use crate::log::Record;
+use crate::effect::{AlarmIdx, AlarmState};
+use crate::engine::Engine;
+use crate::point::PointIdx;
+use crate::program::{OutputClass, OutputInfo, Program};
 
 /// What is to be done about an output, told by its index in the program.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,8 +43,8 @@ pub enum Step {
     },
 }
 
-/// What is known of one output: all of it stands in the log.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// What is known of one output: all of it was decided before.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Known {
     /// `{unit}/{point}`.
     pub name: String,
@@ -71,7 +72,7 @@ struct Output {
 pub struct Outputs {
     /// In the program's order.
     outputs: Vec<Output>,
-    by_alarm: HashMap<AlarmIdx, Vec<usize>>,
+    by_alarm: BTreeMap<AlarmIdx, Vec<usize>>,
     /// Those whose alarms said something since the last look.
     news: Vec<bool>,
 }
@@ -105,55 +106,34 @@ impl Outputs {
     /// The outputs of another program, or of another start: what was on stays on until it is looked at, and all have
     /// their time again to show it.
     pub fn go_on(&mut self, program: &Program, now: UtcMs) {
-        let before = std::mem::replace(self, Self::new(program, now));
+        let before = core::mem::replace(self, Self::new(program, now));
         for known in before.outputs.into_iter().map(|output| output.known) {
             self.remember(known);
         }
     }
 
-    fn remember(&mut self, known: Known) {
+    /// Takes over what was known of an output before.
+    pub fn remember(&mut self, known: Known) {
         let mut outputs = self.outputs.iter_mut();
         if let Some(output) = outputs.find(|output| output.known.name == known.name) {
             output.known = known;
         }
     }
 
-    /// What is known, for a snapshot.
-    pub fn snapshot(&self) -> Vec<u8> {
-        let known: Vec<&Known> = self.outputs.iter().map(|output| &output.known).collect();
-        telemetry::body::encode(&known)
-    }
-
-    /// Takes in a snapshot; one that does not read is one of another version: then nothing is known to be on.
-    pub fn restore(&mut self, bytes: &[u8]) {
-        let known: Vec<Known> = telemetry::body::decode(bytes).unwrap_or_default();
-        for known in known {
-            self.remember(known);
-        }
-    }
-
-    /// Takes in a record of the log: what was decided.
-    pub fn take(&mut self, record: &Record<'_>, t: UtcMs) {
-        let Record::Output {
-            output,
-            on,
-            ok,
-            alarm,
-        } = record
-        else {
+    /// Takes in what was decided of an output at `t`: whether it is to be on, for which alarm (its id, empty for none),
+    /// and whether it shows it; none when it was only told.
+    pub fn decided(&mut self, output: &str, on: bool, ok: Option<bool>, alarm: &str, t: UtcMs) {
+        let mut outputs = self.outputs.iter_mut();
+        let Some(output) = outputs.find(|known| known.known.name == output) else {
             return;
         };
-        let mut outputs = self.outputs.iter_mut();
-        if let Some(known) = outputs
-            .find(|known| known.known.name == *output)
-            .map(|output| &mut output.known)
-        {
-            if known.on != *on {
-                known.since = t;
-            }
-            (known.on, known.ok) = (*on, *ok);
-            (*alarm).clone_into(&mut known.alarm);
+        let known = &mut output.known;
+        if known.on != on {
+            known.since = t;
         }
+        (known.on, known.ok) = (on, ok);
+        known.alarm.clear();
+        known.alarm.push_str(alarm);
     }
 
     /// An alarm said something.
@@ -163,13 +143,13 @@ impl Outputs {
         }
     }
 
-    /// What is to be done at `now`; each step has to come back by [`Self::take`] before the next look.
+    /// What is to be done at `now`; each step has to come back by [`Self::decided`] before the next look.
     pub fn look(&mut self, engine: &Engine, now: UtcMs) -> Vec<Step> {
         let mut steps = Vec::new();
         let infos = engine.program().outputs();
         for (index, (info, output)) in infos.iter().zip(&mut self.outputs).enumerate() {
             let is_over = output.ends.is_some_and(|ends| ends <= now);
-            if std::mem::take(&mut self.news[index]) || is_over {
+            if core::mem::take(&mut self.news[index]) || is_over {
                 let wish = Wish::of(info, engine);
                 let on = wish.by.is_some();
                 let ends = output.known.since.plus_ms(info.min_on_ms);
