@@ -1,4 +1,4 @@
-//! Each number and each comparison of a shipped rule is held by a test of its pack: changed by the least, some test fails.
+//! Each number, each comparison and each output of a shipped rule is held by a test of its pack: changed by the least, some test fails.
 
 #![allow(
     clippy::string_slice,
@@ -115,6 +115,14 @@ fn mutants(pack: &Pack) -> Vec<Mutant> {
                 text: format!("{}{into}{}", &pack.text[..from], &pack.text[to..]),
             });
         };
+        for (at, _) in block.match_indices("actions") {
+            let from = at + block[at..].find('[').unwrap();
+            let len = block[from..].find(']').unwrap();
+            let mut words = block[from..from + len].match_indices('"');
+            while let (Some((open, _)), Some((close, _))) = (words.next(), words.next()) {
+                change(from + open..from + close + 1, "\"nothing\"");
+            }
+        }
         for (key, range) in values(block) {
             let value = &block[range.clone()];
             for number in numbers(value) {
