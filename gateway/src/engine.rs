@@ -2,6 +2,7 @@
 //!
 //! Knows how a record becomes the engine's input. Live and in a replay it reads the same bytes, so both give the same.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rules::effect::{Command, Effect, Input, Refusal, Switched, Verb};
@@ -9,6 +10,7 @@ use rules::engine::{Engine, SnapshotError};
 use rules::output::{Known, Outputs, Step};
 use rules::point::PointIdx;
 use rules::program::Program;
+use rules::sampling::Sampling;
 use rules::value::Tri;
 use telemetry::{UtcMs, body};
 use thiserror::Error;
@@ -52,6 +54,7 @@ pub struct Host {
     effects: Vec<Effect>,
     rate: Rate,
     outputs: Outputs,
+    sampling: Sampling,
 }
 
 impl Host {
@@ -59,6 +62,7 @@ impl Host {
     pub fn new(program: Arc<Program>, site: Site, now: UtcMs) -> Self {
         Self {
             outputs: Outputs::new(&program, now),
+            sampling: Sampling::new(&program),
             engine: Engine::new(program, now),
             site,
             effects: Vec::new(),
@@ -82,6 +86,7 @@ impl Host {
         let engine = restore(program, snapshot, &mut effects)?;
         let mut host = Self {
             outputs: Outputs::new(program, engine.now()),
+            sampling: Sampling::new(program),
             engine,
             site,
             effects,
@@ -116,6 +121,7 @@ impl Host {
         let drafts = self.drafts();
         self.rate = Rate::resume(&self.engine);
         self.outputs.go_on(self.engine.program(), self.engine.now());
+        self.sampling = Sampling::new(self.engine.program());
         drafts
     }
 
@@ -170,6 +176,16 @@ impl Host {
         self.outputs.look(&self.engine, now)
     }
 
+    /// What alarms want to be read more often.
+    pub fn sampling(&self) -> &Sampling {
+        &self.sampling
+    }
+
+    /// The points that alarms want to be read otherwise than at the last look.
+    pub fn look_at_sampling(&mut self) -> BTreeSet<PointIdx> {
+        self.sampling.look(&self.engine)
+    }
+
     /// When the next timer is due.
     pub fn poll_timeout(&mut self) -> Option<UtcMs> {
         self.engine.poll_timeout()
@@ -220,6 +236,7 @@ impl Host {
             .map(|effect| {
                 self.rate.take(program, &effect);
                 self.outputs.note(effect.alarm);
+                self.sampling.note(effect.alarm);
                 draft(&self.site, program, &effect)
             })
             .collect()

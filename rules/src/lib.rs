@@ -16,6 +16,7 @@ pub mod expr;
 pub mod output;
 pub mod point;
 pub mod program;
+pub mod sampling;
 mod timer;
 pub mod value;
 

@@ -36,6 +36,8 @@ pub struct PointInfo {
     pub output: bool,
     /// How often it is read, in milliseconds.
     pub period_ms: u64,
+    /// How often it may be read at most, in milliseconds, when a rule asks for it; none when it is never read more often.
+    pub fastest_ms: Option<u64>,
     /// How old its value may be, in milliseconds; older, it is unknown. 0: it never grows old, as for events.
     pub max_age_ms: u64,
     /// The node that reads it.

@@ -341,6 +341,17 @@ pub struct Action {
     pub levels: u16,
 }
 
+/// What an alarm wants to be read more often while it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampled {
+    /// The alarm.
+    pub alarm: AlarmIdx,
+    /// How often at each of its levels, in milliseconds; none: as usual.
+    pub periods_ms: Vec<Option<u64>>,
+    /// The points that it looks at, itself or through the alarms that it counts, and that may be read more often.
+    pub points: Vec<PointIdx>,
+}
+
 /// The compiled rules of one site, or of one node.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -349,6 +360,7 @@ pub struct Program {
     alarms: Vec<AlarmInfo>,
     levels: Vec<LevelInfo>,
     outputs: Vec<OutputInfo>,
+    sampled: Vec<Sampled>,
     /// Points by name and alarms by id, for finding.
     points_by_name: Vec<u32>,
     alarms_by_id: Vec<u32>,
@@ -395,6 +407,35 @@ impl Program {
     /// The outputs that the site lets rules switch.
     pub fn outputs(&self) -> &[OutputInfo] {
         &self.outputs
+    }
+
+    /// What alarms want to be read more often.
+    pub fn sampled(&self) -> &[Sampled] {
+        &self.sampled
+    }
+
+    /// An alarm wants its points to be read more often at some levels; `periods_ms` has one for each.
+    pub(crate) fn sample(&mut self, alarm: AlarmIdx, periods_ms: Vec<Option<u64>>) {
+        let mut alarms = Vec::from([alarm]);
+        let mut points: Vec<PointIdx> = Vec::new();
+        let mut next = 0;
+        while let Some(reader) = alarms.get(next).copied() {
+            next += 1;
+            points.extend(self.points_read_by(reader));
+            let others = self.alarms_read_by(reader);
+            let news: Vec<AlarmIdx> = others.filter(|other| !alarms.contains(other)).collect();
+            alarms.extend(news);
+        }
+        points.retain(|point| self.point(*point).fastest_ms.is_some());
+        points.sort_unstable();
+        points.dedup();
+        if !points.is_empty() {
+            self.sampled.push(Sampled {
+                alarm,
+                periods_ms,
+                points,
+            });
+        }
     }
 
     /// Every alarm's index.

@@ -280,6 +280,7 @@ fn every_key_that_a_file_may_have_is_told_in_configs() {
                 "rules/src/file/site.rs",
                 "rules/src/file/calendar.rs",
                 "rules/src/file/derived.rs",
+                "rules/src/file/output.rs",
             ],
             &["rules/pump-house.toml", "rules/acme-chem.toml"],
             50,

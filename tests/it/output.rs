@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use support::{Gateway, Mosquitto, Process, Slaves, Watch, program, until};
+use support::{Gateway, Mosquitto, Process, Schemas, Slaves, Subscriber, Watch, program, until};
 use tempfile::TempDir;
 
-use crate::plant::TOKEN;
+use crate::plant::{PATIENCE, TOKEN};
 
 const GAS: &str = "yard/gt-1/gas";
 const SIREN: &str = "yard/siren";
@@ -35,6 +35,16 @@ unverified = "a test"
 for = { kind = "gas" }
 high = [{ level = "L1", at = "25 %LEL", colour = "yellow", actions = ["siren", "fan"] }]
 text = { zh = "{tag} {value}", en = "{tag}: gas {value} {eu}" }
+[[rule]]
+name = "fan-off"
+unverified = "a test"
+for = { unit_with = ["gas", "fan-running"] }
+when = "any(each(unit.gas) >= 25 %LEL) and not any(each(unit.fan-running))"
+degrade = "hold"
+level = "off"
+colour = "blue"
+period = "50ms"
+text = { zh = "{unit}", en = "{unit}" }
 "#;
 
 const SITE: &str = r#"[[output]]
@@ -78,7 +88,7 @@ impl Site {
             )
         };
         let siren = r#"ch1 = { point = "siren", kind = "siren", fail_safe = "off" }"#;
-        let fan = "ch3 = { point = \"fan\", kind = \"fan\", fail_safe = \"off\" }\nin7 = { point = \"fan-running\", kind = \"fan-running\" }";
+        let fan = "ch3 = { point = \"fan\", kind = \"fan\", fail_safe = \"off\" }\nin7 = { point = \"fan-running\", kind = \"fan-running\", fastest = \"50ms\" }";
         let url = broker.url();
         for (name, text) in [
             ("meter.toml", METER.to_owned()),
@@ -245,7 +255,17 @@ fn a_fan_that_does_not_turn_is_an_alarm_of_its_own_until_it_does() {
     let mut site = Site::start();
     let watch = Watch::start(&site.broker.url(), "east");
     watch.hears_known();
+    let topic = "fengsui/v1/east/plant-1/edge/edge-1/desired";
+    let subscriber = Subscriber::start(site.broker.port(), "5", &[topic], &[]);
     site.gas(30);
+    // The node is told to switch it on, and to look more often at what shows that it turns.
+    let wanted = json!([[[FAN, true]], [["yard/fan-running", 50]]]);
+    let desired = subscriber.message(PATIENCE, |message| {
+        let body: Value = serde_json::from_str(&message.payload).expect("JSON");
+        json!([body["outputs"], body["periods"]]) == wanted
+    });
+    let checked = Schemas::load().check(topic, desired.payload.as_bytes());
+    assert_eq!(checked, Ok(()));
     assert_eq!(hears_action(&watch, FAN), json!([true, false]));
     let failed = watch.hears_event("yard/fan/sys.linkage", "raised");
     assert_eq!(

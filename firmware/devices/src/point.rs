@@ -54,6 +54,8 @@ pub struct Point {
     pub position: Option<Position>,
     /// How often it is polled, in milliseconds.
     pub period_ms: u64,
+    /// How often it may be polled at most, in milliseconds, when the gateway asks for it; none when it is never polled more often.
+    pub fastest_ms: Option<u64>,
     /// How old a sample may be and still count as live, in milliseconds; three periods unless the file says otherwise.
     pub max_age_ms: u64,
     /// True for an on-off point: its values are truths, not numbers.

@@ -119,6 +119,7 @@ mod tests {
             range: None,
             position: None,
             period_ms: 100,
+            fastest_ms: None,
             max_age_ms: 300,
             digital: false,
             fail_safe: None,

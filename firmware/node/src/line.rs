@@ -2,6 +2,8 @@
 //!
 //! Ties the scheduler to the plan and the conversion of `devices`. Knows no packs and no uplink.
 
+use alloc::string::String;
+
 use devices::Bus;
 use devices::plan::{Image, Plan, Reply};
 use telemetry::body::BusState;
@@ -76,6 +78,26 @@ impl Line {
     pub(crate) fn fail_safe(&mut self, is_named: &dyn Fn(&str) -> bool) {
         for (slave, write) in self.outputs.fail_safe(is_named) {
             self.sweep.write(slave, write);
+        }
+    }
+
+    /// Reads each group as often as the most wanted of its points, as far as its bus file lets it; and as usual where
+    /// nothing is wanted.
+    pub(crate) fn set_periods(&mut self, wanted: &[(String, u64)], mono: u64) {
+        for (idx, group) in self.plan.groups.iter().enumerate() {
+            let of_group =
+                self.bus.points.iter().filter(|point| {
+                    (point.slave, point.period_ms) == (group.slave, group.period_ms)
+                });
+            let periods = of_group.filter_map(|point| {
+                let fastest = point.fastest_ms?;
+                let named = |name: &str| name.split_once('/') == Some((&point.unit, &point.point));
+                let (_, period_ms) = wanted.iter().find(|(name, _)| named(name))?;
+                Some((*period_ms).max(fastest))
+            });
+            let period_ms = periods.min().unwrap_or(group.period_ms);
+            self.sweep
+                .set_period(idx, period_ms.min(group.period_ms), mono);
         }
     }
 

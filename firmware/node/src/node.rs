@@ -255,7 +255,7 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Switches outputs as the gateway wants it; one that this node does not have is told.
+    /// Switches outputs as the gateway wants it, and reads what it wants more often; an output that this node does not have is told.
     fn handle_desired(&mut self, desired: &Desired, now: Now) {
         if !self.lease.take(desired, now.mono) {
             return;
@@ -264,6 +264,7 @@ impl<S: Store> Node<S> {
         let is_named = |name: &str| desired.outputs.iter().any(|(named, _)| named == name);
         for line in &mut self.lines {
             line.fail_safe(&is_named);
+            line.set_periods(&desired.periods, now.mono);
         }
         for (name, on) in &desired.outputs {
             let known = self.lines.iter_mut().any(|line| line.switch(name, *on));
@@ -407,6 +408,7 @@ impl<S: Store> Node<S> {
         if self.lease.has_ended(now.mono) {
             for line in &mut self.lines {
                 line.fail_safe(&|_| false);
+                line.set_periods(&[], now.mono);
             }
         }
         if let Wall::Synced(utc) = now.wall {

@@ -232,7 +232,7 @@ pub struct Trip {
     pub bseq: u64,
 }
 
-/// `edge/{node}/desired`: what the gateway wants of a node's outputs, all of it; sent at each change and every [`Desired::REPEAT_MS`].
+/// `edge/{node}/desired`: what the gateway wants of a node's outputs, and which points it wants more often, all of it; sent at each change and every [`Desired::REPEAT_MS`].
 ///
 /// Of two messages the later one counts: the one of the later gateway process, and of one process the one with the higher number.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -243,6 +243,9 @@ pub struct Desired {
     pub seq: u64,
     /// Each output, `{unit}/{point}`, and whether it is to be on.
     pub outputs: Vec<(String, bool)>,
+    /// Points, `{unit}/{point}`, that are to be read more often than usual, and how often, in milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub periods: Vec<(String, u64)>,
 }
 
 impl Desired {
@@ -387,10 +390,11 @@ mod tests {
             instance: "01JDABCDEFGHJKMNPQRSTVWXYZ".into(),
             seq: 4,
             outputs: vec![("tank/siren".into(), true), ("tank/fan".into(), false)],
+            periods: vec![("pond/pz-1".into(), 60_000)],
         };
         check(
             &desired,
-            r#"{"instance":"01JDABCDEFGHJKMNPQRSTVWXYZ","seq":4,"outputs":[["tank/siren",true],["tank/fan",false]]}"#,
+            r#"{"instance":"01JDABCDEFGHJKMNPQRSTVWXYZ","seq":4,"outputs":[["tank/siren",true],["tank/fan",false]],"periods":[["pond/pz-1",60000]]}"#,
         );
         let request = ReplayRequest {
             epoch: "01JDABCDEFGHJKMNPQRSTVWXYZ".into(),
@@ -473,6 +477,7 @@ mod tests {
             instance: "01B".into(),
             seq: 4,
             outputs: Vec::new(),
+            periods: Vec::new(),
         };
         assert!(desired.is_after("01B", 3));
         assert!(!desired.is_after("01B", 4));

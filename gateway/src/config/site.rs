@@ -204,6 +204,7 @@ fn info(node: &Node, bus: &Bus, point: &devices::Point) -> PointInfo {
         digital: point.digital,
         output: point.fail_safe.is_some(),
         period_ms: point.period_ms,
+        fastest_ms: point.fastest_ms,
         max_age_ms: point.max_age_ms,
         node: Some(node.name.clone()),
         slave: bus

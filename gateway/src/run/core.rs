@@ -377,6 +377,12 @@ impl Core {
         self.ingest.handle_timeout(t, &mut self.path);
         self.look_at_rate(t);
         self.look_at_outputs(t);
+        for point in self.path.host.look_at_sampling() {
+            let program = self.path.host.engine().program();
+            if let Some(node) = &program.point(point).node {
+                self.desires.news(node, t);
+            }
+        }
         if self.path.outlet.due().is_some_and(|due| due <= t) {
             self.path.outlet.tick(t);
         }
@@ -423,11 +429,20 @@ impl Core {
         Some((node.to_owned(), ack))
     }
 
-    /// What a node is to be told of its outputs, where that is due.
+    /// What a node is to be told of its outputs and periods, where that is due.
     pub(super) fn poll_desired(&mut self) -> Option<(String, Desired)> {
         let host = &self.path.host;
-        let of_node = |node: &str| host.outputs().of_node(host.engine().program(), node);
-        self.desires.poll(self.path.t, of_node)
+        let program = host.engine().program();
+        let outputs = |node: &str| host.outputs().of_node(program, node);
+        let periods = |node: &str| {
+            let wanted = host.sampling().periods();
+            wanted
+                .map(|(point, period_ms)| (program.point(point), period_ms))
+                .filter(|(info, _)| info.node.as_deref() == Some(node))
+                .map(|(info, period_ms)| (format!("{}/{}", info.unit, info.point), period_ms))
+                .collect()
+        };
+        self.desires.poll(self.path.t, outputs, periods)
     }
 
     /// It could not be told to the node: it is due again at once.

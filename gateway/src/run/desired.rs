@@ -1,4 +1,4 @@
-//! When each node is told what its outputs are to be: at each change, and over and over.
+//! When each node is told what its outputs are to be, and what is to be read more often: at each change, and over and over.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use rules::program::Program;
 use telemetry::UtcMs;
 use telemetry::body::Desired;
 
-/// The nodes with outputs, and when each is to be told next.
+/// The nodes with outputs or with points that may be read more often, and when each is to be told next.
 #[derive(Debug)]
 pub(super) struct Desires {
     instance: String,
@@ -15,10 +15,12 @@ pub(super) struct Desires {
 }
 
 impl Desires {
-    /// Every node with outputs is told at once; `instance` is what this process is called.
+    /// Every such node is told at once; `instance` is what this process is called.
     pub(super) fn new(program: &Program, instance: String, now: UtcMs) -> Self {
-        let outputs = program.outputs().iter();
-        let nodes = outputs.filter_map(|output| program.point(output.point).node.clone());
+        let outputs = program.outputs().iter().map(|output| output.point);
+        let sampled = program.sampled().iter().flat_map(|it| &it.points);
+        let points = outputs.chain(sampled.copied());
+        let nodes = points.filter_map(|point| program.point(point).node.clone());
         Self {
             instance,
             seq: 0,
@@ -45,11 +47,12 @@ impl Desires {
         self.due.values().min().copied()
     }
 
-    /// What to tell a node now, if anything; `outputs` says what those of a node are to be.
+    /// What to tell a node now, if anything; `outputs` says what those of a node are to be, `periods` what is to be read how often.
     pub(super) fn poll(
         &mut self,
         now: UtcMs,
         outputs: impl Fn(&str) -> Vec<(String, bool)>,
+        periods: impl Fn(&str) -> Vec<(String, u64)>,
     ) -> Option<(String, Desired)> {
         let (node, due) = self.due.iter_mut().find(|(_, due)| **due <= now)?;
         *due = now.plus_ms(Desired::REPEAT_MS);
@@ -58,6 +61,7 @@ impl Desires {
             instance: self.instance.clone(),
             seq: self.seq,
             outputs: outputs(node),
+            periods: periods(node),
         };
         Some((node.clone(), desired))
     }

@@ -57,6 +57,10 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
         Some(item) => item.duration_ms().filter(|ms| *ms > 0 || key == "max_age"),
     };
     let period_ms = duration("period", 1_000);
+    let fastest_ms = match table.opt("fastest") {
+        None => Some(None),
+        Some(item) => item.duration_ms().map(Some),
+    };
     let max_age_ms = duration("max_age", period_ms.unwrap_or(1_000).saturating_mul(3));
     table.finish();
     let (unit, point) = parts?;
@@ -70,6 +74,7 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
         output: output?,
         attributes: attributes?,
         period_ms: period_ms?,
+        fastest_ms: fastest_ms?,
         max_age_ms: max_age_ms?,
         slave: device?,
         ..PointInfo::default()
@@ -130,6 +135,8 @@ pub(super) struct Expect {
     pub event: Option<String>,
     /// The outputs that must be on, and no others.
     pub on: Option<Vec<String>>,
+    /// The points that must be wanted more often than usual, and no others, each with its period in milliseconds.
+    pub read_every: Option<Vec<(String, u64)>>,
 }
 
 const LETTERS: [Letter; 9] = [
@@ -313,10 +320,11 @@ impl Action {
         let events = EVENTS.map(EventKind::word);
         let event = table.opt("event").map(|item| item.one_of(&events));
         let on = table.opt("on").map(|item| output_names(&item));
+        let read_every = table.opt("read_every").map(|item| periods(&item));
         let nothing = letter.is_none() && level.is_none() && unknown.is_none();
-        if nothing && test.is_none() && event.is_none() && on.is_none() {
+        if nothing && test.is_none() && event.is_none() && on.is_none() && read_every.is_none() {
             table.problem(
-                "nothing to do and nothing expected: `do`, `letter`, `level`, `unknown`, `test`, `event` or `on`",
+                "nothing to do and nothing expected: `do`, `letter`, `level`, `unknown`, `test`, `event`, `on` or `read_every`",
             );
             return None;
         }
@@ -349,6 +357,10 @@ impl Action {
                 None => None,
                 Some(on) => Some(on?),
             },
+            read_every: match read_every {
+                None => None,
+                Some(periods) => Some(periods?),
+            },
         }))
     }
 }
@@ -361,4 +373,15 @@ fn output_names(item: &Item<'_>) -> Option<Vec<String>> {
         .filter_map(|item| item.str().map(ToString::to_string))
         .collect();
     (item.is_array() && names.len() == items.len()).then_some(names)
+}
+
+/// `{ "unit/point" = "10min" }`; empty when nothing is wanted more often.
+fn periods(item: &Item<'_>) -> Option<Vec<(String, u64)>> {
+    let entries = item.table()?.entries();
+    let n_entries = entries.len();
+    let read: Vec<_> = entries
+        .into_iter()
+        .filter_map(|(name, item)| Some((name.to_string(), item.duration_ms()?)))
+        .collect();
+    (read.len() == n_entries).then_some(read)
 }

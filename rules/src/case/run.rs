@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::output::{Outputs, Step as Decision};
 use crate::point::PointIdx;
 use crate::program::{Program, u32_of};
+use crate::sampling::Sampling;
 
 /// Plays a case. `levels` gets each rule's levels that were reached.
 pub(super) fn run(
@@ -27,6 +28,7 @@ pub(super) fn run(
         case,
         engine: Engine::new(Arc::clone(program), case.begins),
         outputs: Outputs::new(program, case.begins),
+        sampling: Sampling::new(program),
         program,
         effects: Vec::new(),
         n_told: 0,
@@ -51,6 +53,7 @@ struct Playing<'p> {
     case: &'p Case<'p>,
     engine: Engine,
     outputs: Outputs,
+    sampling: Sampling,
     program: &'p Arc<Program>,
     effects: Vec<Effect>,
     /// How many effects the timeline has.
@@ -287,6 +290,25 @@ impl Playing<'_> {
                 ));
             }
         }
+        if let Some(periods) = &expect.read_every {
+            self.sampling.look(&self.engine);
+            let shown = |name: &str, ms: u64| format!("{name} every {}", seconds(ms));
+            let found = self.sampling.periods().map(|(point, ms)| {
+                let info = self.program.point(point);
+                shown(&format!("{}/{}", info.unit, info.point), ms)
+            });
+            let found: BTreeSet<String> = found.collect();
+            let wanted = periods.iter().map(|(name, ms)| shown(name, *ms));
+            let wanted: BTreeSet<String> = wanted.collect();
+            if wanted != found {
+                let list = |names: BTreeSet<String>| Vec::from_iter(names).join(", ");
+                wrong.push(format!(
+                    "expected [{}] to be wanted, found [{}]",
+                    list(wanted),
+                    list(found)
+                ));
+            }
+        }
         for what in wrong {
             self.fail(step, what);
         }
@@ -303,6 +325,7 @@ impl Playing<'_> {
     fn tell(&mut self) {
         for effect in &self.effects[self.n_told..] {
             self.outputs.note(effect.alarm);
+            self.sampling.note(effect.alarm);
             let level = effect
                 .state
                 .level

@@ -9,6 +9,7 @@ mod lower;
 mod number;
 mod output;
 mod points;
+mod sampling;
 mod sense;
 mod site;
 mod system;
@@ -166,8 +167,13 @@ pub(crate) fn compile_files(
         site.warn_of_unused(warnings);
     }
     output::add(&mut adding, files, &rules, unread.rules);
+    let wishes = sampling::wishes(&adding, &rules);
     adding.sense.end();
-    adding.builder.build()
+    let mut program = adding.builder.build();
+    for (alarm, periods_ms) in wishes {
+        program.sample(alarm, periods_ms);
+    }
+    program
 }
 
 /// A place for what is wrong outside the rule files.

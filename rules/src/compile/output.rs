@@ -12,7 +12,7 @@ use super::points::Points;
 use super::{system, unknown_rule};
 use crate::file::{Head, Output, Placed, Rule, RuleFile};
 use crate::point::PointIdx;
-use crate::program::{Action, LevelInfo, OutputInfo};
+use crate::program::{Action, OutputInfo};
 
 /// What is asked for, by rule.
 type Rules<'r, 'a> = BTreeMap<&'r str, &'r Rule<'a>>;
@@ -133,9 +133,9 @@ fn actions_of<'a>(
     let info = adding.points.info(point);
     let kind = info.kind.as_str();
     let asks = |level: &str| {
-        let levels = rule.levels();
-        let level = levels.into_iter().find(|known| known.name.value == level);
-        level.is_some_and(|level| level.actions.iter().any(|asked| asked.value == kind))
+        let reached = rule.up_to(level);
+        let mut asked = reached.iter().flat_map(|level| &level.actions);
+        asked.any(|asked| asked.value == kind)
     };
     let levels = rule.levels();
     let asked = || levels.iter().flat_map(|level| &level.actions);
@@ -163,9 +163,7 @@ fn actions_of<'a>(
             let levels = adding.builder.levels_of(alarm)?;
             let mut bits = 0;
             for (index, level) in levels.iter().enumerate() {
-                // A graver level of a side has what the milder ones ask for.
-                let has = |other: &LevelInfo| other.side == level.side && asks(&other.name);
-                bits |= u16::from(levels[..=index].iter().any(has)) << index;
+                bits |= u16::from(asks(&level.name)) << index;
             }
             Some(Action {
                 alarm,

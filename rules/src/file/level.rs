@@ -38,6 +38,8 @@ pub struct Level<'a> {
     pub off_delay_ms: u64,
     /// It stays until a person resets it.
     pub latch: bool,
+    /// How often what it looks at is to be read while it stands, in milliseconds; as usual when none.
+    pub period_ms: Option<u64>,
     /// The kinds of outputs that it asks to be switched on, as `siren`.
     pub actions: Vec<Placed<'a, String>>,
 }
@@ -93,6 +95,14 @@ impl<'a> Level<'a> {
         let on_delay_ms = delay(table, "on_delay");
         let off_delay_ms = delay(table, "off_delay");
         let latch = table.opt("latch").and_then(|item| item.bool());
+        let period_ms = table.opt("period").and_then(|item| {
+            let period_ms = item.duration_ms()?;
+            if period_ms == 0 {
+                item.problem("`0`, expected how often it is to be read, as `30min`");
+                return None;
+            }
+            Some(period_ms)
+        });
         let actions = table.opt("actions").and_then(|item| names(&item));
         let colour = colour?;
         // What is wrong was reported; the rest is still held against the points.
@@ -103,6 +113,7 @@ impl<'a> Level<'a> {
             on_delay_ms: on_delay_ms.unwrap_or_default(),
             off_delay_ms: off_delay_ms.unwrap_or_default(),
             latch: latch.unwrap_or_default(),
+            period_ms,
             actions: actions.unwrap_or_default(),
         })
     }

@@ -155,6 +155,21 @@ impl<'a> Rule<'a> {
         exprs
     }
 
+    /// A level and the milder ones of its side, whether or not the site has them; none for a name that no level has.
+    pub fn up_to(&self, level: &str) -> Vec<&Level<'a>> {
+        let levels = self.levels();
+        let (high, low) = match &self.condition {
+            Condition::Limits { high, .. } => levels.split_at(high.len()),
+            Condition::When(_) | Condition::Counts { .. } => levels.split_at(levels.len()),
+        };
+        for side in [high, low] {
+            if let Some(place) = side.iter().position(|it| it.name.value == level) {
+                return side[..=place].to_vec();
+            }
+        }
+        Vec::new()
+    }
+
     /// The levels, mildest first on each side.
     pub fn levels(&self) -> Vec<&Level<'a>> {
         match &self.condition {

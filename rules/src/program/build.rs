@@ -159,6 +159,7 @@ impl ProgramBuilder {
             alarms: self.alarms,
             levels: self.levels,
             outputs: self.outputs,
+            sampled: Vec::new(),
             points_by_name,
             ops: self.flat.ops,
             alarm_code: self.alarm_code,

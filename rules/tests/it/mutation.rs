@@ -19,7 +19,7 @@ struct Mutant {
 }
 
 /// The keys whose numbers are limits or times.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "at",
     "otherwise",
     "deadband",
@@ -29,6 +29,7 @@ const KEYS: [&str; 9] = [
     "only_while",
     "value",
     "count",
+    "period",
 ];
 
 /// The stretches of a rule's text that are values of those keys.

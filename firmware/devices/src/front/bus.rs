@@ -79,7 +79,16 @@ pub(super) fn read(
         .retain(|point| places.get(point.slave).is_some_and(|(_, wrong)| !wrong));
     if is_wire_right {
         let places: Vec<&Table<'_>> = places.iter().map(|(entry, _)| *entry).collect();
-        check_time(&bus, &root, &places);
+        check_time(&bus, "", &root, &places);
+        let is_kept = problems.len() == before;
+        if is_kept && bus.points.iter().any(|point| point.fastest_ms.is_some()) {
+            let mut hurried = bus.clone();
+            for point in &mut hurried.points {
+                point.period_ms = point.fastest_ms.unwrap_or(point.period_ms);
+            }
+            let what = "while rules ask for `fastest`, ";
+            check_time(&hurried, what, &root, &places);
+        }
     }
     bus
 }
@@ -201,6 +210,7 @@ struct Defaults {
     attributes: Option<Vec<(String, String)>>,
     position: Option<Position>,
     period_ms: Option<u64>,
+    fastest_ms: Option<u64>,
     max_age_ms: Option<u64>,
 }
 
@@ -247,6 +257,7 @@ fn add_slave(bus: &mut Bus, entry: &Table<'_>, profiles: &Profiles<'_>) {
         period_ms: entry
             .req("period")
             .and_then(|item| duration_ms(&item, PERIOD_MS.0, PERIOD_MS.1)),
+        fastest_ms: fastest_ms(entry),
         max_age_ms: max_age_ms(entry),
     };
     let named = entry.opt("points").and_then(|item| item.table());
@@ -294,6 +305,12 @@ fn add_slave(bus: &mut Bus, entry: &Table<'_>, profiles: &Profiles<'_>) {
         unit_id,
         profile,
     });
+}
+
+fn fastest_ms(table: &Table<'_>) -> Option<u64> {
+    table
+        .opt("fastest")
+        .and_then(|item| duration_ms(&item, PERIOD_MS.0, PERIOD_MS.1))
 }
 
 fn max_age_ms(table: &Table<'_>) -> Option<u64> {
@@ -362,6 +379,7 @@ fn point(
     let description = own("description").map(|item| word::text(&item));
     let attributes = table.as_ref().and_then(word::attributes);
     let period = own("period").map(|item| duration_ms(&item, PERIOD_MS.0, PERIOD_MS.1));
+    let fastest = table.as_ref().and_then(fastest_ms);
     let max_age = table.as_ref().and_then(max_age_ms);
     let position = table.as_ref().and_then(word::position);
     let fail_safe = own("fail_safe").map(|item| {
@@ -405,6 +423,9 @@ fn point(
         range: signal.range,
         position: position.or_else(|| defaults.position.clone()),
         period_ms,
+        fastest_ms: fastest
+            .or(defaults.fastest_ms)
+            .filter(|fastest| *fastest < period_ms),
         max_age_ms: max_age.or(defaults.max_age_ms).unwrap_or(3 * period_ms),
         digital: signal.digital,
         fail_safe: fail_safe.flatten(),
@@ -503,8 +524,8 @@ fn adjust(slave: &Table<'_>, table: Option<&Table<'_>>, signal: &mut Signal) -> 
     Some(())
 }
 
-/// Refuses periods that can't be kept on the line.
-fn check_time(bus: &Bus, root: &Table<'_>, slaves: &[&Table<'_>]) {
+/// Refuses periods that can't be kept on the line; `when` says of which time this is told.
+fn check_time(bus: &Bus, when: &str, root: &Table<'_>, slaves: &[&Table<'_>]) {
     let plan = Plan::new(bus);
     let line = match &bus.link {
         Link::Rtu { baud, .. } => format!(
@@ -521,7 +542,7 @@ fn check_time(bus: &Bus, root: &Table<'_>, slaves: &[&Table<'_>]) {
         }
         kept = false;
         let text = format!(
-            "every {} can't be kept: its {} take {} ms {line}",
+            "{when}every {} can't be kept: its {} take {} ms {line}",
             shown(group.period_ms),
             requests(group.requests.len()),
             takes_us.div_ceil(1_000)
@@ -534,7 +555,7 @@ fn check_time(bus: &Bus, root: &Table<'_>, slaves: &[&Table<'_>]) {
     let load = sweep::load_percent(bus, &plan);
     if kept && load > 100 {
         root.problem(format!(
-            "the periods can't be kept: they ask for {load} % of the line's time ({}, one sweep over everything takes {} ms {line}), expected at most 100 %",
+            "{when}the periods can't be kept: they ask for {load} % of the line's time ({}, one sweep over everything takes {} ms {line}), expected at most 100 %",
             requests(plan.requests.len()),
             sweep::time_ms(bus, &plan)
         ));

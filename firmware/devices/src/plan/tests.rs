@@ -65,6 +65,7 @@ fn point(slave: usize, register: usize, period_ms: u64) -> Point {
         range: None,
         position: None,
         period_ms,
+        fastest_ms: None,
         max_age_ms: 3 * period_ms,
         digital: false,
         fail_safe: None,

@@ -241,6 +241,20 @@ impl Sweep {
         }
     }
 
+    /// A group is to be read as often as this from now on.
+    pub(crate) fn set_period(&mut self, group: usize, period_ms: u64, mono: u64) {
+        let (Some(config), Some(pass)) = (
+            self.config.groups.get_mut(group),
+            self.passes.get_mut(group),
+        ) else {
+            return;
+        };
+        if config.period_ms != period_ms {
+            config.period_ms = period_ms;
+            pass.due = pass.due.min(mono + period_ms);
+        }
+    }
+
     /// A slave's output has to be written; one that is left alone is written when it answers again.
     pub(crate) fn write(&mut self, slave: usize, write: usize) {
         if !self.writes.contains(&(slave, write)) {

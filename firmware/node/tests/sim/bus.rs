@@ -68,6 +68,7 @@ pub(crate) fn bus(n: u8, period_ms: u64) -> Bus {
         range: signal().range,
         position: None,
         period_ms,
+        fastest_ms: None,
         max_age_ms: 3 * period_ms,
         digital: false,
         fail_safe: None,

@@ -33,6 +33,7 @@ fn plant() -> Bus {
             ..slave.profile.registers[0].clone()
         })
         .collect();
+    bus.points[0].fastest_ms = Some(100);
     let gauge = bus.points.remove(1);
     let relays = [
         ("siren", FailSafe::Off),
@@ -63,6 +64,7 @@ struct Bench {
     /// Each write, with its time.
     writes: Vec<(u64, u16, bool)>,
     relays_are_dead: bool,
+    gauge_reads: u32,
     seq: u64,
 }
 
@@ -89,6 +91,7 @@ impl Bench {
             coils: (0..3).map(|address| (address, false)).collect(),
             writes: Vec::new(),
             relays_are_dead: false,
+            gauge_reads: 0,
             seq: 0,
         }
     }
@@ -125,6 +128,7 @@ impl Bench {
                 .map(|address| self.coils[&address])
                 .collect(),
             None => {
+                self.gauge_reads += 1;
                 let words = vec![7; usize::from(request.count)];
                 return self
                     .node
@@ -142,6 +146,7 @@ impl Bench {
                 .iter()
                 .map(|(name, on)| (format!("tank/{name}"), *on))
                 .collect(),
+            periods: Vec::new(),
         };
         let now = Now::synced(self.mono, EPOCH.plus_ms(self.mono));
         self.node.handle_message(TOPIC, &encode(&desired), now);
@@ -286,6 +291,41 @@ fn an_output_that_the_node_does_not_have_is_told_once() {
     let troubles: Vec<Trouble> = std::iter::from_fn(|| bench.node.poll_trouble()).collect();
     let output = "tank/horn".into();
     assert_eq!(troubles, [Trouble::UnknownOutput { output }]);
+}
+
+#[test]
+fn a_point_is_read_more_often_while_the_gateway_wants_it_and_its_bus_file_lets_it() {
+    let mut bench = Bench::new();
+    bench.run(2_000);
+    let often = |bench: &mut Bench, period_ms: Option<u64>| {
+        bench.seq += 1;
+        let wanted = period_ms.map(|period_ms| ("tank/p1".to_owned(), period_ms));
+        let desired = Desired {
+            instance: "01B".into(),
+            seq: bench.seq,
+            outputs: Vec::new(),
+            periods: wanted.into_iter().collect(),
+        };
+        let now = Now::synced(bench.mono, EPOCH.plus_ms(bench.mono));
+        bench.node.handle_message(TOPIC, &encode(&desired), now);
+        let before = bench.gauge_reads;
+        bench.run(10_000);
+        bench.gauge_reads - before
+    };
+    assert_eq!(often(&mut bench, None), 20);
+    let hurried = often(&mut bench, Some(200));
+    assert!((49..=51).contains(&hurried), "{hurried}");
+    // No more often than it may be, and never less often than usual.
+    let fastest = often(&mut bench, Some(10));
+    assert!((99..=101).contains(&fastest), "{fastest}");
+    let usual = often(&mut bench, Some(60_000));
+    assert!((20..=21).contains(&usual), "{usual}");
+    often(&mut bench, Some(200));
+    // A gateway that falls silent wants nothing any more.
+    bench.run(Desired::LEASE_MS);
+    let before = bench.gauge_reads;
+    bench.run(10_000);
+    assert_eq!(bench.gauge_reads - before, 20);
 }
 
 #[derive(Clone, Debug)]
