@@ -118,7 +118,8 @@ class Play:
             for unit, own in self.scopes(rule):
                 self.alarms.append(Alarm(rule, unit, own))
         for alarm in self.alarms:
-            alarm.reads = self.reads(alarm)
+            alarm.reads, alarm.about = self.reads(alarm), self.own(alarm)
+        self.tested = set()
         self.evaluate()
 
     def scopes(self, rule):
@@ -128,6 +129,34 @@ class Play:
         units = sorted({name.split("/")[0] for name in names})
         has = lambda unit, kind: any(name.startswith(unit + "/") and self.points[name].table["kind"] == kind for name in names)
         return [(unit, None) for unit in units if all(has(unit, kind) for kind in rule["for"]["unit_with"])]
+
+    # -- tests: what is read in one is no process value, and only alarms about the point see it
+
+    def own(self, alarm):
+        """The points that an alarm is about: its own, and the one whose number it compares."""
+        found = {alarm.own}
+        if alarm.levels[0].side in ("high", "low"):
+            found.add(self.named(alarm.value, alarm, None))
+        return found - {None}
+
+    def tested_points(self):
+        return set().union(*[alarm.about for alarm in self.alarms if alarm.tested is not None])
+
+    def seen(self, name, alarm):
+        point = self.points[name]
+        under_test = point.quality == "calibration" or name in self.tested
+        return NOTHING if under_test and name not in alarm.about else point.number()
+
+    def tests_changed(self):
+        self.look_at_tests()
+        self.evaluate()
+        self.touched = frozenset()
+
+    def look_at_tests(self):
+        """Points whose test began or ended are looked at as if they had been read."""
+        tested = self.tested_points()
+        self.touched |= tested ^ self.tested
+        self.tested = tested
 
     # -- conditions and numbers; `path` tells one place in the rules from another
 
@@ -166,7 +195,7 @@ class Play:
         if kind == "name" and tree[1].startswith("derived."):
             return again(self.derived[tree[1][8:]], tree[1])
         if kind != "call" or tree[1] == "each":
-            number = self.points[self.named(tree, alarm, each)].number()
+            number = self.seen(self.named(tree, alarm, each), alarm)
             return truth(number.value != 0, number.trust)
         name, parts = tree[1], tree[2]
         if name == "during":
@@ -217,9 +246,9 @@ class Play:
         for part in parts:
             if part[0] == "call":
                 kind = part[2][0][1][5:]
-                numbers += [point.number() for name, point in self.points.items() if name.startswith(alarm.unit + "/") and point.table["kind"] == kind]
+                numbers += [self.seen(name, alarm) for name, point in self.points.items() if name.startswith(alarm.unit + "/") and point.table["kind"] == kind]
             else:
-                numbers.append(self.points[self.named(part, alarm, each)].number())
+                numbers.append(self.seen(self.named(part, alarm, each), alarm))
         bad = sum(1 for number in numbers if number.trust == BAD)
         answer = UNKNOWN if bad >= n else FIRM_FALSE
         for value in {number.value for number in numbers if number.trust != BAD and number.value != 0}:
@@ -280,7 +309,7 @@ class Play:
         if kind == "name" and tree[1].startswith("derived."):
             return self.number(self.derived[tree[1][8:]], alarm, (*path, tree[1]), each)
         if kind != "call" or tree[1] == "each":
-            return self.points[self.named(tree, alarm, each)].number()
+            return self.seen(self.named(tree, alarm, each), alarm)
         name, parts = tree[1], tree[2]
         if name == "abs":
             return reckon([self.number(parts[0], alarm, path, each)], abs)
@@ -379,6 +408,11 @@ class Play:
             if not point.stale and point.stale_at <= self.now:
                 point.stale = True
                 self.touched |= {name}
+        for alarm in self.alarms:
+            if alarm.tested is not None and alarm.tested <= self.now:
+                alarm.tested = None
+                self.mark_test(alarm)
+        self.look_at_tests()
         self.evaluate()
         self.touched = frozenset()
 
@@ -437,9 +471,8 @@ class Play:
         point.stale_at = self.now + point.table["max_age"] + 1
         if was != quality:
             for alarm in self.alarms:
-                is_value = alarm.levels[0].side in ("high", "low") and self.named(alarm.value, alarm, None) == name
-                is_about = alarm.own == name and name in alarm.reads
-                if (is_about or is_value) and alarm.calibrates != (quality == "calibration"):
+                is_about = name in alarm.about and name in alarm.reads
+                if is_about and alarm.calibrates != (quality == "calibration"):
                     alarm.calibrates = quality == "calibration"
                     self.mark_test(alarm)
         self.touched = frozenset({name})
@@ -540,6 +573,9 @@ class Play:
             if level.count is not None:
                 members = []
                 for other in self.counted(alarm):
+                    if other.test:
+                        members.append(UNKNOWN)
+                        continue
                     reached = other.active and other.level.severity >= {"blue": 1, "yellow": 401, "orange": 601, "red": 801}[level.least]
                     members.append((WEAK_TRUE if other.unknown_now else FIRM_TRUE) if reached else UNKNOWN if other.unknown_now else FIRM_FALSE)
                 answer = vote(level.count, members, alarm.rule.get("degrade"))
@@ -632,9 +668,6 @@ class Play:
         if over(alarm.out):
             alarm.out = None
             self.tell(alarm, "in-service")
-        if over(alarm.tested):
-            alarm.tested = None
-            self.mark_test(alarm)
         if over(alarm.again):
             alarm.again, alarm.acked, alarm.silenced = None, False, False
             self.tell(alarm, "re-alarmed")
@@ -703,6 +736,7 @@ class Play:
                 return True
             alarm.tested, alarm.test = until, True
             self.tell(alarm, "test-begun")
+            self.tests_changed()
         elif verb == "test-end":
             if alarm.tested is None:
                 return True
@@ -711,6 +745,7 @@ class Play:
                 self.tell(alarm, "comment")
             else:
                 self.mark_test(alarm)
+            self.tests_changed()
         else:
             self.tell(alarm, "comment")
         return False

@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use telemetry::{Quality, UtcMs};
 
 use super::machine::Machine;
+use super::state::own_points;
 use crate::alarm::Reason;
 use crate::effect::{Cause, Effect, EventKind};
-use crate::point::PointIdx;
-use crate::program::{Colour, Program, Scope, Unit, at};
+use crate::program::{Colour, Program, Unit, at};
 use crate::timer::NEVER;
 
 impl Machine {
@@ -30,17 +30,13 @@ impl Machine {
         let is_over = |until: Option<UtcMs>| until.is_some_and(|until| until <= now);
         let aside = &rare.aside;
         let shelf = is_over(aside.shelf.as_ref().map(|shelf| shelf.until));
-        let (out, test) = (is_over(aside.out_until), is_over(aside.test_until));
+        let out = is_over(aside.out_until);
         let re_alarm = is_over(aside.re_alarm_at);
         if shelf {
             self.unshelve(program, alarm, cause, effects);
         }
         if out {
             self.back_in_service(program, alarm, cause, effects);
-        }
-        if test {
-            self.state.alarms[at(alarm)].rare().aside.test_until = None;
-            self.mark_test(program, alarm, cause, effects);
         }
         if re_alarm {
             let slot = &mut self.state.alarms[at(alarm)];
@@ -51,6 +47,46 @@ impl Machine {
             rare.aside.silenced = false;
             self.emit(program, alarm, EventKind::ReAlarmed, cause, effects);
         }
+    }
+
+    /// Tests that are over by now end, before anything is evaluated: what the point reads is of the process again.
+    pub(super) fn end_tests(&mut self, program: &Program, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        while let Some(alarm) = self.due_alarms.pop() {
+            let slot = &mut self.state.alarms[at(alarm)];
+            let until = slot.rare.as_mut().map(|rare| &mut rare.aside.test_until);
+            let is_over = |until: &mut UtcMs| *until <= now;
+            if until.is_some_and(|until| until.take_if(is_over).is_some()) {
+                self.mark_test(program, alarm, Cause::Timer, effects);
+                self.look_at_test(program, alarm);
+            }
+        }
+    }
+
+    /// A person began or ended a test of an alarm: what its points read is seen by others otherwise than before.
+    pub(super) fn look_at_test(&mut self, program: &Program, alarm: u32) {
+        for point in self.mark_tested(program, alarm).into_iter().flatten() {
+            self.queue_readers_of_point(program, point, true);
+        }
+    }
+
+    /// Makes the points of an alarm say whether a person tests an alarm about them; gives those for which that is news.
+    pub(super) fn mark_tested(&mut self, program: &Program, alarm: u32) -> [Option<u32>; 2] {
+        own_points(program, alarm).map(|point| {
+            let point = point?;
+            let readers = program.point_code[at(point)].health_readers;
+            let readers = &program.health_readers[at(readers.from)..at(readers.to)];
+            let tested = readers.iter().any(|unit| match program.units[at(*unit)] {
+                Unit::Alarm(about) => {
+                    let rare = self.state.alarms[at(about)].rare.as_ref();
+                    own_points(program, about).contains(&Some(point))
+                        && rare.is_some_and(|rare| rare.aside.test_until.is_some())
+                }
+                Unit::Kept(_) => false,
+            });
+            let slot = &mut self.state.points[at(point)];
+            (core::mem::replace(&mut slot.tested, tested) != tested).then_some(point)
+        })
     }
 
     pub(super) fn unshelve(
@@ -128,9 +164,10 @@ impl Machine {
         let reasons = program.alarm_rest[at(alarm)].suppress;
         let codes = &program.suppress[at(reasons.from)..at(reasons.to)];
         for (index, code) in codes.iter().enumerate() {
+            let seen = self.state.seen_by(program, alarm);
             let holds = self
                 .stack
-                .condition(program, code.condition, &self.state)
+                .condition(program, code.condition, &seen)
                 .is_true();
             let now = self.now;
             let Some(reason) = self.state.alarms[at(alarm)]
@@ -190,9 +227,7 @@ impl Machine {
             let Unit::Alarm(alarm) = program.units[at(*unit)] else {
                 continue;
             };
-            let info = &program.alarms()[at(alarm)];
-            let its = Some(PointIdx(point));
-            if info.point != its && info.scope != Scope::Point(PointIdx(point)) {
+            if !own_points(program, alarm).contains(&Some(point)) {
                 continue;
             }
             let slot = &mut self.state.alarms[at(alarm)];
@@ -221,6 +256,7 @@ impl Machine {
             return;
         }
         slot.flags.test = test;
+        self.queue_readers_of_alarm(program, alarm);
         let kind = if test {
             EventKind::TestBegun
         } else {

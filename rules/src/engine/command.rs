@@ -57,7 +57,7 @@ impl Machine {
                 self.back_in_service(program, alarm, cause, effects);
                 EventKind::InService
             }
-            Verb::Test => self.test(alarm, &command)?,
+            Verb::Test => self.test(program, alarm, &command)?,
             Verb::TestEnd => self.test_end(program, alarm, cause, effects)?,
         };
         if effects.len() == n_before {
@@ -66,6 +66,10 @@ impl Machine {
         if let Some(effect) = effects.last_mut() {
             effect.by = Some(by);
             effect.comment = comment(&command);
+        }
+        if matches!(command.verb, Verb::Test | Verb::TestEnd) {
+            self.look_at_test(program, alarm);
+            self.drain(program, cause, effects);
         }
         self.rearm(program, alarm);
         let flags = self.state.alarms[at(alarm)].flags;
@@ -166,11 +170,12 @@ impl Machine {
     }
 
     /// A test that goes on may be given another end.
-    fn test(&mut self, alarm: u32, command: &Command<'_>) -> Done {
+    fn test(&mut self, program: &Program, alarm: u32, command: &Command<'_>) -> Done {
         let until = self.end_of(command, TEST_MAX_MS)?;
         let slot = &mut self.state.alarms[at(alarm)];
         slot.rare().aside.test_until = Some(until);
         slot.flags.test = true;
+        self.queue_readers_of_alarm(program, alarm);
         Ok(EventKind::TestBegun)
     }
 

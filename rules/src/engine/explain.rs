@@ -17,7 +17,7 @@ use super::Engine;
 use super::state::Asked;
 use crate::alarm::Phase;
 use crate::effect::AlarmIdx;
-use crate::eval::{Memory, Stack};
+use crate::eval::Stack;
 use crate::program::{Entry, Source, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Truth};
@@ -77,7 +77,12 @@ impl Engine {
     /// When the index is of another program.
     pub fn explain(&self, alarm: AlarmIdx) -> Why {
         let (program, state) = (&*self.program, &self.machine.state);
-        let mut reader = Reader::new(program, state, self.machine.now);
+        let mut reader = Reader::new(
+            program,
+            state,
+            state.seen_by(program, alarm.0),
+            self.machine.now,
+        );
         let code = &program.alarm_code[at(alarm.0)];
         let value = match code.source {
             Source::None => None,
@@ -86,8 +91,10 @@ impl Engine {
         };
         let number = match code.source {
             Source::None => Number::BAD,
-            Source::Point(point) => state.number(point),
-            Source::Formula(entry) => Stack::default().formula(program, entry, state),
+            Source::Point(point) => state.points[at(point)].number(),
+            Source::Formula(entry) => {
+                Stack::default().formula(program, entry, &state.seen_by(program, alarm.0))
+            }
         };
         let only_while = code.gate.map(|gate| reader.entry(gate));
         let suppress = program.alarm_rest[at(alarm.0)].suppress;
@@ -121,7 +128,9 @@ impl Engine {
     ) -> Part {
         let (program, state) = (&*self.program, &self.machine.state);
         let mut stack = Stack::default();
-        let gate = gate.map_or(Truth::TRUE, |gate| stack.condition(program, gate, state));
+        let gate = gate.map_or(Truth::TRUE, |gate| {
+            stack.condition(program, gate, &state.seen_by(program, alarm.0))
+        });
         let asked = state.asked(program, alarm.0, level);
         let answer = state.answer(program, alarm.0, asked, number, &mut stack);
         let states = at(program.alarm_code[at(alarm.0)].states_from);

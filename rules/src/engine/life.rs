@@ -101,10 +101,11 @@ impl Machine {
     }
 
     /// What other conditions may read of an alarm.
-    fn read_by_others(&self, alarm: u32) -> (bool, u16, bool, bool) {
+    fn read_by_others(&self, alarm: u32) -> (bool, u16, bool, bool, bool) {
         let slot = &self.state.alarms[at(alarm)];
         let flags = slot.flags;
-        (flags.active, slot.severity, slot.unknown_now, slot.waiting)
+        let (unknown, waiting) = (slot.unknown_now, slot.waiting);
+        (flags.active, slot.severity, unknown, waiting, flags.test)
     }
 
     /// The condition of each level now, with its gate; how many there are.
@@ -117,7 +118,8 @@ impl Machine {
         let code = &program.alarm_code[at(alarm)];
         let number = self.number(program, alarm);
         let gate = code.gate.map_or(Truth::TRUE, |gate| {
-            self.stack.condition(program, gate, &self.state)
+            let seen = self.state.seen_by(program, alarm);
+            self.stack.condition(program, gate, &seen)
         });
         let n_levels = usize::from(code.n_levels);
         for (level, condition) in conditions.iter_mut().enumerate().take(n_levels) {
@@ -137,8 +139,12 @@ impl Machine {
     pub(super) fn number(&mut self, program: &Program, alarm: u32) -> Number {
         match program.alarm_code[at(alarm)].source {
             Source::None => Number::BAD,
-            Source::Point(point) => crate::eval::Memory::number(&self.state, point),
-            Source::Formula(entry) => self.stack.formula(program, entry, &self.state),
+            // It is about that point: under test or not, it sees it.
+            Source::Point(point) => self.state.points[at(point)].number(),
+            Source::Formula(entry) => {
+                let seen = self.state.seen_by(program, alarm);
+                self.stack.formula(program, entry, &seen)
+            }
         }
     }
 
@@ -281,7 +287,8 @@ impl Machine {
             Source::None => None,
             Source::Point(_) => reading.and_then(|reading| reading.value),
             Source::Formula(entry) => {
-                let number = self.stack.clone().formula(program, entry, &self.state);
+                let seen = self.state.seen_by(program, alarm);
+                let number = self.stack.clone().formula(program, entry, &seen);
                 (number.trust != Trust::Bad).then_some(Value::Number(number.value))
             }
         };

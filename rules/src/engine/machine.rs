@@ -10,7 +10,7 @@ use super::kept::KeptSlot;
 use super::state::State;
 use super::window::Moment;
 use crate::effect::{AlarmIdx, Cause, Effect, Input, Refusal};
-use crate::eval::Stack;
+use crate::eval::{Memory, Stack};
 use crate::point::PointIdx;
 use crate::program::{Kept, Program, Unit, Watched, at, u32_of};
 use crate::timer::{NEVER, TimerTable, Wheel};
@@ -26,6 +26,8 @@ pub(super) struct Machine {
     pub(super) wheel: Wheel,
     /// Units that have to be evaluated again, in the order of evaluation.
     pub(super) queue: BinaryHeap<Reverse<u32>>,
+    /// Alarms whose timers are due, until their tests have been looked at.
+    pub(super) due_alarms: Vec<u32>,
     pub(super) stack: Stack,
     pub(super) now: UtcMs,
     /// False until everything was evaluated once.
@@ -41,6 +43,7 @@ impl Machine {
             timers: TimerTable::new(owners),
             wheel: Wheel::new(n_points, now),
             queue: BinaryHeap::new(),
+            due_alarms: Vec::new(),
             stack: Stack::default(),
             now,
             started: false,
@@ -92,6 +95,7 @@ impl Machine {
         }
         while let Some(due) = self.queue_next_due(program, now) {
             self.now = self.now.max(due);
+            self.end_tests(program, effects);
             self.drain(program, Cause::Timer, effects);
         }
         self.now = self.now.max(now);
@@ -172,6 +176,7 @@ impl Machine {
         } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
             self.queue.push(Reverse(program.kept[at(kept)].unit));
         } else {
+            self.due_alarms.push(owner);
             self.queue.push(Reverse(program.alarm_code[at(owner)].unit));
         }
     }
@@ -305,11 +310,17 @@ impl Machine {
         let units = looked_at.flat_map(|kept| [kept.unit, kept.owner]);
         self.queue.extend(units.map(Reverse));
         self.queue_next_due(program, to);
+        self.end_tests(program, effects);
         self.drain(program, Cause::Timer, effects);
     }
 
     /// Queues who reads a point, but for alarms that its value says nothing to.
-    fn queue_readers_of_point(&mut self, program: &Program, point: u32, health_changed: bool) {
+    pub(super) fn queue_readers_of_point(
+        &mut self,
+        program: &Program,
+        point: u32,
+        health_changed: bool,
+    ) {
         let code = &program.point_code[at(point)];
         let readers = at(code.value_readers.from)..at(code.value_readers.to);
         for reader in &program.value_readers[readers] {
@@ -327,8 +338,15 @@ impl Machine {
         }
     }
 
+    /// Queues who counts an alarm.
+    pub(super) fn queue_readers_of_alarm(&mut self, program: &Program, alarm: u32) {
+        let unit = program.alarm_code[at(alarm)].unit;
+        let readers = program.readers_of_unit.of(unit);
+        self.queue.extend(readers.iter().copied().map(Reverse));
+    }
+
     /// Evaluates what is queued and what reads it, in the order of evaluation.
-    fn drain(&mut self, program: &Program, cause: Cause, effects: &mut Vec<Effect>) {
+    pub(super) fn drain(&mut self, program: &Program, cause: Cause, effects: &mut Vec<Effect>) {
         while let Some(Reverse(unit)) = self.queue.pop() {
             while self.queue.peek() == Some(&Reverse(unit)) {
                 self.queue.pop();
@@ -351,6 +369,9 @@ impl Machine {
     /// True when the answer is another.
     fn evaluate_kept(&mut self, program: &Program, kept: u32) -> bool {
         let code = &program.kept[at(kept)];
+        let Unit::Alarm(owner) = program.units[at(code.owner)] else {
+            unreachable!("what remembers belongs to an alarm");
+        };
         let now = self.now;
         let before = {
             let slot = &self.state.kept[at(kept)];
@@ -361,19 +382,21 @@ impl Machine {
                 condition,
                 duration_ms,
             } => {
-                let condition = self.stack.condition(program, condition, &self.state);
+                let seen = self.state.seen_by(program, owner);
+                let condition = self.stack.condition(program, condition, &seen);
                 if let KeptSlot::Held(slot) = &mut self.state.kept[at(kept)] {
                     slot.step(condition, duration_ms, now);
                 }
             }
             Kept::Since { condition } => {
-                let condition = self.stack.condition(program, condition, &self.state);
+                let seen = self.state.seen_by(program, owner);
+                let condition = self.stack.condition(program, condition, &seen);
                 if let KeptSlot::Since(slot) = &mut self.state.kept[at(kept)] {
                     slot.step(condition, now);
                 }
             }
             Kept::Window { of, slice_ms } => {
-                let (input, read_at) = self.watched(program, of);
+                let (input, read_at) = self.watched(program, owner, of);
                 if let KeptSlot::Window(slot) = &mut self.state.kept[at(kept)] {
                     slot.step(of, slice_ms, input, read_at, now);
                 }
@@ -397,15 +420,15 @@ impl Machine {
         changed
     }
 
-    /// What a window watches, now; and of a point, the source's time of its last reading.
-    fn watched(&mut self, program: &Program, of: Watched) -> (Moment, UtcMs) {
+    /// What a window of an alarm watches, now; and of a point, the source's time of its last reading.
+    fn watched(&mut self, program: &Program, owner: u32, of: Watched) -> (Moment, UtcMs) {
+        let seen = self.state.seen_by(program, owner);
         match of {
             Watched::Sum(point) | Watched::Increase(point) => {
-                let slot = &self.state.points[at(point)];
-                (slot.number().into(), slot.at)
+                (seen.number(point).into(), self.state.points[at(point)].at)
             }
             Watched::Count(entry) | Watched::TimeIn(entry) => {
-                let condition = self.stack.condition(program, entry, &self.state);
+                let condition = self.stack.condition(program, entry, &seen);
                 (condition.into(), NEVER)
             }
             Watched::Mean(entry)
@@ -413,7 +436,7 @@ impl Machine {
             | Watched::Lowest(entry)
             | Watched::Highest(entry)
             | Watched::Change(entry) => {
-                let number = self.stack.formula(program, entry, &self.state);
+                let number = self.stack.formula(program, entry, &seen);
                 (number.into(), NEVER)
             }
         }

@@ -95,6 +95,9 @@ impl Engine {
         }
         reader.end()?;
         let Self { program, machine } = &mut engine;
+        for alarm in 0..machine.n_alarms() {
+            machine.mark_tested(program, alarm);
+        }
         machine.arm_all(program);
         if !started {
             restored.clear();

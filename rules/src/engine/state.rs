@@ -7,7 +7,7 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 use super::kept::KeptSlot;
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
 use crate::eval::{Memory, Stack};
-use crate::program::{Entry, LevelTest, Program, at};
+use crate::program::{Entry, LevelTest, Program, Scope, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -26,6 +26,8 @@ pub(super) struct PointSlot {
     pub(super) stale: bool,
     /// It waits in the wheel.
     pub(super) waits: bool,
+    /// A person tests an alarm about it.
+    pub(super) tested: bool,
 }
 
 impl PointSlot {
@@ -40,7 +42,13 @@ impl PointSlot {
             clock: Clock::Synced,
             stale: false,
             waits: false,
+            tested: false,
         }
+    }
+
+    /// What it reads is no process value: it is being calibrated, or a person tests an alarm about it.
+    pub(super) fn is_under_test(&self) -> bool {
+        self.tested || self.quality == Quality::CALIBRATION
     }
 
     /// True once it was read.
@@ -69,7 +77,7 @@ impl PointSlot {
         if self.stale { NEVER } else { self.stale_at }
     }
 
-    /// The number that rules see.
+    /// The number that alarms about it see.
     pub(super) fn number(&self) -> Number {
         if self.stale {
             Number::BAD
@@ -218,7 +226,7 @@ impl State {
         match asked {
             Asked::AtLeast(limit) => number.reaches(limit),
             Asked::AtMost(limit) => number.falls_to(limit),
-            Asked::When(entry) => stack.condition(program, entry, self),
+            Asked::When(entry) => stack.condition(program, entry, &self.seen_by(program, alarm)),
             Asked::External => self.alarms[at(alarm)].external,
         }
     }
@@ -245,18 +253,58 @@ impl State {
     }
 }
 
-impl Memory for State {
+/// What an alarm sees of the state: a point that is under test reads nothing to alarms that are not about it, and an
+/// alarm that is a test counts as one that is not known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    state: &'a State,
+    /// The points that the alarm is about; [`NO_POINT`] where there is none.
+    own: [u32; 2],
+}
+
+/// The index of no point.
+const NO_POINT: u32 = u32::MAX;
+
+/// The points that an alarm is about: its scope, and the one whose number it compares.
+pub(super) fn own_points(program: &Program, alarm: u32) -> [Option<u32>; 2] {
+    let info = &program.alarms()[at(alarm)];
+    let scope = match info.scope {
+        Scope::Point(point) => Some(point.0),
+        _ => None,
+    };
+    [scope, info.point.map(|point| point.0)]
+}
+
+impl State {
+    /// What an alarm sees.
+    pub(super) fn seen_by(&self, program: &Program, alarm: u32) -> Seen<'_> {
+        Seen {
+            state: self,
+            own: own_points(program, alarm).map(|point| point.unwrap_or(NO_POINT)),
+        }
+    }
+}
+
+impl Memory for Seen<'_> {
     fn number(&self, point: u32) -> Number {
-        self.points[at(point)].number()
+        let slot = &self.state.points[at(point)];
+        if slot.is_under_test() && !self.own.contains(&point) {
+            Number::BAD
+        } else {
+            slot.number()
+        }
     }
 
     fn health(&self, point: u32) -> (Option<Quality>, bool) {
-        let slot = &self.points[at(point)];
+        let slot = &self.state.points[at(point)];
         (slot.is_read().then_some(slot.quality), slot.stale)
     }
 
     fn alarm(&self, alarm: u32, severity: u16) -> Truth {
-        let slot = &self.alarms[at(alarm)];
+        let slot = &self.state.alarms[at(alarm)];
+        if slot.flags.test {
+            return Truth::UNKNOWN;
+        }
         let reached = slot.flags.active && slot.level != NO_LEVEL && slot.severity >= severity;
         match (reached, slot.unknown_now) {
             (true, true) => Truth::WEAK_TRUE,
@@ -267,10 +315,10 @@ impl Memory for State {
     }
 
     fn kept_truth(&self, kept: u32) -> Truth {
-        self.kept[at(kept)].truth()
+        self.state.kept[at(kept)].truth()
     }
 
     fn kept_number(&self, kept: u32) -> Number {
-        self.kept[at(kept)].number()
+        self.state.kept[at(kept)].number()
     }
 }

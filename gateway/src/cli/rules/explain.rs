@@ -151,6 +151,9 @@ fn print_part(part: &Part, depth: usize, out: &mut dyn Write) -> io::Result<()> 
         if reading.stale {
             line += ", too old";
         }
+        if reading.test {
+            line += ", a test";
+        }
     }
     if is_worth_since(part) {
         line += &match part.since {
@@ -313,6 +316,7 @@ fn json_of_part(part: &Part) -> Value {
         shown["quality"] = json!(reading.quality.map(telemetry::Quality::word));
         shown["read_at"] = json!(reading.at.map(|at| at.to_string()));
         shown["stale"] = json!(reading.stale);
+        shown["test"] = json!(reading.test);
         shown["eu"] = json!(reading.eu);
     }
     if let Some(left_ms) = part.left_ms {

@@ -11,7 +11,7 @@ use telemetry::{Quality, UtcMs};
 use crate::alarm::Phase;
 use crate::calendar::Calendar;
 use crate::engine::kept::KeptSlot;
-use crate::engine::state::State;
+use crate::engine::state::{Seen, State};
 use crate::eval::{Op, Stack};
 use crate::expr::{Arith, Compare, Degrade, Health};
 use crate::program::{Colour, Entry, Kept, Program, Watched, at};
@@ -53,6 +53,8 @@ pub struct Reading {
     pub at: Option<UtcMs>,
     /// It is too old.
     pub stale: bool,
+    /// It is read in a test: to alarms that are not about it, it is unknown.
+    pub test: bool,
     /// The unit of its number.
     pub eu: Option<String>,
 }
@@ -115,15 +117,18 @@ impl Built {
 pub(super) struct Reader<'a> {
     program: &'a Program,
     state: &'a State,
+    /// What the alarm that is explained sees of it.
+    seen: Seen<'a>,
     now: UtcMs,
     stack: Box<Stack>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(program: &'a Program, state: &'a State, now: UtcMs) -> Self {
+    pub(super) fn new(program: &'a Program, state: &'a State, seen: Seen<'a>, now: UtcMs) -> Self {
         Self {
             program,
             state,
+            seen,
             now,
             stack: Box::default(),
         }
@@ -237,13 +242,14 @@ impl<'a> Reader<'a> {
         use crate::eval::Memory;
         let info = &self.program.points()[at(point)];
         let slot = &self.state.points[at(point)];
-        let answer = Answer::Number(self.state.number(point));
+        let answer = Answer::Number(self.seen.number(point));
         let text = format!("{}/{}", info.unit, info.point);
         let mut part = Part::new(text, answer, Vec::new());
         part.reading = Some(Reading {
             quality: slot.is_read().then_some(slot.quality),
             at: slot.is_read().then_some(slot.at),
             stale: slot.stale,
+            test: slot.is_under_test(),
             eu: info.eu.clone(),
         });
         part
@@ -304,7 +310,7 @@ impl<'a> Reader<'a> {
     ) -> Built {
         let truth = self
             .stack
-            .condition(self.program, Entry { from, to }, self.state);
+            .condition(self.program, Entry { from, to }, &self.seen);
         let part = Part::new(text, Answer::Truth(truth), parts);
         Built::leaf(from, part)
     }
@@ -322,7 +328,7 @@ impl<'a> Reader<'a> {
         let from = operands[0].from;
         let number = self
             .stack
-            .formula(self.program, Entry { from, to }, self.state);
+            .formula(self.program, Entry { from, to }, &self.seen);
         let leaves: Vec<Part> = operands.into_iter().flat_map(|it| it.leaves).collect();
         numbers.push(Built {
             from,
