@@ -271,8 +271,6 @@ pub(crate) struct Aside {
     pub(crate) out_until: Option<UtcMs>,
     /// Until when a person tests it.
     pub(crate) test_until: Option<UtcMs>,
-    /// Its sensor is being calibrated.
-    pub(crate) calibrates: bool,
     /// The siren is quiet.
     pub(crate) silenced: bool,
     /// When an acknowledged alarm asks again.

@@ -71,7 +71,7 @@ class Alarm:
         self.active, self.acked, self.latched, self.unknown, self.silenced, self.test = False, True, False, False, False, False
         self.level, self.occurrence = None, 0
         self.unknown_now, self.unknown_due, self.waiting = True, None, True
-        self.shelf, self.out, self.tested, self.again, self.calibrates = None, None, None, None, False
+        self.shelf, self.out, self.tested, self.again = None, None, None, None
         # Of late readings: the time of the last, since when each level is reached, and which was told.
         self.late = None
 
@@ -142,21 +142,22 @@ class Play:
     def tested_points(self):
         return set().union(*[alarm.about for alarm in self.alarms if alarm.tested is not None])
 
-    def seen(self, name, alarm):
-        point = self.points[name]
-        under_test = point.quality == "calibration" or name in self.tested
-        return NOTHING if under_test and name not in alarm.about else point.number()
+    def under_test(self, name):
+        return self.points[name].quality == "calibration" or name in self.tested
 
-    def tests_changed(self):
-        self.look_at_tests()
-        self.evaluate()
-        self.touched = frozenset()
+    def seen(self, name, alarm):
+        return NOTHING if self.under_test(name) and name not in alarm.about else self.points[name].number()
 
     def look_at_tests(self):
         """Points whose test began or ended are looked at as if they had been read."""
         tested = self.tested_points()
         self.touched |= tested ^ self.tested
         self.tested = tested
+        for alarm in self.alarms:
+            test = alarm.tested is not None or any(map(self.under_test, alarm.about))
+            if test != alarm.test:
+                alarm.test = test
+                self.tell(alarm, "test-begun" if test else "test-ended")
 
     # -- conditions and numbers; `path` tells one place in the rules from another
 
@@ -411,7 +412,6 @@ class Play:
         for alarm in self.alarms:
             if alarm.tested is not None and alarm.tested <= self.now:
                 alarm.tested = None
-                self.mark_test(alarm)
         self.look_at_tests()
         self.evaluate()
         self.touched = frozenset()
@@ -464,17 +464,11 @@ class Play:
 
     def read(self, name, value, quality):
         point = self.points[name]
-        was = point.quality if point.n_read and not point.stale else None
         point.trust = trust_of(quality)
         point.value = value if point.trust != BAD and value is not None else 0.0
         point.quality, point.stale, point.n_read = quality, False, point.n_read + 1
         point.stale_at = self.now + point.table["max_age"] + 1
-        if was != quality:
-            for alarm in self.alarms:
-                is_about = name in alarm.about and name in alarm.reads
-                if is_about and alarm.calibrates != (quality == "calibration"):
-                    alarm.calibrates = quality == "calibration"
-                    self.mark_test(alarm)
+        self.look_at_tests()
         self.touched = frozenset({name})
         self.evaluate()
         self.touched = frozenset()
@@ -484,11 +478,14 @@ class Play:
     def tell(self, alarm, event):
         self.events.append([self.now, alarm.id, event, alarm.letter(), alarm.level.name if alarm.level else None])
 
-    def mark_test(self, alarm):
-        test = alarm.calibrates or alarm.tested is not None
-        if test != alarm.test:
-            alarm.test = test
-            self.tell(alarm, "test-begun" if test else "test-ended")
+    def told_test(self, alarm, otherwise):
+        """What a person said of a test; where it is one anyway, `otherwise` is all that is told of the alarm."""
+        n_before = len(self.events)
+        self.look_at_tests()
+        if all(event[1] != alarm.id for event in self.events[n_before:]):
+            self.tell(alarm, otherwise)
+        self.evaluate()
+        self.touched = frozenset()
 
     def unshelve(self, alarm):
         alarm.shelf = None
@@ -734,18 +731,15 @@ class Play:
         elif verb == "test":
             if not ends(MS["d"]):
                 return True
-            alarm.tested, alarm.test = until, True
-            self.tell(alarm, "test-begun")
-            self.tests_changed()
+            alarm.tested = until
+            self.told_test(alarm, "test-begun")
         elif verb == "test-end":
-            if alarm.tested is None:
+            ended = [other for other in self.alarms if other is alarm or other.about & alarm.about]
+            if all(other.tested is None for other in ended):
                 return True
-            alarm.tested = None
-            if alarm.calibrates:
-                self.tell(alarm, "comment")
-            else:
-                self.mark_test(alarm)
-            self.tests_changed()
+            for other in ended:
+                other.tested = None
+            self.told_test(alarm, "comment")
         else:
             self.tell(alarm, "comment")
         return False

@@ -5,13 +5,13 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use telemetry::{Quality, UtcMs};
+use telemetry::UtcMs;
 
 use super::machine::Machine;
-use super::state::own_points;
+use super::state::{alarms_about, own_points};
 use crate::alarm::Reason;
 use crate::effect::{Cause, Effect, EventKind};
-use crate::program::{Colour, Program, Unit, at};
+use crate::program::{Colour, Program, at};
 use crate::timer::NEVER;
 
 impl Machine {
@@ -57,15 +57,25 @@ impl Machine {
             let until = slot.rare.as_mut().map(|rare| &mut rare.aside.test_until);
             let is_over = |until: &mut UtcMs| *until <= now;
             if until.is_some_and(|until| until.take_if(is_over).is_some()) {
-                self.mark_test(program, alarm, Cause::Timer, effects);
-                self.look_at_test(program, alarm);
+                self.look_at_test(program, alarm, Cause::Timer, effects);
             }
         }
     }
 
-    /// A person began or ended a test of an alarm: what its points read is seen by others otherwise than before.
-    pub(super) fn look_at_test(&mut self, program: &Program, alarm: u32) {
-        for point in self.mark_tested(program, alarm).into_iter().flatten() {
+    /// A person's test of an alarm began or ended: it is a test of the points that the alarm is about, and so of all
+    /// alarms about them.
+    pub(super) fn look_at_test(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let changed = self.mark_tested(program, alarm);
+        self.mark_test(program, alarm, cause, effects);
+        for point in changed.into_iter().flatten() {
+            self.mark_tests_about(program, point, cause, effects);
+            // What it reads is seen by others otherwise than before.
             self.queue_readers_of_point(program, point, true);
         }
     }
@@ -74,19 +84,48 @@ impl Machine {
     pub(super) fn mark_tested(&mut self, program: &Program, alarm: u32) -> [Option<u32>; 2] {
         own_points(program, alarm).map(|point| {
             let point = point?;
-            let readers = program.point_code[at(point)].health_readers;
-            let readers = &program.health_readers[at(readers.from)..at(readers.to)];
-            let tested = readers.iter().any(|unit| match program.units[at(*unit)] {
-                Unit::Alarm(about) => {
-                    let rare = self.state.alarms[at(about)].rare.as_ref();
-                    own_points(program, about).contains(&Some(point))
-                        && rare.is_some_and(|rare| rare.aside.test_until.is_some())
-                }
-                Unit::Kept(_) => false,
+            let tested = alarms_about(program, point).any(|about| {
+                let rare = self.state.alarms[at(about)].rare.as_ref();
+                rare.is_some_and(|rare| rare.aside.test_until.is_some())
             });
             let slot = &mut self.state.points[at(point)];
             (core::mem::replace(&mut slot.tested, tested) != tested).then_some(point)
         })
+    }
+
+    /// Makes the flags of all alarms about a point say whether what they say is a test.
+    pub(super) fn mark_tests_about(
+        &mut self,
+        program: &Program,
+        point: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        for alarm in alarms_about(program, point) {
+            self.mark_test(program, alarm, cause, effects);
+        }
+    }
+
+    /// Makes the flag say whether what the alarm says is a test.
+    fn mark_test(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let test = self.state.is_test(program, alarm);
+        let flags = &mut self.state.alarms[at(alarm)].flags;
+        if core::mem::replace(&mut flags.test, test) == test {
+            return;
+        }
+        self.queue_readers_of_alarm(program, alarm);
+        let kind = if test {
+            EventKind::TestBegun
+        } else {
+            EventKind::TestEnded
+        };
+        self.emit(program, alarm, kind, cause, effects);
     }
 
     pub(super) fn unshelve(
@@ -211,58 +250,6 @@ impl Machine {
                 effect.comment = Some(Arc::from(word.as_str()));
             }
         }
-    }
-
-    /// The sensor says whether it is being calibrated: then what the alarms about it say is a test, and what those say that compare its number.
-    pub(super) fn calibrate(
-        &mut self,
-        program: &Program,
-        point: u32,
-        cause: Cause,
-        effects: &mut Vec<Effect>,
-    ) {
-        let calibrates = self.state.points[at(point)].quality == Quality::CALIBRATION;
-        let readers = program.point_code[at(point)].health_readers;
-        for unit in &program.health_readers[at(readers.from)..at(readers.to)] {
-            let Unit::Alarm(alarm) = program.units[at(*unit)] else {
-                continue;
-            };
-            if !own_points(program, alarm).contains(&Some(point)) {
-                continue;
-            }
-            let slot = &mut self.state.alarms[at(alarm)];
-            let before = slot.rare.as_ref().is_some_and(|rare| rare.aside.calibrates);
-            if before != calibrates {
-                slot.rare().aside.calibrates = calibrates;
-                self.mark_test(program, alarm, cause, effects);
-            }
-        }
-    }
-
-    /// Makes the flag say whether what the alarm says is a test.
-    pub(super) fn mark_test(
-        &mut self,
-        program: &Program,
-        alarm: u32,
-        cause: Cause,
-        effects: &mut Vec<Effect>,
-    ) {
-        let on_trial = program.alarm_rest[at(alarm)].test;
-        let slot = &mut self.state.alarms[at(alarm)];
-        let aside = slot.rare.as_ref().map(|rare| &rare.aside);
-        let test =
-            on_trial || aside.is_some_and(|aside| aside.calibrates || aside.test_until.is_some());
-        if slot.flags.test == test {
-            return;
-        }
-        slot.flags.test = test;
-        self.queue_readers_of_alarm(program, alarm);
-        let kind = if test {
-            EventKind::TestBegun
-        } else {
-            EventKind::TestEnded
-        };
-        self.emit(program, alarm, kind, cause, effects);
     }
 
     /// Brings what is derived up to date after something that ends by itself began or ended.

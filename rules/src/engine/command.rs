@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use telemetry::UtcMs;
 
 use super::machine::Machine;
+use super::state::{alarms_about, own_points};
 use crate::alarm::Shelf;
 use crate::effect::{Cause, Command, Effect, EventKind, Letter, Refusal, Verb};
 use crate::program::{Colour, Program, at};
@@ -57,20 +58,21 @@ impl Machine {
                 self.back_in_service(program, alarm, cause, effects);
                 EventKind::InService
             }
-            Verb::Test => self.test(program, alarm, &command)?,
-            Verb::TestEnd => self.test_end(program, alarm, cause, effects)?,
+            Verb::Test => self.test(alarm, &command)?,
+            Verb::TestEnd => self.test_end(program, alarm)?,
         };
-        if effects.len() == n_before {
+        if matches!(command.verb, Verb::Test | Verb::TestEnd) {
+            self.look_at_test(program, alarm, cause, effects);
+        }
+        let is_told = |effect: &Effect| effect.alarm == command.alarm;
+        if !effects[n_before..].iter().any(is_told) {
             self.emit(program, alarm, kind, cause, effects);
         }
-        if let Some(effect) = effects.last_mut() {
-            effect.by = Some(by);
+        for effect in &mut effects[n_before..] {
+            effect.by = Some(by.clone());
             effect.comment = comment(&command);
         }
-        if matches!(command.verb, Verb::Test | Verb::TestEnd) {
-            self.look_at_test(program, alarm);
-            self.drain(program, cause, effects);
-        }
+        self.drain(program, cause, effects);
         self.rearm(program, alarm);
         let flags = self.state.alarms[at(alarm)].flags;
         let ends = matches!(command.verb, Verb::Ack | Verb::Reset);
@@ -170,34 +172,26 @@ impl Machine {
     }
 
     /// A test that goes on may be given another end.
-    fn test(&mut self, program: &Program, alarm: u32, command: &Command<'_>) -> Done {
+    fn test(&mut self, alarm: u32, command: &Command<'_>) -> Done {
         let until = self.end_of(command, TEST_MAX_MS)?;
-        let slot = &mut self.state.alarms[at(alarm)];
-        slot.rare().aside.test_until = Some(until);
-        slot.flags.test = true;
-        self.queue_readers_of_alarm(program, alarm);
+        self.state.alarms[at(alarm)].rare().aside.test_until = Some(until);
         Ok(EventKind::TestBegun)
     }
 
-    fn test_end(
-        &mut self,
-        program: &Program,
-        alarm: u32,
-        cause: Cause,
-        effects: &mut Vec<Effect>,
-    ) -> Done {
-        let aside = &mut self.state.alarms[at(alarm)].rare().aside;
-        if aside.test_until.take().is_none() {
-            return Err(Refusal::NoTest);
+    /// Ends the tests of all alarms about its points, of whichever of them a person said so.
+    fn test_end(&mut self, program: &Program, alarm: u32) -> Done {
+        let own = own_points(program, alarm).into_iter().flatten();
+        let about = own.flat_map(|point| alarms_about(program, point));
+        let mut any = false;
+        for tested in about.chain([alarm]) {
+            let rare = self.state.alarms[at(tested)].rare.as_mut();
+            any |= rare.is_some_and(|rare| rare.aside.test_until.take().is_some());
         }
-        let n_before = effects.len();
-        self.mark_test(program, alarm, cause, effects);
-        // Its sensor is still being calibrated: nothing ended but the person's part.
-        Ok(if effects.len() == n_before {
-            EventKind::Comment
+        if any {
+            Ok(EventKind::Comment)
         } else {
-            EventKind::TestEnded
-        })
+            Err(Refusal::NoTest)
+        }
     }
 
     /// The end that a command names, within its bounds.

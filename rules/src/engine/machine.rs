@@ -252,7 +252,7 @@ impl Machine {
             self.timers.arm(owner, due);
         }
         if health_changed {
-            self.calibrate(program, point.0, Cause::Sample(point), effects);
+            self.mark_tests_about(program, point.0, Cause::Sample(point), effects);
         }
         self.queue_readers_of_point(program, point.0, health_changed);
         if !self.queue.is_empty() {

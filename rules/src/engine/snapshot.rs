@@ -22,8 +22,8 @@ use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
 use crate::timer::NEVER;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-/// Version 1 knew held conditions only.
-const VERSION: u8 = 2;
+/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated.
+const VERSION: u8 = 3;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -98,6 +98,10 @@ impl Engine {
         for alarm in 0..machine.n_alarms() {
             machine.mark_tested(program, alarm);
         }
+        for alarm in 0..machine.n_alarms() {
+            let test = machine.state.is_test(program, alarm);
+            machine.state.alarms[at(alarm)].flags.test = test;
+        }
         machine.arm_all(program);
         if !started {
             restored.clear();
@@ -158,9 +162,6 @@ impl Engine {
             slot.flags.suppressed = aside.reasons.iter().any(|reason| reason.on);
             slot.flags.shelved = aside.shelf.is_some();
             slot.flags.out_of_service = aside.out_until.is_some();
-            slot.flags.test = rest.test || aside.calibrates || aside.test_until.is_some();
-        } else {
-            slot.flags.test = rest.test;
         }
         let unsuppressed = record.slot.flags.suppressed && !slot.flags.suppressed;
         if same {

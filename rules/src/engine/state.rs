@@ -7,7 +7,7 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 use super::kept::KeptSlot;
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
 use crate::eval::{Memory, Stack};
-use crate::program::{Entry, LevelTest, Program, Scope, at};
+use crate::program::{Entry, LevelTest, Program, Scope, Unit, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -253,6 +253,20 @@ impl State {
     }
 }
 
+/// The alarms that are about a point.
+pub(super) fn alarms_about(program: &Program, point: u32) -> impl Iterator<Item = u32> {
+    let readers = program.point_code[at(point)].health_readers;
+    let readers = &program.health_readers[at(readers.from)..at(readers.to)];
+    readers
+        .iter()
+        .filter_map(move |unit| match program.units[at(*unit)] {
+            Unit::Alarm(alarm) => own_points(program, alarm)
+                .contains(&Some(point))
+                .then_some(alarm),
+            Unit::Kept(_) => None,
+        })
+}
+
 /// What an alarm sees of the state: a point that is under test reads nothing to alarms that are not about it, and an
 /// alarm that is a test counts as one that is not known.
 #[derive(Clone, Copy, Debug)]
@@ -276,6 +290,15 @@ pub(super) fn own_points(program: &Program, alarm: u32) -> [Option<u32>; 2] {
 }
 
 impl State {
+    /// What the alarm says is a test: its rule is on trial, a person tests it, or a point that it is about is under test.
+    pub(super) fn is_test(&self, program: &Program, alarm: u32) -> bool {
+        let rare = self.alarms[at(alarm)].rare.as_ref();
+        let mut own = own_points(program, alarm).into_iter().flatten();
+        program.alarm_rest[at(alarm)].test
+            || rare.is_some_and(|rare| rare.aside.test_until.is_some())
+            || own.any(|point| self.points[at(point)].is_under_test())
+    }
+
     /// What an alarm sees.
     pub(super) fn seen_by(&self, program: &Program, alarm: u32) -> Seen<'_> {
         Seen {

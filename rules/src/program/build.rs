@@ -251,9 +251,13 @@ impl ProgramBuilder {
                 Unit::Kept(_) => None,
             })
             .collect();
-        self.flat
-            .health_reads
-            .extend(points.iter().map(|point| (*point, unit)));
+        // A test of the point that it is about concerns it, whether it reads the point or not.
+        let mut told = points.clone();
+        if let Scope::Point(point) = spec.scope {
+            told.insert(point.0);
+        }
+        let told = told.into_iter().map(|point| (point, unit));
+        self.flat.health_reads.extend(told);
         let read_units = others.iter().map(|other| self.alarm_code[at(*other)].unit);
         self.flat
             .unit_reads

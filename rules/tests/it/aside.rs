@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::Engine;
-use rules::expr::Cond;
+use rules::expr::{Compare, Cond, Formula};
 use rules::point::PointIdx;
 use rules::program::{Colour, LevelSpec, LifeSpec, Program, RuleInfo, Suppress};
 use telemetry::{Quality, UtcMs};
 
-use crate::support::{Told, builder, high, level, spec};
+use crate::support::{Told, builder, conditions, high, level, rule, spec};
 
 /// Gas at 25 (yellow), 50 (orange, latching) and 75 (red); the second point is a switch that suppresses.
 fn program() -> Arc<Program> {
@@ -376,6 +376,80 @@ fn a_sensor_that_says_that_it_is_calibrated_marks_its_alarms_as_a_test() {
         "4 gas test-ended L1 B",
         "4 gas returned L1 D",
     ]);
+}
+
+/// Two alarms about the first point, one about both, which both have to reach it.
+fn about_a() -> Told {
+    let mut builder = builder(&["a", "b"], 0);
+    for name in ["gas", "rich"] {
+        let rule = rule(&mut builder, name);
+        let levels = vec![level("L1", high(25.0, 3.0))];
+        builder.alarm(spec(rule, levels)).unwrap();
+    }
+    let rule = rule(&mut builder, "both");
+    let reaches = |point| {
+        let number = Formula::Point(PointIdx(point));
+        Cond::Compare(Compare::Ge, number, Formula::Const(25.0))
+    };
+    let both = Cond::All(vec![reaches(0), reaches(1)]);
+    let levels = vec![("red", Colour::Red, both)];
+    builder.alarm(conditions("u", rule, levels)).unwrap();
+    let mut told = Told::new(Arc::new(builder.build()));
+    told.good(0, 0, 0.0);
+    told.good(0, 1, 30.0);
+    told
+}
+
+#[test]
+fn a_test_of_one_alarm_of_a_point_is_one_of_all_alarms_about_it_and_ends_at_any_of_them() {
+    let mut told = about_a();
+    told.act(1, until(Verb::Test, 100)).unwrap();
+    let is_lis = |told: &Told| {
+        let mut of_gas = told.effects.iter().filter(|it| it.alarm < AlarmIdx(2));
+        of_gas.all(|it| it.by.as_deref() == Some("li"))
+    };
+    assert!(is_lis(&told));
+    told.expect(&[
+        "1 gas test-begun - A",
+        "1 rich test-begun - A",
+        "1 both unknown - A",
+    ]);
+    let mut told = restarted(told);
+    told.on(AlarmIdx(1));
+    told.command(50, Verb::TestEnd).unwrap();
+    assert!(is_lis(&told));
+    told.expect(&[
+        "50 rich test-ended - A",
+        "50 gas test-ended - A",
+        "50 both known - A",
+    ]);
+    assert_eq!(told.command(51, Verb::TestEnd), Err(Refusal::NoTest));
+    told.time(200);
+    told.expect(&[]);
+}
+
+#[test]
+fn what_is_read_in_a_test_is_unknown_to_alarms_that_are_about_something_else() {
+    for quality in [Quality::GOOD, Quality::CALIBRATION] {
+        let mut told = about_a();
+        if quality == Quality::GOOD {
+            told.act(1, until(Verb::Test, 100)).unwrap();
+        }
+        told.reading(2, 0, Some(60.0), quality);
+        let mut told = restarted(told);
+        assert!(told.engine.alarm(AlarmIdx(0)).flags.active);
+        assert!(!told.engine.alarm(AlarmIdx(2)).flags.active);
+        assert!(told.engine.alarm(AlarmIdx(2)).flags.unknown);
+        told.effects.clear();
+        told.time(101);
+        told.good(102, 0, 60.0);
+        let began = told.effects.iter().find(|it| it.alarm == AlarmIdx(2));
+        let at = if quality == Quality::GOOD { 100 } else { 102 };
+        assert!(
+            began.is_some_and(|it| it.at == UtcMs(at * 1_000)),
+            "{quality:?}"
+        );
+    }
 }
 
 #[test]

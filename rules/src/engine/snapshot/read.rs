@@ -379,7 +379,11 @@ impl<'a> Reader<'a> {
         let out_until = self.option(Self::time)?;
         let test_until = self.option(Self::time)?;
         let re_alarm_at = self.option(Self::time)?;
-        let (calibrates, silenced) = (self.bool()?, self.bool()?);
+        if self.version < 3 {
+            // Whether its sensor was being calibrated, which its point says.
+            self.bool()?;
+        }
+        let silenced = self.bool()?;
         let len = self.count()?;
         let reasons = self.list(len, |reader| {
             Ok(Reason {
@@ -391,7 +395,6 @@ impl<'a> Reader<'a> {
             shelf,
             out_until,
             test_until,
-            calibrates,
             silenced,
             re_alarm_at,
             reasons,

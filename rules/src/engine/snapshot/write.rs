@@ -285,7 +285,6 @@ impl Writer {
         for until in [aside.out_until, aside.test_until, aside.re_alarm_at] {
             self.option(until, Self::time);
         }
-        self.bool(aside.calibrates);
         self.bool(aside.silenced);
         self.u32(u32_of(aside.reasons.len()));
         for reason in &aside.reasons {
