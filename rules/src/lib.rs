@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 mod alarm;
+mod bytes;
 pub mod calendar;
 pub mod effect;
 pub mod engine;

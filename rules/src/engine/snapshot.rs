@@ -10,13 +10,14 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use read::{AlarmRecord, Reader};
+use read::AlarmRecord;
 use thiserror::Error;
 
 use super::Engine;
 use super::kept::KeptSlot;
 use super::state::stale_at;
 use crate::alarm::{Aside, LevelTimes, NO_LEVEL, Phase, Reason};
+use crate::bytes::{Broken, Head, Reader};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
 use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
 use crate::timer::NEVER;
@@ -42,6 +43,21 @@ pub enum SnapshotError {
     },
 }
 
+impl From<Head> for SnapshotError {
+    fn from(head: Head) -> Self {
+        match head {
+            Head::Strange => Self::NotASnapshot,
+            Head::Version(version) => Self::Version(version),
+        }
+    }
+}
+
+impl From<Broken> for SnapshotError {
+    fn from(Broken { at }: Broken) -> Self {
+        Self::Broken { at }
+    }
+}
+
 impl Engine {
     /// The state as bytes; the same state gives the same bytes.
     pub fn snapshot(&self) -> Vec<u8> {
@@ -61,7 +77,7 @@ impl Engine {
         snapshot: &[u8],
         effects: &mut Vec<Effect>,
     ) -> Result<Self, SnapshotError> {
-        let mut reader = Reader::new(snapshot)?;
+        let mut reader = Reader::new(snapshot, MAGIC, VERSION)?;
         let (now, started) = reader.head()?;
         let mut engine = Self::new(program, now);
         for _ in 0..reader.count()? {
@@ -253,7 +269,7 @@ impl Program {
     /// # Errors
     /// Bytes that are no snapshot.
     pub fn adopt(&mut self, snapshot: &[u8]) -> Result<usize, SnapshotError> {
-        let mut reader = Reader::new(snapshot)?;
+        let mut reader = Reader::new(snapshot, MAGIC, VERSION)?;
         reader.head()?;
         for _ in 0..reader.count()? {
             reader.point()?;

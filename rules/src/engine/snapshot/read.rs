@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use telemetry::{Clock, Quality, UtcMs};
 
-use super::{LevelRecord, MAGIC, SnapshotError, VERSION};
+use super::LevelRecord;
 use crate::alarm::{Aside, LateRun, LevelTimes, NO_LEVEL, Phase, Rare, Reason, Shelf, Slot};
+use crate::bytes::{Read, Reader};
 use crate::effect::Flags;
 use crate::engine::kept::{DuringSlot, HeldSlot, KeptSlot, SinceSlot};
 use crate::engine::state::PointSlot;
@@ -38,118 +39,14 @@ pub(super) struct AlarmRecord {
     pub(super) rule: Option<RuleInfo>,
 }
 
-pub(super) struct Reader<'a> {
-    version: u8,
-    bytes: &'a [u8],
-    place: usize,
-}
-
-type Read<T> = Result<T, SnapshotError>;
-
-impl<'a> Reader<'a> {
-    /// Checks the beginning.
-    pub(super) fn new(bytes: &'a [u8]) -> Read<Self> {
-        let body = bytes
-            .strip_prefix(MAGIC)
-            .ok_or(SnapshotError::NotASnapshot)?;
-        match body.first() {
-            Some(&version @ 1..=VERSION) => Ok(Self {
-                version,
-                bytes,
-                place: MAGIC.len() + 1,
-            }),
-            Some(other) => Err(SnapshotError::Version(*other)),
-            None => Err(SnapshotError::NotASnapshot),
-        }
-    }
-
+impl Reader<'_> {
     /// The time of the snapshot, and whether anything was evaluated before it.
     pub(super) fn head(&mut self) -> Read<(UtcMs, bool)> {
         Ok((self.time()?, self.version == 1 || self.bool()?))
     }
 
-    /// Checks that nothing is left.
-    pub(super) fn end(&self) -> Read<()> {
-        if self.place == self.bytes.len() {
-            Ok(())
-        } else {
-            Err(self.broken())
-        }
-    }
-
-    fn broken(&self) -> SnapshotError {
-        SnapshotError::Broken { at: self.place }
-    }
-
-    fn take(&mut self, len: usize) -> Read<&'a [u8]> {
-        let end = self.place.checked_add(len).ok_or_else(|| self.broken())?;
-        let taken = self
-            .bytes
-            .get(self.place..end)
-            .ok_or_else(|| self.broken())?;
-        self.place = end;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
-        let broken = self.broken();
-        self.take(N)?.try_into().map_err(|_| broken)
-    }
-
-    fn u8(&mut self) -> Read<u8> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn bool(&mut self) -> Read<bool> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            2.. => Err(self.broken()),
-        }
-    }
-
-    fn u16(&mut self) -> Read<u16> {
-        Ok(u16::from_le_bytes(self.array()?))
-    }
-
-    /// A number of entries, or of bytes.
-    pub(super) fn count(&mut self) -> Read<u32> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn u64(&mut self) -> Read<u64> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    fn f64(&mut self) -> Read<f64> {
-        Ok(f64::from_bits(self.u64()?))
-    }
-
     fn time(&mut self) -> Read<UtcMs> {
         Ok(UtcMs(i64::from_le_bytes(self.array()?)))
-    }
-
-    fn text(&mut self) -> Read<&'a str> {
-        let len = usize::try_from(self.count()?).map_err(|_| self.broken())?;
-        let broken = self.broken();
-        core::str::from_utf8(self.take(len)?).map_err(|_| broken)
-    }
-
-    fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<Option<T>> {
-        if self.bool()? {
-            read(self).map(Some)
-        } else {
-            Ok(None)
-        }
-    }
-
-    /// Grows with what is really there, whatever the length says.
-    fn list<T>(&mut self, len: u32, mut read: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
-        let mut list = Vec::new();
-        for _ in 0..len {
-            list.push(read(self)?);
-        }
-        Ok(list)
     }
 
     fn truth(&mut self) -> Read<Truth> {

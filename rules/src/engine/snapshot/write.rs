@@ -9,6 +9,7 @@ use telemetry::{Clock, UtcMs};
 
 use super::{Engine, MAGIC, VERSION};
 use crate::alarm::{Aside, Phase, Slot};
+use crate::bytes::Writer;
 use crate::effect::{AlarmIdx, Flags, Letter};
 use crate::engine::kept::KeptSlot;
 use crate::engine::state::PointSlot;
@@ -17,13 +18,9 @@ use crate::program::{LevelInfo, RuleInfo, Side, at, u32_of};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
-struct Writer(Vec<u8>);
-
 pub(super) fn snapshot(engine: &Engine) -> Vec<u8> {
     let program = &engine.program;
-    let mut out = Writer(Vec::new());
-    out.0.extend_from_slice(MAGIC);
-    out.u8(VERSION);
+    let mut out = Writer::new(MAGIC, VERSION);
     out.time(engine.machine.now);
     out.bool(engine.machine.started);
     out.u32(u32_of(engine.machine.state.points.len()));
@@ -62,48 +59,12 @@ fn is_pristine(engine: &Engine, alarm: u32) -> bool {
 }
 
 impl Writer {
-    fn u8(&mut self, number: u8) {
-        self.0.push(number);
-    }
-
-    fn bool(&mut self, truth: bool) {
-        self.u8(u8::from(truth));
-    }
-
-    fn u16(&mut self, number: u16) {
-        self.0.extend_from_slice(&number.to_le_bytes());
-    }
-
-    fn u32(&mut self, number: u32) {
-        self.0.extend_from_slice(&number.to_le_bytes());
-    }
-
-    fn u64(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
-    }
-
-    fn f64(&mut self, number: f64) {
-        self.u64(number.to_bits());
-    }
-
     fn time(&mut self, time: UtcMs) {
         self.0.extend_from_slice(&time.0.to_le_bytes());
     }
 
-    fn text(&mut self, text: &str) {
-        self.u32(u32_of(text.len()));
-        self.0.extend_from_slice(text.as_bytes());
-    }
-
     fn truth(&mut self, truth: Truth) {
         self.u8(u8::try_from(truth.rank()).expect("a chain of five"));
-    }
-
-    fn option<T>(&mut self, option: Option<T>, write: impl FnOnce(&mut Self, T)) {
-        self.bool(option.is_some());
-        if let Some(value) = option {
-            write(self, value);
-        }
     }
 
     fn point(&mut self, slot: &PointSlot) {
