@@ -58,12 +58,13 @@ impl Machine {
                 self.back_in_service(program, alarm, cause, effects);
                 EventKind::InService
             }
-            Verb::Test => self.test(alarm, &command)?,
-            Verb::TestEnd => self.test_end(program, alarm)?,
+            Verb::Test => {
+                let kind = self.test(alarm, &command)?;
+                self.look_at_test(program, alarm, cause, effects);
+                kind
+            }
+            Verb::TestEnd => self.test_end(program, alarm, cause, effects)?,
         };
-        if matches!(command.verb, Verb::Test | Verb::TestEnd) {
-            self.look_at_test(program, alarm, cause, effects);
-        }
         let is_told = |effect: &Effect| effect.alarm == command.alarm;
         if !effects[n_before..].iter().any(is_told) {
             self.emit(program, alarm, kind, cause, effects);
@@ -178,20 +179,30 @@ impl Machine {
         Ok(EventKind::TestBegun)
     }
 
-    /// Ends the tests of all alarms about its points, of whichever of them a person said so.
-    fn test_end(&mut self, program: &Program, alarm: u32) -> Done {
+    /// Ends the tests of all alarms about its points, of whichever of them a person said so; those may be about other points too.
+    fn test_end(
+        &mut self,
+        program: &Program,
+        alarm: u32,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) -> Done {
         let own = own_points(program, alarm).into_iter().flatten();
         let about = own.flat_map(|point| alarms_about(program, point));
-        let mut any = false;
+        let mut ended = Vec::new();
         for tested in about.chain([alarm]) {
             let rare = self.state.alarms[at(tested)].rare.as_mut();
-            any |= rare.is_some_and(|rare| rare.aside.test_until.take().is_some());
+            if rare.is_some_and(|rare| rare.aside.test_until.take().is_some()) {
+                ended.push(tested);
+            }
         }
-        if any {
-            Ok(EventKind::Comment)
-        } else {
-            Err(Refusal::NoTest)
+        if ended.is_empty() {
+            return Err(Refusal::NoTest);
         }
+        for tested in ended {
+            self.look_at_test(program, tested, cause, effects);
+        }
+        Ok(EventKind::Comment)
     }
 
     /// The end that a command names, within its bounds.

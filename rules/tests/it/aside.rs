@@ -6,7 +6,7 @@ use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::Engine;
 use rules::expr::{Compare, Cond, Formula};
 use rules::point::PointIdx;
-use rules::program::{Colour, LevelSpec, LifeSpec, Program, RuleInfo, Suppress};
+use rules::program::{Colour, LevelSpec, LifeSpec, Program, RuleInfo, Scope, Suppress};
 use telemetry::{Quality, UtcMs};
 
 use crate::support::{Told, builder, conditions, high, level, rule, spec};
@@ -426,6 +426,29 @@ fn a_test_of_one_alarm_of_a_point_is_one_of_all_alarms_about_it_and_ends_at_any_
     assert_eq!(told.command(51, Verb::TestEnd), Err(Refusal::NoTest));
     told.time(200);
     told.expect(&[]);
+}
+
+#[test]
+fn a_test_that_ends_at_another_alarm_ends_for_every_point_that_it_was_of() {
+    let mut builder = builder(&["a", "b", "c"], 0);
+    // Each is about its own point and about `c`, whose number it compares.
+    for point in 0..2 {
+        let rule = rule(&mut builder, ["left", "right"][point as usize]);
+        let mut spec = spec(rule, vec![level("L1", high(25.0, 3.0))]);
+        spec.scope = Scope::Point(PointIdx(point));
+        spec.value = Some(Formula::Point(PointIdx(2)));
+        builder.alarm(spec).unwrap();
+    }
+    let mut told = Told::new(Arc::new(builder.build()));
+    told.act(1, until(Verb::Test, 100)).unwrap();
+    told.on(AlarmIdx(1));
+    told.command(2, Verb::TestEnd).unwrap();
+    told.expect(&[
+        "1 left test-begun - A",
+        "1 right test-begun - A",
+        "2 left test-ended - A",
+        "2 right test-ended - A",
+    ]);
 }
 
 #[test]
