@@ -419,8 +419,8 @@ fn a_test_of_one_alarm_of_a_point_is_one_of_all_alarms_about_it_and_ends_at_any_
     told.command(50, Verb::TestEnd).unwrap();
     assert!(is_lis(&told));
     told.expect(&[
-        "50 rich test-ended - A",
         "50 gas test-ended - A",
+        "50 rich test-ended - A",
         "50 both known - A",
     ]);
     assert_eq!(told.command(51, Verb::TestEnd), Err(Refusal::NoTest));
