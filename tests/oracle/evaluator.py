@@ -234,7 +234,7 @@ class Play:
         if isinstance(tree, tuple):
             if tree[:2] == ("call", "each"):
                 return tree[2][0][1][5:]
-            if tree[0] == "call" and tree[1] in ("any", "all", "at_least"):
+            if tree[0] == "call" and tree[1] in ("any", "all", "at_least", "same"):
                 return None
         if isinstance(tree, (tuple, list)):
             for part in tree:
@@ -350,9 +350,9 @@ class Play:
         return slot.answer
 
     def is_inner_looked(self, alarm, path):
-        """True when a window or a since inside this one was looked at in this millisecond."""
+        """True when a window or a since inside this one was looked at in this millisecond, or a held became another."""
         begins = (alarm.id, *path, "of")
-        inner = (slot for key, slot in self.kept.items() if key[: len(begins)] == begins and not isinstance(slot, Held))
+        inner = (slot for key, slot in self.kept.items() if key[: len(begins)] == begins)
         return any(slot.looked == self.now for slot in inner)
 
     def is_tick(self, tree, alarm, each):
@@ -360,6 +360,8 @@ class Play:
         return self.is_up_again or self.now % 1000 == 0 or bool(self.touched & self.read_by(tree, alarm, each))
 
     def read_by(self, tree, alarm, each):
+        if isinstance(tree, tuple) and tree[:2] == ("call", "same"):
+            each = None
         if isinstance(tree, tuple) and tree[:2] == ("call", "each") and each is None:
             kind = tree[2][0][1][5:]
             return {name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == kind}

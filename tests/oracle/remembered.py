@@ -8,6 +8,8 @@ from values import BAD, FIRM_FALSE, GOOD, NOTHING, Number, UNCERTAIN, UNKNOWN, d
 class Held:
     def __init__(self, duration):
         self.duration, self.state, self.due = duration, "off", None
+        # When its answer became another.
+        self.answer, self.looked = UNKNOWN, None
 
     def dues(self, now):
         return [self.due] if self.state == "running" else []
@@ -26,7 +28,10 @@ class Held:
                 self.state = "done"
         elif self.state == "standing":
             self.state, self.due = "running", now + self.due
-        return FIRM_FALSE if self.state == "running" and condition > 0 else condition
+        answer = FIRM_FALSE if self.state == "running" and condition > 0 else condition
+        if answer != self.answer:
+            self.answer, self.looked = answer, now
+        return answer
 
 
 class Since:

@@ -152,7 +152,7 @@ fn whole(value: f64, most: usize) -> Option<u32> {
     (1..=u32::try_from(most).ok()?).find(|whole| f64::from(*whole).total_cmp(&value).is_eq())
 }
 
-/// The kinds that `each` is asked for in an expression, without looking into votes inside it.
+/// The kinds that `each` is asked for in an expression, without looking into votes inside it: theirs is their own.
 fn each_kinds(expr: &Expr, found: &mut Vec<(Option<String>, usize)>) {
     match &expr.node {
         Node::Number(..) | Node::Name(_) | Node::During(_) => {}
@@ -178,7 +178,7 @@ fn each_kinds(expr: &Expr, found: &mut Vec<(Option<String>, usize)>) {
             };
             found.push((kind, expr.at));
         }
-        Node::Call(Function::Any | Function::All | Function::AtLeast, _) => {}
+        Node::Call(Function::Any | Function::All | Function::AtLeast | Function::Same, _) => {}
         Node::Call(_, args) => args.iter().for_each(|arg| each_kinds(arg, found)),
     }
 }

@@ -115,6 +115,13 @@ fn a_vote_degrades_as_its_rule_says() {
     );
 }
 
+#[test]
+fn points_that_read_the_same_are_one_vote_however_many_they_are() {
+    let rules = "pack = \"p\"\nversion = \"1\"\n[[rule]]\nname = \"r\"\nunverified = \"a test\"\nfor = { unit_with = [\"x\", \"y\"] }\ndegrade = \"hold\"\nwhen = \"at_least(2, same(2, each(unit.x)), unit.y >= 9 Pa)\"\nlevel = \"x\"\ncolour = \"blue\"\ntext = { zh = \"z\", en = \"e\" }\n";
+    let tests = "packs = [\"r.toml\"]\n[points]\n\"u/x-1\" = { kind = \"x\", eu = \"Pa\" }\n\"u/x-2\" = { kind = \"x\", eu = \"Pa\" }\n\"u/y\" = { kind = \"y\", eu = \"Pa\" }\n[[case]]\nname = \"x\"\nalarm = \"u/-/r\"\nseries = { \"u/x-1\" = \"5...\", \"u/x-2\" = \"5...\", \"u/y\" = \"1*5 9...\" }\nsteps = [{ at = \"4s\", letter = \"A\" }, { at = \"6s\", letter = \"B\" }]\n";
+    check(rules, tests);
+}
+
 /// What a value says of two points `x` and `y` in Pa, as the level of 100 that it reaches or does not.
 #[track_caller]
 fn check_value(value: &str, x: &str, y: &str, at: &str, reached: bool) {
