@@ -1,8 +1,10 @@
-//! How snapshots and images are written: little-endian numbers, texts and lists with their length before them.
+//! What a snapshot is written with: little-endian numbers, texts and lists with their length before them.
 //!
 //! Any bytes give a value or an error, never a panic.
 
 use alloc::vec::Vec;
+
+use telemetry::UtcMs;
 
 use crate::program::u32_of;
 
@@ -40,6 +42,10 @@ impl Writer {
 
     pub(crate) fn f64(&mut self, number: f64) {
         self.u64(number.to_bits());
+    }
+
+    pub(crate) fn time(&mut self, time: UtcMs) {
+        self.0.extend_from_slice(&time.0.to_le_bytes());
     }
 
     pub(crate) fn text(&mut self, text: &str) {
@@ -118,7 +124,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
         let broken = self.broken();
         self.take(N)?.try_into().map_err(|_| broken)
     }
@@ -150,6 +156,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn f64(&mut self) -> Read<f64> {
         Ok(f64::from_bits(self.u64()?))
+    }
+
+    pub(crate) fn time(&mut self) -> Read<UtcMs> {
+        Ok(UtcMs(i64::from_le_bytes(self.array()?)))
     }
 
     pub(crate) fn text(&mut self) -> Read<&'a str> {

@@ -147,12 +147,12 @@ enum AlarmsCommand {
         after_help = "Example: fengsui alarms in-service tank-farm/gt-101/combustible-gas --by li.wei"
     )]
     InService(alarms::ActArgs),
-    /// Mark what an alarm says as a test: a bump test, a calibration.
+    /// Mark what all alarms about an alarm's point say as a test: a bump test, a calibration. Others do not see what it reads.
     #[command(
         after_help = "Example: fengsui alarms test tank-farm/gt-101/combustible-gas --by li.wei --for 10min"
     )]
     Test(alarms::TimedArgs),
-    /// End a test before its time.
+    /// End the test of an alarm's point before its time, whichever of its alarms it began at.
     #[command(
         after_help = "Example: fengsui alarms test-end tank-farm/gt-101/combustible-gas --by li.wei"
     )]

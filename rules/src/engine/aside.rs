@@ -107,7 +107,7 @@ impl Machine {
     }
 
     /// Makes the flag say whether what the alarm says is a test.
-    fn mark_test(
+    pub(super) fn mark_test(
         &mut self,
         program: &Program,
         alarm: u32,

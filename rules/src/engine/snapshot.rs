@@ -114,10 +114,6 @@ impl Engine {
         for alarm in 0..machine.n_alarms() {
             machine.mark_tested(program, alarm);
         }
-        for alarm in 0..machine.n_alarms() {
-            let test = machine.state.is_test(program, alarm);
-            machine.state.alarms[at(alarm)].flags.test = test;
-        }
         machine.arm_all(program);
         if !started {
             restored.clear();
@@ -130,6 +126,9 @@ impl Engine {
                 Cause::Config,
                 effects,
             );
+        }
+        for alarm in 0..machine.n_alarms() {
+            machine.mark_test(program, alarm, Cause::Config, effects);
         }
         machine.start_but(program, &restored, effects);
         Ok(engine)

@@ -272,12 +272,9 @@ pub(super) fn alarms_about(program: &Program, point: u32) -> impl Iterator<Item 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
     state: &'a State,
-    /// The points that the alarm is about; [`NO_POINT`] where there is none.
-    own: [u32; 2],
+    program: &'a Program,
+    alarm: u32,
 }
-
-/// The index of no point.
-const NO_POINT: u32 = u32::MAX;
 
 /// The points that an alarm is about: its scope, and the one whose number it compares.
 pub(super) fn own_points(program: &Program, alarm: u32) -> [Option<u32>; 2] {
@@ -300,10 +297,11 @@ impl State {
     }
 
     /// What an alarm sees.
-    pub(super) fn seen_by(&self, program: &Program, alarm: u32) -> Seen<'_> {
+    pub(super) fn seen_by<'a>(&'a self, program: &'a Program, alarm: u32) -> Seen<'a> {
         Seen {
             state: self,
-            own: own_points(program, alarm).map(|point| point.unwrap_or(NO_POINT)),
+            program,
+            alarm,
         }
     }
 }
@@ -311,7 +309,7 @@ impl State {
 impl Memory for Seen<'_> {
     fn number(&self, point: u32) -> Number {
         let slot = &self.state.points[at(point)];
-        if slot.is_under_test() && !self.own.contains(&point) {
+        if slot.is_under_test() && !own_points(self.program, self.alarm).contains(&Some(point)) {
             Number::BAD
         } else {
             slot.number()

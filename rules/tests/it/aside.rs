@@ -475,6 +475,75 @@ fn what_is_read_in_a_test_is_unknown_to_alarms_that_are_about_something_else() {
     }
 }
 
+/// A snapshot as an older version of this program wrote it.
+fn kept(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+#[test]
+fn a_snapshot_of_the_first_version_is_read() {
+    let mut builder = builder(&["a", "b"], 10);
+    let gas = rule(&mut builder, "gas");
+    builder
+        .alarm(spec(gas, vec![level("L1", high(25.0, 3.0))]))
+        .unwrap();
+    let snapshot = kept(include_str!("../kept/snapshot-1.hex"));
+    let mut effects = Vec::new();
+    let engine = Engine::restore(Arc::new(builder.build()), &snapshot, &mut effects).unwrap();
+    let gas = engine.alarm(AlarmIdx(0));
+    assert_eq!((gas.letter().as_str(), gas.level), ("C", Some(0)));
+    assert_eq!(effects, []);
+}
+
+#[test]
+fn a_snapshot_of_the_second_version_which_told_of_calibrations_is_read() {
+    let snapshot = kept(include_str!("../kept/snapshot-2.hex"));
+    let mut effects = Vec::new();
+    let engine = Engine::restore(program(), &snapshot, &mut effects).unwrap();
+    let mut told = Told {
+        engine,
+        effects,
+        alarm: AlarmIdx(0),
+    };
+    assert!(told.engine.alarm(AlarmIdx(0)).flags.test);
+    told.time(300);
+    assert!(
+        told.engine.alarm(AlarmIdx(0)).flags.test,
+        "its sensor says so"
+    );
+    told.good(301, 0, 30.0);
+    told.expect(&["200 gas unshelved L1 B", "301 gas test-ended L1 B"]);
+}
+
+#[test]
+fn a_rule_that_goes_on_trial_says_so_when_it_is_loaded() {
+    let told = told();
+    let mut builder = builder(&["a", "b"], 0);
+    let rule = builder
+        .rule(RuleInfo {
+            name: "gas".into(),
+            hash: "gas".into(),
+            test: true,
+            ..RuleInfo::default()
+        })
+        .unwrap();
+    builder
+        .alarm(spec(rule, vec![level("L1", high(25.0, 3.0))]))
+        .unwrap();
+    let mut told = told;
+    told.good(1, 0, 30.0);
+    let snapshot = told.engine.snapshot();
+    let program = Arc::new(builder.build());
+    told.engine = Engine::restore(program, &snapshot, &mut told.effects).unwrap();
+    told.expect(&[
+        "1 gas raised L1 B",
+        "1 gas config-changed L1 B",
+        "1 gas test-begun L1 B",
+    ]);
+}
+
 #[test]
 fn row_22_a_changed_rule_ends_its_suppression_aloud_and_keeps_what_people_decided() {
     let mut told = told();

@@ -45,10 +45,6 @@ impl Reader<'_> {
         Ok((self.time()?, self.version == 1 || self.bool()?))
     }
 
-    fn time(&mut self) -> Read<UtcMs> {
-        Ok(UtcMs(i64::from_le_bytes(self.array()?)))
-    }
-
     fn truth(&mut self) -> Read<Truth> {
         match self.u8()? {
             0 => Ok(Truth::FALSE),

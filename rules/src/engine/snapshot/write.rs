@@ -1,11 +1,11 @@
-//! Writes a snapshot: little-endian numbers, texts and lists with their length before them.
+//! Writes a snapshot.
 //!
 //! Alarms that nothing ever happened to are left out: a fresh one, evaluated, is the same.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use telemetry::{Clock, UtcMs};
+use telemetry::Clock;
 
 use super::{Engine, MAGIC, VERSION};
 use crate::alarm::{Aside, Phase, Slot};
@@ -59,10 +59,6 @@ fn is_pristine(engine: &Engine, alarm: u32) -> bool {
 }
 
 impl Writer {
-    fn time(&mut self, time: UtcMs) {
-        self.0.extend_from_slice(&time.0.to_le_bytes());
-    }
-
     fn truth(&mut self, truth: Truth) {
         self.u8(u8::try_from(truth.rank()).expect("a chain of five"));
     }
