@@ -1,4 +1,4 @@
-//! What a snapshot is written with: little-endian numbers, texts and lists with their length before them.
+//! What snapshots and images are written with: little-endian numbers, texts and lists with their length before them.
 //!
 //! Any bytes give a value or an error, never a panic.
 
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use telemetry::UtcMs;
 
-use crate::program::u32_of;
+use crate::program::{at, u32_of};
 
 /// Writes bytes.
 #[derive(Debug)]
@@ -29,6 +29,14 @@ impl Writer {
     }
 
     pub(crate) fn u16(&mut self, number: u16) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    pub(crate) fn i16(&mut self, number: i16) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    pub(crate) fn i32(&mut self, number: i32) {
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
@@ -79,7 +87,7 @@ pub(crate) enum Head {
 pub(crate) type Read<T> = Result<T, Broken>;
 
 /// Reads bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
     pub(crate) version: u8,
     bytes: &'a [u8],
@@ -145,6 +153,14 @@ impl<'a> Reader<'a> {
         Ok(u16::from_le_bytes(self.array()?))
     }
 
+    pub(crate) fn i16(&mut self) -> Read<i16> {
+        Ok(i16::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn i32(&mut self) -> Read<i32> {
+        Ok(i32::from_le_bytes(self.array()?))
+    }
+
     /// A number of entries, or of bytes.
     pub(crate) fn count(&mut self) -> Read<u32> {
         Ok(u32::from_le_bytes(self.array()?))
@@ -183,6 +199,20 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Self) -> Read<T>,
     ) -> Read<Vec<T>> {
         let mut list = Vec::new();
+        for _ in 0..len {
+            list.push(read(self)?);
+        }
+        Ok(list)
+    }
+
+    /// Takes no more memory than the list needs, for bytes that are known to be whole: at most a byte's worth of entries for each.
+    pub(crate) fn exact_list<T>(
+        &mut self,
+        len: u32,
+        mut read: impl FnMut(&mut Self) -> Read<T>,
+    ) -> Read<Vec<T>> {
+        let left = self.bytes.len() - self.place;
+        let mut list = Vec::with_capacity(at(len).min(left));
         for _ in 0..len {
             list.push(read(self)?);
         }

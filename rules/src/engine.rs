@@ -10,6 +10,7 @@ mod kept;
 mod late;
 mod life;
 mod machine;
+mod node;
 mod snapshot;
 mod state;
 mod window;
@@ -18,6 +19,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use machine::Machine;
+pub use node::NodeEngine;
 pub use snapshot::SnapshotError;
 use telemetry::{Sample, UtcMs};
 pub(crate) use window::WINDOW_SLICES;
@@ -78,7 +80,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that has seen nothing; points are waited for from `now`.
     pub fn new(program: Arc<Program>, now: UtcMs) -> Self {
-        let machine = Machine::new(&program, now);
+        let machine = Machine::new(&program.tables, now);
         Self { program, machine }
     }
 
@@ -109,17 +111,19 @@ impl Engine {
         now: UtcMs,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
-        self.machine.handle(&self.program, input, now, effects)
+        self.machine
+            .handle(&self.program.tables, input, now, effects)
     }
 
     /// Fires every timer due at or before `now`, in time order, ties by index.
     pub fn handle_timeout(&mut self, now: UtcMs, effects: &mut Vec<Effect>) {
-        self.machine.handle_timeout(&self.program, now, effects);
+        self.machine
+            .handle_timeout(&self.program.tables, now, effects);
     }
 
     /// When the next timer is due, or a little before; calling then with nothing to do is harmless.
     pub fn poll_timeout(&mut self) -> Option<UtcMs> {
-        self.machine.poll_timeout(&self.program)
+        self.machine.poll_timeout(&self.program.tables)
     }
 
     /// The state of one alarm.
@@ -127,7 +131,7 @@ impl Engine {
     /// # Panics
     /// When the index is of another program.
     pub fn alarm(&self, alarm: AlarmIdx) -> AlarmState {
-        self.machine.alarm_state(&self.program, alarm.0)
+        self.machine.alarm_state(&self.program.tables, alarm.0)
     }
 
     /// Every alarm with its state, by index.

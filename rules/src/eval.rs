@@ -5,7 +5,7 @@
 use telemetry::Quality;
 
 use crate::expr::{Arith, Compare, Degrade, Health};
-use crate::program::{Entry, Program, at};
+use crate::program::{Entry, Tables, at};
 use crate::value::{Number, Trust, Truth};
 
 /// How many numbers may be on the stack at once.
@@ -75,28 +75,28 @@ impl Stack {
     /// The answer of a condition.
     pub(crate) fn condition(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         entry: Entry,
         memory: &impl Memory,
     ) -> Truth {
-        self.run(program, entry, memory);
+        self.run(tables, entry, memory);
         self.truths[0]
     }
 
     /// The result of a formula.
     pub(crate) fn formula(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         entry: Entry,
         memory: &impl Memory,
     ) -> Number {
-        self.run(program, entry, memory);
+        self.run(tables, entry, memory);
         self.numbers[0]
     }
 
-    fn run(&mut self, program: &Program, entry: Entry, memory: &impl Memory) {
+    fn run(&mut self, tables: &Tables, entry: Entry, memory: &impl Memory) {
         let (mut n, mut t, mut c) = (0, 0, 0);
-        for op in &program.ops[at(entry.from)..at(entry.to)] {
+        for op in &tables.ops[at(entry.from)..at(entry.to)] {
             match *op {
                 Op::Const(value) => {
                     self.numbers[n] = Number::good(value);
@@ -165,7 +165,7 @@ impl Stack {
                     ]);
                 }
                 Op::Same(least, points) => {
-                    let points = &program.same[at(points.from)..at(points.to)];
+                    let points = &tables.same[at(points.from)..at(points.to)];
                     self.truths[t] = same(least, points, memory);
                     t += 1;
                 }
@@ -332,6 +332,19 @@ impl Depth {
 
     pub(crate) fn pop_tally(&mut self) {
         self.tallies.0 -= 1;
+    }
+
+    /// Takes off so many numbers, answers and counts, when they are there.
+    pub(crate) fn take(&mut self, numbers: usize, truths: usize, tallies: usize) -> Option<()> {
+        self.numbers.0 = self.numbers.0.checked_sub(numbers)?;
+        self.truths.0 = self.truths.0.checked_sub(truths)?;
+        self.tallies.0 = self.tallies.0.checked_sub(tallies)?;
+        Some(())
+    }
+
+    /// True when nothing is on it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.numbers.0 + self.truths.0 + self.tallies.0 == 0
     }
 
     /// Something, while it fits.

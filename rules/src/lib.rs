@@ -14,6 +14,7 @@ pub mod effect;
 pub mod engine;
 pub mod eval;
 pub mod expr;
+pub mod image;
 pub mod output;
 pub mod point;
 pub mod program;

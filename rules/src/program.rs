@@ -3,23 +3,23 @@
 //! [`ProgramBuilder`] makes one from trees and checks what can be checked; it knows no text syntax.
 
 mod build;
-mod flat;
+mod part;
 mod retire;
+mod tables;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub(crate) use build::LEVELS_MAX;
 pub use build::{BuildError, ProgramBuilder};
-pub(crate) use flat::{
+pub(crate) use build::{LEVELS_MAX, REASONS_MAX};
+pub(crate) use tables::{
     AlarmCode, AlarmRest, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax, OverlayCode,
-    PointCode, Reader, Source, SuppressCode, Unit, Watched,
+    PointCode, Reader, Readers, Source, SuppressCode, Tables, Unit, Watched,
 };
 
 use crate::calendar::Calendar;
 use crate::effect::AlarmIdx;
-use crate::eval::Op;
 use crate::expr::{Cond, Formula};
 use crate::point::{PointIdx, PointInfo};
 
@@ -364,28 +364,7 @@ pub struct Program {
     /// Points by name and alarms by id, for finding.
     points_by_name: Vec<u32>,
     alarms_by_id: Vec<u32>,
-    /// The flat tables that evaluation reads.
-    pub(crate) point_code: Vec<PointCode>,
-    pub(crate) value_readers: Vec<Reader>,
-    pub(crate) health_readers: Vec<u32>,
-    pub(crate) ops: Vec<Op>,
-    pub(crate) alarm_code: Vec<AlarmCode>,
-    pub(crate) alarm_rest: Vec<AlarmRest>,
-    /// The points and the other alarms that each alarm reads.
-    pub(crate) alarm_reads: Vec<u32>,
-    pub(crate) level_code: Vec<LevelCode>,
-    pub(crate) n_level_states: u32,
-    pub(crate) kept: Vec<KeptCode>,
-    /// The stricter limits of every level that has some.
-    pub(crate) overlays: Vec<OverlayCode>,
-    /// The reasons to suppress of every alarm that has some.
-    pub(crate) suppress: Vec<SuppressCode>,
-    /// The points of every `Same`.
-    pub(crate) same: Vec<u32>,
-    /// What is evaluated, in an order in which nothing reads what comes after it.
-    pub(crate) units: Vec<Unit>,
-    /// Who reads a unit.
-    pub(crate) readers_of_unit: flat::Readers,
+    pub(crate) tables: Tables,
 }
 
 impl Program {
@@ -504,8 +483,8 @@ impl Program {
     /// # Panics
     /// When the index is of another program.
     pub fn points_read_by(&self, alarm: AlarmIdx) -> impl Iterator<Item = PointIdx> + '_ {
-        let entry = self.alarm_rest[at(alarm.0)].points;
-        let points = &self.alarm_reads[at(entry.from)..at(entry.to)];
+        let entry = self.tables.alarm_rest[at(alarm.0)].points;
+        let points = &self.tables.alarm_reads[at(entry.from)..at(entry.to)];
         points.iter().copied().map(PointIdx)
     }
 
@@ -514,8 +493,8 @@ impl Program {
     /// # Panics
     /// When the index is of another program.
     pub fn alarms_read_by(&self, alarm: AlarmIdx) -> impl Iterator<Item = AlarmIdx> + '_ {
-        let entry = self.alarm_rest[at(alarm.0)].others;
-        let others = &self.alarm_reads[at(entry.from)..at(entry.to)];
+        let entry = self.tables.alarm_rest[at(alarm.0)].others;
+        let others = &self.tables.alarm_reads[at(entry.from)..at(entry.to)];
         others.iter().copied().map(AlarmIdx)
     }
 
@@ -524,7 +503,8 @@ impl Program {
     /// # Panics
     /// When the index is of another program, or the alarm has no such level.
     pub fn delays_of(&self, alarm: AlarmIdx, level: usize) -> (u32, u32) {
-        let code = &self.level_code[at(self.alarm_code[at(alarm.0)].levels_from) + level];
+        let code =
+            &self.tables.level_code[at(self.tables.alarm_code[at(alarm.0)].levels_from) + level];
         (code.on_delay_ms, code.off_delay_ms)
     }
 

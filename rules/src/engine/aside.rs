@@ -2,7 +2,6 @@
 //!
 //! None of it stops the evaluation: `active` follows the process in every letter, and whatever ends shows the state that the flags say.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use telemetry::UtcMs;
@@ -11,14 +10,14 @@ use super::machine::Machine;
 use super::state::{alarms_about, own_points};
 use crate::alarm::Reason;
 use crate::effect::{Cause, Effect, EventKind};
-use crate::program::{Colour, Program, at};
+use crate::program::{Colour, Tables, at};
 use crate::timer::NEVER;
 
 impl Machine {
     /// What is over by now ends.
     pub(super) fn end_asides(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
@@ -33,10 +32,10 @@ impl Machine {
         let out = is_over(aside.out_until);
         let re_alarm = is_over(aside.re_alarm_at);
         if shelf {
-            self.unshelve(program, alarm, cause, effects);
+            self.unshelve(tables, alarm, cause, effects);
         }
         if out {
-            self.back_in_service(program, alarm, cause, effects);
+            self.back_in_service(tables, alarm, cause, effects);
         }
         if re_alarm {
             let slot = &mut self.state.alarms[at(alarm)];
@@ -45,19 +44,19 @@ impl Machine {
             rare.acked = None;
             rare.aside.re_alarm_at = None;
             rare.aside.silenced = false;
-            self.emit(program, alarm, EventKind::ReAlarmed, cause, effects);
+            self.emit(tables, alarm, EventKind::ReAlarmed, cause, effects);
         }
     }
 
     /// Tests that are over by now end, before anything is evaluated: what the point reads is of the process again.
-    pub(super) fn end_tests(&mut self, program: &Program, effects: &mut Vec<Effect>) {
+    pub(super) fn end_tests(&mut self, tables: &Tables, effects: &mut Vec<Effect>) {
         let now = self.now;
         while let Some(alarm) = self.due_alarms.pop() {
             let slot = &mut self.state.alarms[at(alarm)];
             let until = slot.rare.as_mut().map(|rare| &mut rare.aside.test_until);
             let is_over = |until: &mut UtcMs| *until <= now;
             if until.is_some_and(|until| until.take_if(is_over).is_some()) {
-                self.look_at_test(program, alarm, Cause::Timer, effects);
+                self.look_at_test(tables, alarm, Cause::Timer, effects);
             }
         }
     }
@@ -66,25 +65,25 @@ impl Machine {
     /// alarms about them.
     pub(super) fn look_at_test(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
     ) {
-        let changed = self.mark_tested(program, alarm);
-        self.mark_test(program, alarm, cause, effects);
+        let changed = self.mark_tested(tables, alarm);
+        self.mark_test(tables, alarm, cause, effects);
         for point in changed.into_iter().flatten() {
-            self.mark_tests_about(program, point, cause, effects);
+            self.mark_tests_about(tables, point, cause, effects);
             // What it reads is seen by others otherwise than before.
-            self.queue_readers_of_point(program, point, true);
+            self.queue_readers_of_point(tables, point, true);
         }
     }
 
     /// Makes the points of an alarm say whether a person tests an alarm about them; gives those for which that is news.
-    pub(super) fn mark_tested(&mut self, program: &Program, alarm: u32) -> [Option<u32>; 2] {
-        own_points(program, alarm).map(|point| {
+    pub(super) fn mark_tested(&mut self, tables: &Tables, alarm: u32) -> [Option<u32>; 2] {
+        own_points(tables, alarm).map(|point| {
             let point = point?;
-            let tested = alarms_about(program, point).any(|about| {
+            let tested = alarms_about(tables, point).any(|about| {
                 let rare = self.state.alarms[at(about)].rare.as_ref();
                 rare.is_some_and(|rare| rare.aside.test_until.is_some())
             });
@@ -96,41 +95,41 @@ impl Machine {
     /// Makes the flags of all alarms about a point say whether what they say is a test.
     pub(super) fn mark_tests_about(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         point: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
     ) {
-        for alarm in alarms_about(program, point) {
-            self.mark_test(program, alarm, cause, effects);
+        for alarm in alarms_about(tables, point) {
+            self.mark_test(tables, alarm, cause, effects);
         }
     }
 
     /// Makes the flag say whether what the alarm says is a test.
     pub(super) fn mark_test(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
     ) {
-        let test = self.state.is_test(program, alarm);
+        let test = self.state.is_test(tables, alarm);
         let flags = &mut self.state.alarms[at(alarm)].flags;
         if core::mem::replace(&mut flags.test, test) == test {
             return;
         }
-        self.queue_readers_of_alarm(program, alarm);
+        self.queue_readers_of_alarm(tables, alarm);
         let kind = if test {
             EventKind::TestBegun
         } else {
             EventKind::TestEnded
         };
-        self.emit(program, alarm, kind, cause, effects);
+        self.emit(tables, alarm, kind, cause, effects);
     }
 
     pub(super) fn unshelve(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
@@ -138,12 +137,12 @@ impl Machine {
         let slot = &mut self.state.alarms[at(alarm)];
         slot.flags.shelved = false;
         slot.rare().aside.shelf = None;
-        self.emit(program, alarm, EventKind::Unshelved, cause, effects);
+        self.emit(tables, alarm, EventKind::Unshelved, cause, effects);
     }
 
     pub(super) fn back_in_service(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
@@ -151,13 +150,13 @@ impl Machine {
         let slot = &mut self.state.alarms[at(alarm)];
         slot.flags.out_of_service = false;
         slot.rare().aside.out_until = None;
-        self.emit(program, alarm, EventKind::InService, cause, effects);
+        self.emit(tables, alarm, EventKind::InService, cause, effects);
     }
 
     /// Red is never on the shelf: it is taken back before the event that makes it red.
     pub(super) fn unshelve_for(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         severity: u16,
         cause: Cause,
@@ -165,14 +164,14 @@ impl Machine {
     ) {
         let shelved = self.state.alarms[at(alarm)].flags.shelved;
         if shelved && Colour::of_severity(severity) == Colour::Red {
-            self.unshelve(program, alarm, cause, effects);
+            self.unshelve(tables, alarm, cause, effects);
         }
     }
 
     /// It returned: a shelf for once is over.
     pub(super) fn returned(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
@@ -180,7 +179,7 @@ impl Machine {
         let rare = self.state.alarms[at(alarm)].rare.as_ref();
         let shelf = rare.and_then(|rare| rare.aside.shelf.as_ref());
         if shelf.is_some_and(|shelf| shelf.once) {
-            self.unshelve(program, alarm, cause, effects);
+            self.unshelve(tables, alarm, cause, effects);
         }
     }
 
@@ -195,18 +194,18 @@ impl Machine {
     /// Looks at the reasons by which its rule suppresses it. Unknown never hides an alarm: it counts as false.
     pub(super) fn suppress(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
     ) {
-        let reasons = program.alarm_rest[at(alarm)].suppress;
-        let codes = &program.suppress[at(reasons.from)..at(reasons.to)];
+        let reasons = tables.alarm_rest[at(alarm)].suppress;
+        let codes = &tables.suppress[at(reasons.from)..at(reasons.to)];
         for (index, code) in codes.iter().enumerate() {
-            let seen = self.state.seen_by(program, alarm);
+            let seen = self.state.seen_by(tables, alarm);
             let holds = self
                 .stack
-                .condition(program, code.condition, &seen)
+                .condition(tables, code.condition, &seen)
                 .is_true();
             let now = self.now;
             let Some(reason) = self.state.alarms[at(alarm)]
@@ -243,18 +242,16 @@ impl Machine {
             } else {
                 EventKind::Unsuppressed
             };
-            self.emit(program, alarm, kind, cause, effects);
-            let alarm = crate::effect::AlarmIdx(alarm);
-            let word = program.rule_of(alarm).suppress.get(index);
-            if let (Some(effect), Some(word)) = (effects.last_mut(), word) {
-                effect.comment = Some(Arc::from(word.as_str()));
+            self.emit(tables, alarm, kind, cause, effects);
+            if let Some(effect) = effects.last_mut() {
+                effect.comment = Some(code.word.clone());
             }
         }
     }
 
     /// Brings what is derived up to date after something that ends by itself began or ended.
-    pub(super) fn rearm(&mut self, program: &Program, alarm: u32) {
-        self.state.refresh(program, alarm);
+    pub(super) fn rearm(&mut self, tables: &Tables, alarm: u32) {
+        self.state.refresh(tables, alarm);
         let due = self.state.alarms[at(alarm)].next_due;
         if due != NEVER {
             self.timers.arm(alarm, due);

@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::state::{alarms_about, own_points};
 use crate::alarm::Shelf;
 use crate::effect::{Cause, Command, Effect, EventKind, Letter, Refusal, Verb};
-use crate::program::{Colour, Program, at};
+use crate::program::{Colour, Tables, at};
 
 /// The longest that an alarm may be out of service, or under test, in milliseconds: 30 days and a day.
 const OUT_MAX_MS: u64 = 30 * 86_400_000;
@@ -20,7 +20,7 @@ type Done = Result<EventKind, Refusal>;
 impl Machine {
     pub(super) fn command(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         command: Command<'_>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
@@ -41,56 +41,56 @@ impl Machine {
         let by: Arc<str> = command.by.into();
         let n_before = effects.len();
         let kind = match command.verb {
-            Verb::Ack => self.acknowledge(program, alarm, &by)?,
+            Verb::Ack => self.acknowledge(tables, alarm, &by)?,
             Verb::Reset => self.reset(alarm)?,
             Verb::Comment => EventKind::Comment,
             Verb::Silence => self.silence(alarm)?,
-            Verb::Shelve => self.shelve(program, alarm, &command, false)?,
-            Verb::ShelveOnce => self.shelve(program, alarm, &command, true)?,
+            Verb::Shelve => self.shelve(tables, alarm, &command, false)?,
+            Verb::ShelveOnce => self.shelve(tables, alarm, &command, true)?,
             Verb::Unshelve if !slot.flags.shelved => return Err(Refusal::NotShelved),
             Verb::Unshelve => {
-                self.unshelve(program, alarm, cause, effects);
+                self.unshelve(tables, alarm, cause, effects);
                 EventKind::Unshelved
             }
             Verb::OutOfService => self.out_of_service(alarm, &command)?,
             Verb::InService if !slot.flags.out_of_service => return Err(Refusal::NotOut),
             Verb::InService => {
-                self.back_in_service(program, alarm, cause, effects);
+                self.back_in_service(tables, alarm, cause, effects);
                 EventKind::InService
             }
             Verb::Test => {
                 let kind = self.test(alarm, &command)?;
-                self.look_at_test(program, alarm, cause, effects);
+                self.look_at_test(tables, alarm, cause, effects);
                 kind
             }
-            Verb::TestEnd => self.test_end(program, alarm, cause, effects)?,
+            Verb::TestEnd => self.test_end(tables, alarm, cause, effects)?,
         };
         let is_told = |effect: &Effect| effect.alarm == command.alarm;
         if !effects[n_before..].iter().any(is_told) {
-            self.emit(program, alarm, kind, cause, effects);
+            self.emit(tables, alarm, kind, cause, effects);
         }
         for effect in &mut effects[n_before..] {
             effect.by = Some(by.clone());
             effect.comment = comment(&command);
         }
-        self.drain(program, cause, effects);
-        self.rearm(program, alarm);
+        self.drain(tables, cause, effects);
+        self.rearm(tables, alarm);
         let flags = self.state.alarms[at(alarm)].flags;
         let ends = matches!(command.verb, Verb::Ack | Verb::Reset);
-        if program.alarms()[at(alarm)].retired && ends && flags.letter_below() == Letter::A {
-            self.emit(program, alarm, EventKind::Retired, cause, effects);
+        if tables.alarm_rest[at(alarm)].retired && ends && flags.letter_below() == Letter::A {
+            self.emit(tables, alarm, EventKind::Retired, cause, effects);
         }
         Ok(())
     }
 
-    fn acknowledge(&mut self, program: &Program, alarm: u32, by: &Arc<str>) -> Done {
+    fn acknowledge(&mut self, tables: &Tables, alarm: u32, by: &Arc<str>) -> Done {
         let now = self.now;
         let slot = &mut self.state.alarms[at(alarm)];
         if slot.flags.acked {
             return Err(Refusal::AlreadyAcked);
         }
         slot.flags.acked = true;
-        let re_alarm_ms = program.alarm_rest[at(alarm)].re_alarm_ms;
+        let re_alarm_ms = tables.alarm_rest[at(alarm)].re_alarm_ms;
         let active = slot.flags.active;
         let rare = slot.rare();
         rare.acked = Some((now, by.clone()));
@@ -129,8 +129,8 @@ impl Machine {
         Ok(EventKind::Silenced)
     }
 
-    fn shelve(&mut self, program: &Program, alarm: u32, command: &Command<'_>, once: bool) -> Done {
-        let most_ms = program.alarm_rest[at(alarm)].shelve_max_ms;
+    fn shelve(&mut self, tables: &Tables, alarm: u32, command: &Command<'_>, once: bool) -> Done {
+        let most_ms = tables.alarm_rest[at(alarm)].shelve_max_ms;
         if most_ms == 0 {
             return Err(Refusal::NotShelvable);
         }
@@ -182,13 +182,13 @@ impl Machine {
     /// Ends the tests of all alarms about its points, of whichever of them a person said so; those may be about other points too.
     fn test_end(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
     ) -> Done {
-        let own = own_points(program, alarm).into_iter().flatten();
-        let about = own.flat_map(|point| alarms_about(program, point));
+        let own = own_points(tables, alarm).into_iter().flatten();
+        let about = own.flat_map(|point| alarms_about(tables, point));
         let mut ended = Vec::new();
         for tested in about.chain([alarm]) {
             let rare = self.state.alarms[at(tested)].rare.as_mut();
@@ -200,7 +200,7 @@ impl Machine {
             return Err(Refusal::NoTest);
         }
         for tested in ended {
-            self.look_at_test(program, tested, cause, effects);
+            self.look_at_test(tables, tested, cause, effects);
         }
         Ok(EventKind::Comment)
     }

@@ -77,13 +77,14 @@ impl Engine {
     /// When the index is of another program.
     pub fn explain(&self, alarm: AlarmIdx) -> Why {
         let (program, state) = (&*self.program, &self.machine.state);
+        let tables = &program.tables;
         let mut reader = Reader::new(
             program,
             state,
-            state.seen_by(program, alarm.0),
+            state.seen_by(tables, alarm.0),
             self.machine.now,
         );
-        let code = &program.alarm_code[at(alarm.0)];
+        let code = &tables.alarm_code[at(alarm.0)];
         let value = match code.source {
             Source::None => None,
             Source::Point(point) => Some(reader.point(point)),
@@ -93,12 +94,12 @@ impl Engine {
             Source::None => Number::BAD,
             Source::Point(point) => state.points[at(point)].number(),
             Source::Formula(entry) => {
-                Stack::default().formula(program, entry, &state.seen_by(program, alarm.0))
+                Stack::default().formula(tables, entry, &state.seen_by(tables, alarm.0))
             }
         };
         let only_while = code.gate.map(|gate| reader.entry(gate));
-        let suppress = program.alarm_rest[at(alarm.0)].suppress;
-        let suppress = program.suppress[at(suppress.from)..at(suppress.to)]
+        let suppress = tables.alarm_rest[at(alarm.0)].suppress;
+        let suppress = tables.suppress[at(suppress.from)..at(suppress.to)]
             .iter()
             .map(|reason| reader.entry(reason.condition))
             .collect();
@@ -126,14 +127,14 @@ impl Engine {
         gate: Option<Entry>,
         reader: &mut Reader<'_>,
     ) -> Part {
-        let (program, state) = (&*self.program, &self.machine.state);
+        let (tables, state) = (&self.program.tables, &self.machine.state);
         let mut stack = Stack::default();
         let gate = gate.map_or(Truth::TRUE, |gate| {
-            stack.condition(program, gate, &state.seen_by(program, alarm.0))
+            stack.condition(tables, gate, &state.seen_by(tables, alarm.0))
         });
-        let asked = state.asked(program, alarm.0, level);
-        let answer = state.answer(program, alarm.0, asked, number, &mut stack);
-        let states = at(program.alarm_code[at(alarm.0)].states_from);
+        let asked = state.asked(tables, alarm.0, level);
+        let answer = state.answer(tables, alarm.0, asked, number, &mut stack);
+        let states = at(tables.alarm_code[at(alarm.0)].states_from);
         let is_on = state.phases[states + level].is_on();
         let mut part = match asked {
             Asked::AtLeast(limit) => Part::limit(">=", limit, is_on),

@@ -10,14 +10,14 @@ use super::machine::Machine;
 use crate::alarm::LateRun;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal};
 use crate::point::PointIdx;
-use crate::program::{LevelCode, LevelTest, Program, at};
+use crate::program::{LevelCode, LevelTest, Tables, at};
 use crate::timer::NEVER;
 use crate::value::Trust;
 
 impl Machine {
     pub(super) fn late(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         point: PointIdx,
         sample: Sample,
         effects: &mut Vec<Effect>,
@@ -31,14 +31,14 @@ impl Machine {
         if Trust::from(sample.quality) == Trust::Bad || !value.is_finite() {
             return Ok(());
         }
-        let readers = program.point_code[at(point.0)].value_readers;
-        for reader in &program.value_readers[at(readers.from)..at(readers.to)] {
+        let readers = tables.point_code[at(point.0)].value_readers;
+        for reader in &tables.value_readers[at(readers.from)..at(readers.to)] {
             let Some(alarm) = reader.alarm.filter(|_| reader.source == point.0) else {
                 continue;
             };
             let alarm = alarm.index();
-            if let Some(shown) = self.shown(program, alarm, point, sample.at, value) {
-                let state = self.historical(program, alarm, shown, sample);
+            if let Some(shown) = self.shown(tables, alarm, point, sample.at, value) {
+                let state = self.historical(tables, alarm, shown, sample);
                 effects.push(Effect {
                     kind: EventKind::Historical,
                     alarm: AlarmIdx(alarm),
@@ -57,21 +57,21 @@ impl Machine {
     /// The level that late readings show now and did not show before, and since when.
     fn shown(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         point: PointIdx,
         read_at: UtcMs,
         value: f64,
     ) -> Option<(u8, UtcMs)> {
-        let code = &program.alarm_code[at(alarm)];
-        if !program.alarm_rest[at(alarm)].limits_only || code.gate.is_some() {
+        let code = &tables.alarm_code[at(alarm)];
+        if !tables.alarm_rest[at(alarm)].limits_only || code.gate.is_some() {
             return None;
         }
         let from = at(code.levels_from);
-        let levels = &program.level_code[from..from + usize::from(code.n_levels)];
+        let levels = &tables.level_code[from..from + usize::from(code.n_levels)];
         let kept = &self.state.kept;
         let holds = |during: u32| kept[at(during)].truth().is_true();
-        let reached = |level: &LevelCode| match level.test.now(&program.overlays, holds) {
+        let reached = |level: &LevelCode| match level.test.now(&tables.overlays, holds) {
             LevelTest::High { limit, .. } => value >= limit,
             LevelTest::Low { limit, .. } => value <= limit,
             LevelTest::When(_) | LevelTest::External | LevelTest::Overlaid { .. } => false,
@@ -83,7 +83,7 @@ impl Machine {
             }
             return None;
         }
-        let max_age_ms = program.point_code[at(point.0)].max_age_ms;
+        let max_age_ms = tables.point_code[at(point.0)].max_age_ms;
         let run = slot.rare().late.get_or_insert_with(|| LateRun {
             last: read_at,
             told: None,
@@ -120,15 +120,15 @@ impl Machine {
     /// The alarm's state with the times, the level and the values of what late readings show.
     fn historical(
         &self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         (level, since): (u8, UtcMs),
         sample: Sample,
     ) -> AlarmState {
-        let code = &program.alarm_code[at(alarm)];
+        let code = &tables.alarm_code[at(alarm)];
         let test = self
             .state
-            .test(program, at(code.levels_from) + usize::from(level));
+            .test(tables, at(code.levels_from) + usize::from(level));
         AlarmState {
             level: Some(level),
             limit: test.limit(),
@@ -140,7 +140,7 @@ impl Machine {
             quality: Some(sample.quality),
             sample_time: Some(sample.at),
             clock: Some(sample.clock),
-            ..self.alarm_state(program, alarm)
+            ..self.alarm_state(tables, alarm)
         }
     }
 }

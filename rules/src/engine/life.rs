@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::state::PointSlot;
 use crate::alarm::NO_LEVEL;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal, Switched};
-use crate::program::{Entry, LEVELS_MAX, Program, Source, at};
+use crate::program::{Entry, LEVELS_MAX, Source, Tables, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -16,7 +16,7 @@ impl Machine {
     /// Evaluates an alarm now; true when what others read of it has changed.
     pub(super) fn evaluate_alarm(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
@@ -24,27 +24,27 @@ impl Machine {
         let before = self.read_by_others(alarm);
         let now = self.now;
         if self.state.alarms[at(alarm)].next_due <= now {
-            self.end_asides(program, alarm, cause, effects);
+            self.end_asides(tables, alarm, cause, effects);
             // What was due goes first, under the conditions that held until now.
-            self.state.levels(program, alarm).settle(now);
-            self.follow_levels(program, alarm, cause, effects);
+            self.state.levels(tables, alarm).settle(now);
+            self.follow_levels(tables, alarm, cause, effects);
             let slot = &mut self.state.alarms[at(alarm)];
             if slot.unknown_due <= now {
                 slot.unknown_due = NEVER;
                 slot.flags.unknown = true;
-                self.emit(program, alarm, EventKind::Unknown, cause, effects);
+                self.emit(tables, alarm, EventKind::Unknown, cause, effects);
             }
         }
 
-        self.suppress(program, alarm, cause, effects);
+        self.suppress(tables, alarm, cause, effects);
         let mut conditions = [Truth::UNKNOWN; LEVELS_MAX];
-        let n_levels = self.conditions(program, alarm, &mut conditions);
-        let mut levels = self.state.levels(program, alarm);
+        let n_levels = self.conditions(tables, alarm, &mut conditions);
+        let mut levels = self.state.levels(tables, alarm);
         let before_on = levels.on();
         levels.apply(&conditions[..n_levels], now);
         if levels.on() != before_on {
             // Where only a part of a number is known, what is unknown depends on which limit is asked for.
-            self.conditions(program, alarm, &mut conditions);
+            self.conditions(tables, alarm, &mut conditions);
         }
         let conditions = &conditions[..n_levels];
         let unknown = conditions.iter().any(|condition| condition.is_unknown());
@@ -55,24 +55,24 @@ impl Machine {
             slot.unknown_due = NEVER;
             if slot.flags.unknown {
                 slot.flags.unknown = false;
-                self.emit(program, alarm, EventKind::Known, cause, effects);
+                self.emit(tables, alarm, EventKind::Known, cause, effects);
             }
         }
-        self.follow_levels(program, alarm, cause, effects);
-        let hold_ms = program.alarm_rest[at(alarm)].unknown_hold_ms;
-        let waiting = unknown && self.is_waiting(program, alarm);
+        self.follow_levels(tables, alarm, cause, effects);
+        let hold_ms = tables.alarm_rest[at(alarm)].unknown_hold_ms;
+        let waiting = unknown && self.is_waiting(tables, alarm);
         self.state.alarms[at(alarm)].waiting = waiting;
         let slot = &mut self.state.alarms[at(alarm)];
         if unknown && !slot.flags.unknown && slot.unknown_due == NEVER && !waiting {
             if hold_ms == 0 {
                 slot.flags.unknown = true;
-                self.emit(program, alarm, EventKind::Unknown, cause, effects);
+                self.emit(tables, alarm, EventKind::Unknown, cause, effects);
             } else {
                 slot.unknown_due = now.plus_ms(hold_ms);
             }
         }
 
-        self.state.refresh(program, alarm);
+        self.state.refresh(tables, alarm);
         let due = self.state.alarms[at(alarm)].next_due;
         if due != NEVER {
             self.timers.arm(alarm, due);
@@ -81,9 +81,9 @@ impl Machine {
     }
 
     /// True while something that it reads was never read and is not stale yet, or has not been watched for long enough: there is nothing to tell.
-    fn is_waiting(&self, program: &Program, alarm: u32) -> bool {
-        let rest = &program.alarm_rest[at(alarm)];
-        let reads = |entry: Entry| &program.alarm_reads[at(entry.from)..at(entry.to)];
+    fn is_waiting(&self, tables: &Tables, alarm: u32) -> bool {
+        let rest = &tables.alarm_rest[at(alarm)];
+        let reads = |entry: Entry| &tables.alarm_reads[at(entry.from)..at(entry.to)];
         let points = reads(rest.points)
             .iter()
             .map(|point| &self.state.points[at(*point)])
@@ -91,7 +91,7 @@ impl Machine {
         let kept = at(rest.kept.from)..at(rest.kept.to);
         let fills = self.state.kept[kept.clone()]
             .iter()
-            .zip(&program.kept[kept])
+            .zip(&tables.kept[kept])
             .any(|(slot, code)| slot.is_filling(code));
         points
             || fills
@@ -111,45 +111,45 @@ impl Machine {
     /// The condition of each level now, with its gate; how many there are.
     fn conditions(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         conditions: &mut [Truth; LEVELS_MAX],
     ) -> usize {
-        let code = &program.alarm_code[at(alarm)];
-        let number = self.number(program, alarm);
+        let code = &tables.alarm_code[at(alarm)];
+        let number = self.number(tables, alarm);
         let gate = code.gate.map_or(Truth::TRUE, |gate| {
-            let seen = self.state.seen_by(program, alarm);
-            self.stack.condition(program, gate, &seen)
+            let seen = self.state.seen_by(tables, alarm);
+            self.stack.condition(tables, gate, &seen)
         });
         let n_levels = usize::from(code.n_levels);
         for (level, condition) in conditions.iter_mut().enumerate().take(n_levels) {
-            let asked = self.state.asked(program, alarm, level);
+            let asked = self.state.asked(tables, alarm, level);
             let answer = self
                 .state
-                .answer(program, alarm, asked, number, &mut self.stack);
+                .answer(tables, alarm, asked, number, &mut self.stack);
             *condition = answer.and(gate);
         }
-        if let Some(top) = self.state.levels(program, alarm).top() {
-            self.widen_peak(program, alarm, top, number);
+        if let Some(top) = self.state.levels(tables, alarm).top() {
+            self.widen_peak(tables, alarm, top, number);
         }
         n_levels
     }
 
     /// The number that an alarm looks at.
-    pub(super) fn number(&mut self, program: &Program, alarm: u32) -> Number {
-        match program.alarm_code[at(alarm)].source {
+    pub(super) fn number(&mut self, tables: &Tables, alarm: u32) -> Number {
+        match tables.alarm_code[at(alarm)].source {
             Source::None => Number::BAD,
             // It is about that point: under test or not, it sees it.
             Source::Point(point) => self.state.points[at(point)].number(),
             Source::Formula(entry) => {
-                let seen = self.state.seen_by(program, alarm);
-                self.stack.formula(program, entry, &seen)
+                let seen = self.state.seen_by(tables, alarm);
+                self.stack.formula(tables, entry, &seen)
             }
         }
     }
 
-    fn widen_peak(&mut self, program: &Program, alarm: u32, level: usize, number: Number) {
-        let code = &program.alarm_code[at(alarm)];
+    fn widen_peak(&mut self, tables: &Tables, alarm: u32, level: usize, number: Number) {
+        let code = &tables.alarm_code[at(alarm)];
         let slot = &mut self.state.alarms[at(alarm)];
         if number.trust != Trust::Bad {
             slot.peak = if level < usize::from(code.n_high) {
@@ -163,13 +163,13 @@ impl Machine {
     /// Makes the flags follow the levels.
     fn follow_levels(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
     ) {
         let now = self.now;
-        let levels = self.state.levels(program, alarm);
+        let levels = self.state.levels(tables, alarm);
         let top = levels.top();
         let slot = &self.state.alarms[at(alarm)];
         let current = slot.flags.active.then(|| usize::from(slot.level));
@@ -181,11 +181,11 @@ impl Machine {
             let slot = &mut self.state.alarms[at(alarm)];
             slot.flags.active = false;
             slot.cleared_at = now;
-            self.emit(program, alarm, EventKind::Returned, cause, effects);
-            self.returned(program, alarm, cause, effects);
+            self.emit(tables, alarm, EventKind::Returned, cause, effects);
+            self.returned(tables, alarm, cause, effects);
             return;
         };
-        let levels = self.state.levels(program, alarm);
+        let levels = self.state.levels(tables, alarm);
         let since = levels.since(level);
         let latches = levels.latches(level);
         let same_side = current.is_some_and(|current| levels.side(level).contains(&current));
@@ -195,7 +195,7 @@ impl Machine {
             Some(current) if same_side && level < current => EventKind::LevelDown,
             Some(_) => EventKind::LevelUp,
         };
-        self.unshelve_for(program, alarm, severity, cause, effects);
+        self.unshelve_for(tables, alarm, severity, cause, effects);
         if kind != EventKind::LevelDown {
             self.end_silence(alarm);
         }
@@ -219,15 +219,15 @@ impl Machine {
         if !same_side {
             slot.peak = f64::NAN;
         }
-        let number = self.number(program, alarm);
-        self.widen_peak(program, alarm, level, number);
-        self.emit(program, alarm, kind, cause, effects);
+        let number = self.number(tables, alarm);
+        self.widen_peak(tables, alarm, level, number);
+        self.emit(tables, alarm, kind, cause, effects);
     }
 
     /// Dates the alarm's state by now and writes the event.
     pub(super) fn emit(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         kind: EventKind,
         cause: Cause,
@@ -242,14 +242,14 @@ impl Machine {
             by: None,
             comment: None,
             switched: None,
-            state: self.alarm_state(program, alarm),
+            state: self.alarm_state(tables, alarm),
         });
     }
 
     /// What came of switching an output changes nothing but is told.
     pub(super) fn switched(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: AlarmIdx,
         switched: Switched,
         effects: &mut Vec<Effect>,
@@ -257,7 +257,7 @@ impl Machine {
         if at(alarm.0) >= self.state.alarms.len() {
             return Err(Refusal::UnknownAlarm(alarm.0));
         }
-        self.emit(program, alarm.0, EventKind::Action, Cause::Node, effects);
+        self.emit(tables, alarm.0, EventKind::Action, Cause::Node, effects);
         if let Some(effect) = effects.last_mut() {
             effect.switched = Some(switched);
         }
@@ -265,14 +265,14 @@ impl Machine {
     }
 
     /// An alarm's state as people see it.
-    pub(super) fn alarm_state(&self, program: &Program, alarm: u32) -> AlarmState {
-        let code = &program.alarm_code[at(alarm)];
+    pub(super) fn alarm_state(&self, tables: &Tables, alarm: u32) -> AlarmState {
+        let code = &tables.alarm_code[at(alarm)];
         let slot = &self.state.alarms[at(alarm)];
         let time = |time: UtcMs| (time != NEVER).then_some(time);
         let level = (slot.level != NO_LEVEL).then_some(slot.level);
         let limit = level.and_then(|level| {
             let level = at(code.levels_from) + usize::from(level);
-            self.state.test(program, level).limit()
+            self.state.test(tables, level).limit()
         });
         let rare = slot.rare.as_deref();
         let acked = rare.and_then(|rare| rare.acked.as_ref());
@@ -281,21 +281,21 @@ impl Machine {
             Source::None | Source::Formula(_) => None,
         };
         let reading = source.and_then(|point| {
-            self.state.points[at(point)].sample(program.points()[at(point)].digital)
+            self.state.points[at(point)].sample(tables.point_code[at(point)].digital)
         });
         let value = match code.source {
             Source::None => None,
             Source::Point(_) => reading.and_then(|reading| reading.value),
             Source::Formula(entry) => {
-                let seen = self.state.seen_by(program, alarm);
-                let number = self.stack.clone().formula(program, entry, &seen);
+                let seen = self.state.seen_by(tables, alarm);
+                let number = self.stack.clone().formula(tables, entry, &seen);
                 (number.trust != Trust::Bad).then_some(Value::Number(number.value))
             }
         };
         let aside = rare.map(|rare| &rare.aside);
         let shelf = aside.and_then(|aside| aside.shelf.as_ref());
         let reasons = aside.map_or(&[][..], |aside| &aside.reasons);
-        let watched = program.alarm_rest[at(alarm)]
+        let watched = tables.alarm_rest[at(alarm)]
             .watched
             .or_else(|| source.filter(|_| slot.flags.unknown));
         let reason = rare

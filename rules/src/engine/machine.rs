@@ -12,11 +12,11 @@ use super::window::Moment;
 use crate::effect::{AlarmIdx, Cause, Effect, Input, Refusal};
 use crate::eval::{Memory, Stack};
 use crate::point::PointIdx;
-use crate::program::{Kept, Program, Unit, Watched, at, u32_of};
+use crate::program::{Kept, Tables, Unit, Watched, at, u32_of};
 use crate::timer::{NEVER, TimerTable, Wheel};
 use crate::value::{Tri, Truth};
 
-/// Everything but the program.
+/// Everything but the tables.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
     pub(super) state: State,
@@ -35,11 +35,11 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(program: &Program, now: UtcMs) -> Self {
-        let n_points = program.points().len();
-        let owners = program.alarms().len() + program.kept.len() + n_points;
+    pub(super) fn new(tables: &Tables, now: UtcMs) -> Self {
+        let n_points = tables.point_code.len();
+        let owners = tables.alarm_code.len() + tables.kept.len() + n_points;
         let mut machine = Self {
-            state: State::new(program, now),
+            state: State::new(tables, now),
             timers: TimerTable::new(owners),
             wheel: Wheel::new(n_points, now),
             queue: BinaryHeap::new(),
@@ -48,60 +48,60 @@ impl Machine {
             now,
             started: false,
         };
-        machine.arm_all(program);
+        machine.arm_all(tables);
         machine
     }
 
     pub(super) fn handle(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         input: Input<'_>,
         now: UtcMs,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
         if let Input::Down { from, to } = input {
-            self.down(program, from, to, effects);
-            self.handle_timeout(program, now, effects);
+            self.down(tables, from, to, effects);
+            self.handle_timeout(tables, now, effects);
             return Ok(());
         }
-        self.handle_timeout(program, now, effects);
+        self.handle_timeout(tables, now, effects);
         match input {
-            Input::Sample { point, sample } => self.sample(program, point, sample, effects),
-            Input::Late { point, sample } => self.late(program, point, sample, effects),
+            Input::Sample { point, sample } => self.sample(tables, point, sample, effects),
+            Input::Late { point, sample } => self.late(tables, point, sample, effects),
             Input::Condition {
                 alarm,
                 active,
                 reason,
-            } => self.condition(program, alarm, active, reason, effects),
-            Input::Command(command) => self.command(program, command, effects),
-            Input::Switched { alarm, switched } => self.switched(program, alarm, switched, effects),
+            } => self.condition(tables, alarm, active, reason, effects),
+            Input::Command(command) => self.command(tables, command, effects),
+            Input::Switched { alarm, switched } => self.switched(tables, alarm, switched, effects),
             Input::Down { .. } | Input::Time => Ok(()),
         }
     }
 
     pub(super) fn handle_timeout(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         now: UtcMs,
         effects: &mut Vec<Effect>,
     ) {
         if !self.started {
-            self.start(program, effects);
+            self.start(tables, effects);
         }
         self.wheel.advance(now);
         while let Some(point) = self.wheel.pop_passed() {
             self.state.points[at(point)].waits = false;
             self.arm_point(point);
         }
-        while let Some(due) = self.queue_next_due(program, now) {
+        while let Some(due) = self.queue_next_due(tables, now) {
             self.now = self.now.max(due);
-            self.end_tests(program, effects);
-            self.drain(program, Cause::Timer, effects);
+            self.end_tests(tables, effects);
+            self.drain(tables, Cause::Timer, effects);
         }
         self.now = self.now.max(now);
     }
 
-    pub(super) fn poll_timeout(&mut self, program: &Program) -> Option<UtcMs> {
+    pub(super) fn poll_timeout(&mut self, tables: &Tables) -> Option<UtcMs> {
         if !self.started {
             return Some(self.now);
         }
@@ -110,7 +110,7 @@ impl Machine {
             let Some((due, owner)) = self.timers.first() else {
                 return slice;
             };
-            let real = self.due_of(program, owner);
+            let real = self.due_of(tables, owner);
             if real <= due {
                 return Some(slice.map_or(due, |slice| slice.min(due)).max(self.now));
             }
@@ -132,11 +132,11 @@ impl Machine {
     }
 
     /// What an owner of a timer waits for now.
-    fn due_of(&self, program: &Program, owner: u32) -> UtcMs {
+    fn due_of(&self, tables: &Tables, owner: u32) -> UtcMs {
         if let Some(point) = self.point_of(owner) {
             self.state.points[at(point)].next_due()
         } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
-            self.state.kept[at(kept)].next_due(&program.kept[at(kept)])
+            self.state.kept[at(kept)].next_due(&tables.kept[at(kept)])
         } else {
             self.state.alarms[at(owner)].next_due
         }
@@ -145,17 +145,17 @@ impl Machine {
     /// Queues what the earliest timers at or before `now` belong to, all of one moment together, and tells the moment.
     ///
     /// One after the other they would show each other's past: an alarm that nothing but the order of timers raised. What came due while nobody looked is of the moment in which somebody looks again.
-    fn queue_next_due(&mut self, program: &Program, now: UtcMs) -> Option<UtcMs> {
+    fn queue_next_due(&mut self, tables: &Tables, now: UtcMs) -> Option<UtcMs> {
         let mut moment = None;
         while let Some((due, owner)) = self.timers.first() {
             if due > moment.unwrap_or(now) {
                 break;
             }
-            let real = self.due_of(program, owner);
+            let real = self.due_of(tables, owner);
             if real <= due {
                 self.timers.take_first();
                 moment = Some(due.max(self.now));
-                self.queue_owner(program, owner);
+                self.queue_owner(tables, owner);
                 continue;
             }
             match self.point_of(owner) {
@@ -169,43 +169,43 @@ impl Machine {
         moment
     }
 
-    fn queue_owner(&mut self, program: &Program, owner: u32) {
+    fn queue_owner(&mut self, tables: &Tables, owner: u32) {
         if let Some(point) = self.point_of(owner) {
             self.state.points[at(point)].stale = true;
-            self.queue_readers_of_point(program, point, true);
+            self.queue_readers_of_point(tables, point, true);
         } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
-            self.queue.push(Reverse(program.kept[at(kept)].unit));
+            self.queue.push(Reverse(tables.kept[at(kept)].unit));
         } else {
             self.due_alarms.push(owner);
-            self.queue.push(Reverse(program.alarm_code[at(owner)].unit));
+            self.queue.push(Reverse(tables.alarm_code[at(owner)].unit));
         }
     }
 
     /// Evaluates everything once: conditions that read no point have an answer from the start.
-    pub(super) fn start(&mut self, program: &Program, effects: &mut Vec<Effect>) {
-        self.start_but(program, &BTreeSet::new(), effects);
+    pub(super) fn start(&mut self, tables: &Tables, effects: &mut Vec<Effect>) {
+        self.start_but(tables, &BTreeSet::new(), effects);
     }
 
     /// The same, but for what was restored and is looked at in its own time.
     pub(super) fn start_but(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         restored: &BTreeSet<u32>,
         effects: &mut Vec<Effect>,
     ) {
         self.started = true;
-        let units = 0..u32_of(program.units.len());
+        let units = 0..u32_of(tables.units.len());
         let units = units.filter(|unit| !restored.contains(unit));
         self.queue.extend(units.map(Reverse));
-        self.drain(program, Cause::Config, effects);
+        self.drain(tables, Cause::Config, effects);
     }
 
     /// Arms every timer anew; what is due before now comes up now.
-    pub(super) fn arm_all(&mut self, program: &Program) {
+    pub(super) fn arm_all(&mut self, tables: &Tables) {
         self.timers.clear();
         self.wheel.clear(self.now);
         for owner in 0..self.first_point() {
-            let due = self.due_of(program, owner);
+            let due = self.due_of(tables, owner);
             if due != NEVER {
                 self.timers.arm(owner, due);
             }
@@ -232,7 +232,7 @@ impl Machine {
 
     fn sample(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         point: PointIdx,
         sample: Sample,
         effects: &mut Vec<Effect>,
@@ -240,7 +240,7 @@ impl Machine {
         let Some(slot) = self.state.points.get_mut(at(point.0)) else {
             return Err(Refusal::UnknownPoint(point.0));
         };
-        let max_age_ms = program.point_code[at(point.0)].max_age_ms;
+        let max_age_ms = tables.point_code[at(point.0)].max_age_ms;
         let before = slot.next_due();
         let health_changed = slot.take(sample, max_age_ms, self.now);
         let due = slot.next_due();
@@ -252,26 +252,26 @@ impl Machine {
             self.timers.arm(owner, due);
         }
         if health_changed {
-            self.mark_tests_about(program, point.0, Cause::Sample(point), effects);
+            self.mark_tests_about(tables, point.0, Cause::Sample(point), effects);
         }
-        self.queue_readers_of_point(program, point.0, health_changed);
+        self.queue_readers_of_point(tables, point.0, health_changed);
         if !self.queue.is_empty() {
-            self.drain(program, Cause::Sample(point), effects);
+            self.drain(tables, Cause::Sample(point), effects);
         }
         Ok(())
     }
 
     fn condition(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         alarm: AlarmIdx,
         active: Tri,
         reason: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
-        match program.alarms().get(at(alarm.0)) {
+        match tables.alarm_rest.get(at(alarm.0)) {
             None => return Err(Refusal::UnknownAlarm(alarm.0)),
-            Some(info) if !info.external => return Err(Refusal::NotExternal),
+            Some(rest) if !rest.external => return Err(Refusal::NotExternal),
             Some(_) => {}
         }
         let slot = &mut self.state.alarms[at(alarm.0)];
@@ -280,50 +280,50 @@ impl Machine {
             slot.rare().reason = Some(reason.into());
         }
         self.queue
-            .push(Reverse(program.alarm_code[at(alarm.0)].unit));
-        self.drain(program, Cause::Node, effects);
+            .push(Reverse(tables.alarm_code[at(alarm.0)].unit));
+        self.drain(tables, Cause::Node, effects);
         Ok(())
     }
 
-    fn down(&mut self, program: &Program, from: UtcMs, to: UtcMs, effects: &mut Vec<Effect>) {
-        self.handle_timeout(program, from, effects);
+    fn down(&mut self, tables: &Tables, from: UtcMs, to: UtcMs, effects: &mut Vec<Effect>) {
+        self.handle_timeout(tables, from, effects);
         let from = self.now;
         let to = to.max(from);
         for alarm in 0..self.n_alarms() {
             let slot = &mut self.state.alarms[at(alarm)];
             if slot.unknown_due != NEVER {
-                slot.unknown_due = to.plus_ms(program.alarm_rest[at(alarm)].unknown_hold_ms);
+                slot.unknown_due = to.plus_ms(tables.alarm_rest[at(alarm)].unknown_hold_ms);
             }
-            self.state.levels(program, alarm).pause(from, to);
-            self.state.refresh(program, alarm);
+            self.state.levels(tables, alarm).pause(from, to);
+            self.state.refresh(tables, alarm);
         }
-        for (slot, code) in self.state.kept.iter_mut().zip(&program.kept) {
+        for (slot, code) in self.state.kept.iter_mut().zip(&tables.kept) {
             slot.pause(code, from, to);
         }
         self.now = to;
-        self.arm_all(program);
+        self.arm_all(tables);
         // What a window takes from now on is what was read last, and `since` has grown.
-        let looked_at = program
+        let looked_at = tables
             .kept
             .iter()
             .filter(|kept| matches!(kept.what, Kept::Window { .. } | Kept::Since { .. }));
         let units = looked_at.flat_map(|kept| [kept.unit, kept.owner]);
         self.queue.extend(units.map(Reverse));
-        self.queue_next_due(program, to);
-        self.end_tests(program, effects);
-        self.drain(program, Cause::Timer, effects);
+        self.queue_next_due(tables, to);
+        self.end_tests(tables, effects);
+        self.drain(tables, Cause::Timer, effects);
     }
 
     /// Queues who reads a point, but for alarms that its value says nothing to.
     pub(super) fn queue_readers_of_point(
         &mut self,
-        program: &Program,
+        tables: &Tables,
         point: u32,
         health_changed: bool,
     ) {
-        let code = &program.point_code[at(point)];
+        let code = &tables.point_code[at(point)];
         let readers = at(code.value_readers.from)..at(code.value_readers.to);
-        for reader in &program.value_readers[readers] {
+        for reader in &tables.value_readers[readers] {
             let inside = reader
                 .alarm
                 .is_some_and(|alarm| self.state.is_inside(alarm.index(), reader.source));
@@ -334,42 +334,42 @@ impl Machine {
         if health_changed {
             let readers = at(code.health_readers.from)..at(code.health_readers.to);
             self.queue
-                .extend(program.health_readers[readers].iter().copied().map(Reverse));
+                .extend(tables.health_readers[readers].iter().copied().map(Reverse));
         }
     }
 
     /// Queues who counts an alarm.
-    pub(super) fn queue_readers_of_alarm(&mut self, program: &Program, alarm: u32) {
-        let unit = program.alarm_code[at(alarm)].unit;
-        let readers = program.readers_of_unit.of(unit);
+    pub(super) fn queue_readers_of_alarm(&mut self, tables: &Tables, alarm: u32) {
+        let unit = tables.alarm_code[at(alarm)].unit;
+        let readers = tables.readers_of_unit.of(unit);
         self.queue.extend(readers.iter().copied().map(Reverse));
     }
 
     /// Evaluates what is queued and what reads it, in the order of evaluation.
-    pub(super) fn drain(&mut self, program: &Program, cause: Cause, effects: &mut Vec<Effect>) {
+    pub(super) fn drain(&mut self, tables: &Tables, cause: Cause, effects: &mut Vec<Effect>) {
         while let Some(Reverse(unit)) = self.queue.pop() {
             while self.queue.peek() == Some(&Reverse(unit)) {
                 self.queue.pop();
             }
-            let changed = match program.units[at(unit)] {
+            let changed = match tables.units[at(unit)] {
                 Unit::Kept(kept) => {
-                    let around = program.kept[at(kept)].around;
+                    let around = tables.kept[at(kept)].around;
                     self.queue.extend(around.map(Reverse));
-                    self.evaluate_kept(program, kept)
+                    self.evaluate_kept(tables, kept)
                 }
-                Unit::Alarm(alarm) => self.evaluate_alarm(program, alarm, cause, effects),
+                Unit::Alarm(alarm) => self.evaluate_alarm(tables, alarm, cause, effects),
             };
             if changed {
-                let readers = program.readers_of_unit.of(unit);
+                let readers = tables.readers_of_unit.of(unit);
                 self.queue.extend(readers.iter().copied().map(Reverse));
             }
         }
     }
 
     /// True when the answer is another.
-    fn evaluate_kept(&mut self, program: &Program, kept: u32) -> bool {
-        let code = &program.kept[at(kept)];
-        let Unit::Alarm(owner) = program.units[at(code.owner)] else {
+    fn evaluate_kept(&mut self, tables: &Tables, kept: u32) -> bool {
+        let code = &tables.kept[at(kept)];
+        let Unit::Alarm(owner) = tables.units[at(code.owner)] else {
             unreachable!("what remembers belongs to an alarm");
         };
         let now = self.now;
@@ -382,21 +382,21 @@ impl Machine {
                 condition,
                 duration_ms,
             } => {
-                let seen = self.state.seen_by(program, owner);
-                let condition = self.stack.condition(program, condition, &seen);
+                let seen = self.state.seen_by(tables, owner);
+                let condition = self.stack.condition(tables, condition, &seen);
                 if let KeptSlot::Held(slot) = &mut self.state.kept[at(kept)] {
                     slot.step(condition, duration_ms, now);
                 }
             }
             Kept::Since { condition } => {
-                let seen = self.state.seen_by(program, owner);
-                let condition = self.stack.condition(program, condition, &seen);
+                let seen = self.state.seen_by(tables, owner);
+                let condition = self.stack.condition(tables, condition, &seen);
                 if let KeptSlot::Since(slot) = &mut self.state.kept[at(kept)] {
                     slot.step(condition, now);
                 }
             }
             Kept::Window { of, slice_ms } => {
-                let (input, read_at) = self.watched(program, owner, of);
+                let (input, read_at) = self.watched(tables, owner, of);
                 if let KeptSlot::Window(slot) = &mut self.state.kept[at(kept)] {
                     slot.step(of, slice_ms, input, read_at, now);
                 }
@@ -421,14 +421,14 @@ impl Machine {
     }
 
     /// What a window of an alarm watches, now; and of a point, the source's time of its last reading.
-    fn watched(&mut self, program: &Program, owner: u32, of: Watched) -> (Moment, UtcMs) {
-        let seen = self.state.seen_by(program, owner);
+    fn watched(&mut self, tables: &Tables, owner: u32, of: Watched) -> (Moment, UtcMs) {
+        let seen = self.state.seen_by(tables, owner);
         match of {
             Watched::Sum(point) | Watched::Increase(point) => {
                 (seen.number(point).into(), self.state.points[at(point)].at)
             }
             Watched::Count(entry) | Watched::TimeIn(entry) => {
-                let condition = self.stack.condition(program, entry, &seen);
+                let condition = self.stack.condition(tables, entry, &seen);
                 (condition.into(), NEVER)
             }
             Watched::Mean(entry)
@@ -436,7 +436,7 @@ impl Machine {
             | Watched::Lowest(entry)
             | Watched::Highest(entry)
             | Watched::Change(entry) => {
-                let number = self.stack.formula(program, entry, &seen);
+                let number = self.stack.formula(tables, entry, &seen);
                 (number.into(), NEVER)
             }
         }

@@ -87,7 +87,7 @@ impl Engine {
                 let fresh = place.stale_at;
                 *place = record.slot;
                 // A new `max_age` counts from the reading, or from now where there was none.
-                let max_age_ms = engine.program.point_code[at(point.0)].max_age_ms;
+                let max_age_ms = engine.program.tables.point_code[at(point.0)].max_age_ms;
                 if record.max_age_ms != max_age_ms {
                     place.stale_at = if place.is_read() {
                         stale_at(place.at.min(now), max_age_ms)
@@ -111,16 +111,17 @@ impl Engine {
         }
         reader.end()?;
         let Self { program, machine } = &mut engine;
+        let tables = &program.tables;
         for alarm in 0..machine.n_alarms() {
-            machine.mark_tested(program, alarm);
+            machine.mark_tested(tables, alarm);
         }
-        machine.arm_all(program);
+        machine.arm_all(tables);
         if !started {
             restored.clear();
         }
         for alarm in changed {
             machine.emit(
-                program,
+                tables,
                 alarm,
                 EventKind::ConfigChanged,
                 Cause::Config,
@@ -128,9 +129,9 @@ impl Engine {
             );
         }
         for alarm in 0..machine.n_alarms() {
-            machine.mark_test(program, alarm, Cause::Config, effects);
+            machine.mark_test(tables, alarm, Cause::Config, effects);
         }
-        machine.start_but(program, &restored, effects);
+        machine.start_but(tables, &restored, effects);
         Ok(engine)
     }
 
@@ -146,7 +147,7 @@ impl Engine {
         let program = Arc::clone(&self.program);
         let info = &program.alarms()[at(alarm)];
         let levels = program.levels_of(AlarmIdx(alarm));
-        let code = &program.alarm_code[at(alarm)];
+        let code = &program.tables.alarm_code[at(alarm)];
         let from = at(code.states_from);
         let same = record.hash == program.rule_of(AlarmIdx(alarm)).hash
             && record.levels.len() == levels.len()
@@ -158,7 +159,7 @@ impl Engine {
             && !info.retired
             && !record.retired;
         let mut slot = record.slot.clone();
-        let rest = &program.alarm_rest[at(alarm)];
+        let rest = &program.tables.alarm_rest[at(alarm)];
         let n_reasons = at(rest.suppress.to - rest.suppress.from);
         if slot.rare.is_some() || n_reasons > 0 {
             let rare = slot.rare();
@@ -184,10 +185,10 @@ impl Engine {
                 self.machine.state.phases[from + index] = level.phase;
                 self.machine.state.times[from + index] = level.times;
             }
-            let kept = program.alarm_rest[at(alarm)].kept;
+            let kept = program.tables.alarm_rest[at(alarm)].kept;
             let kept = at(kept.from)..at(kept.to);
             let slots = self.machine.state.kept[kept.clone()].iter_mut();
-            for ((slot, code), kept) in slots.zip(&program.kept[kept]).zip(&record.kept) {
+            for ((slot, code), kept) in slots.zip(&program.tables.kept[kept]).zip(&record.kept) {
                 // The same rule remembers the same things; bytes may say anything.
                 if core::mem::discriminant(slot) == core::mem::discriminant(kept) {
                     *slot = kept.clone();
@@ -197,7 +198,7 @@ impl Engine {
                 }
             }
             self.machine.state.alarms[at(alarm)] = slot;
-            self.machine.state.refresh(&program, alarm);
+            self.machine.state.refresh(&program.tables, alarm);
             return false;
         }
         slot.unknown_due = NEVER;

@@ -7,7 +7,7 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 use super::kept::KeptSlot;
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
 use crate::eval::{Memory, Stack};
-use crate::program::{Entry, LevelTest, Program, Scope, Unit, at};
+use crate::program::{Entry, LevelTest, Source, Tables, Unit, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -150,39 +150,35 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(program: &Program, now: UtcMs) -> Self {
-        let points = program
+    pub(super) fn new(tables: &Tables, now: UtcMs) -> Self {
+        let points = tables
             .point_code
             .iter()
             .map(|code| PointSlot::new(stale_at(now, code.max_age_ms)));
-        let alarms = program
-            .alarm_rest
-            .iter()
-            .zip(program.alarms())
-            .map(|(rest, info)| {
-                let n_reasons = at(rest.suppress.to - rest.suppress.from);
-                Slot::new(rest.test, info.external, n_reasons)
-            });
-        let kept = program.kept.iter().map(|code| KeptSlot::new(code, now));
-        let n_levels = at(program.n_level_states);
+        let alarms = tables.alarm_rest.iter().map(|rest| {
+            let n_reasons = at(rest.suppress.to - rest.suppress.from);
+            Slot::new(rest.test, rest.external, n_reasons)
+        });
+        let kept = tables.kept.iter().map(|code| KeptSlot::new(code, now));
+        let n_levels = at(tables.n_level_states);
         Self {
             points: points.collect(),
             kept: kept.collect(),
             alarms: alarms.collect(),
-            guards: alloc::vec![OPEN; program.alarms().len()],
+            guards: alloc::vec![OPEN; tables.alarm_code.len()],
             phases: alloc::vec![Phase::Off; n_levels],
             times: alloc::vec![LevelTimes::default(); n_levels],
         }
     }
 
     /// The levels of an alarm.
-    pub(super) fn levels<'a>(&'a mut self, program: &'a Program, alarm: u32) -> Levels<'a> {
-        let code = &program.alarm_code[at(alarm)];
+    pub(super) fn levels<'a>(&'a mut self, tables: &'a Tables, alarm: u32) -> Levels<'a> {
+        let code = &tables.alarm_code[at(alarm)];
         let n_levels = usize::from(code.n_levels);
         let codes = at(code.levels_from);
         let states = at(code.states_from)..at(code.states_from) + n_levels;
         Levels {
-            code: &program.level_code[codes..codes + n_levels],
+            code: &tables.level_code[codes..codes + n_levels],
             n_high: usize::from(code.n_high),
             phases: &mut self.phases[states.clone()],
             times: &mut self.times[states],
@@ -196,17 +192,17 @@ impl State {
         point.value > guard.0 && point.value < guard.1 && point.trust != Trust::Bad && !point.stale
     }
 
-    /// When a level is reached and left, as it is now; its index is one into the program's table.
-    pub(super) fn test(&self, program: &Program, level: usize) -> LevelTest {
+    /// When a level is reached and left, as it is now; its index is one into the tables's table.
+    pub(super) fn test(&self, tables: &Tables, level: usize) -> LevelTest {
         let holds = |during: u32| self.kept[at(during)].truth().is_true();
-        program.level_code[level].test.now(&program.overlays, holds)
+        tables.level_code[level].test.now(&tables.overlays, holds)
     }
 
     /// What a level of an alarm asks now: a limit is the way in while it is off, and the way out while it is on.
-    pub(super) fn asked(&self, program: &Program, alarm: u32, level: usize) -> Asked {
-        let code = &program.alarm_code[at(alarm)];
+    pub(super) fn asked(&self, tables: &Tables, alarm: u32, level: usize) -> Asked {
+        let code = &tables.alarm_code[at(alarm)];
         let on = self.phases[at(code.states_from) + level].is_on();
-        match self.test(program, at(code.levels_from) + level) {
+        match self.test(tables, at(code.levels_from) + level) {
             LevelTest::High { limit, exit } => Asked::AtLeast(if on { exit } else { limit }),
             LevelTest::Low { limit, exit } => Asked::AtMost(if on { exit } else { limit }),
             LevelTest::When(entry) => Asked::When(entry),
@@ -217,7 +213,7 @@ impl State {
     /// The answer to what a level asks, without the gate.
     pub(super) fn answer(
         &self,
-        program: &Program,
+        tables: &Tables,
         alarm: u32,
         asked: Asked,
         number: Number,
@@ -226,14 +222,14 @@ impl State {
         match asked {
             Asked::AtLeast(limit) => number.reaches(limit),
             Asked::AtMost(limit) => number.falls_to(limit),
-            Asked::When(entry) => stack.condition(program, entry, &self.seen_by(program, alarm)),
+            Asked::When(entry) => stack.condition(tables, entry, &self.seen_by(tables, alarm)),
             Asked::External => self.alarms[at(alarm)].external,
         }
     }
 
     /// Brings what is derived from an alarm's levels up to date.
-    pub(super) fn refresh(&mut self, program: &Program, alarm: u32) {
-        let levels = self.levels(program, alarm);
+    pub(super) fn refresh(&mut self, tables: &Tables, alarm: u32) {
+        let levels = self.levels(tables, alarm);
         let (next_due, nothing) = (levels.next_due(), levels.is_quiet());
         let slot = &mut self.alarms[at(alarm)];
         let aside = slot
@@ -242,11 +238,11 @@ impl State {
             .map_or(NEVER, |rare| rare.aside.next_due());
         slot.next_due = next_due.min(slot.unknown_due).min(aside);
         // Who is suppressed by a reason has to see it come, whatever the number is.
-        let reasons = program.alarm_rest[at(alarm)].suppress;
+        let reasons = tables.alarm_rest[at(alarm)].suppress;
         let looks = reasons.from < reasons.to;
         let quiet = nothing && !looks && !slot.unknown_now && !slot.flags.unknown;
         self.guards[at(alarm)] = if quiet {
-            program.alarm_rest[at(alarm)].band
+            tables.alarm_rest[at(alarm)].band
         } else {
             OPEN
         };
@@ -254,13 +250,13 @@ impl State {
 }
 
 /// The alarms that are about a point.
-pub(super) fn alarms_about(program: &Program, point: u32) -> impl Iterator<Item = u32> {
-    let readers = program.point_code[at(point)].health_readers;
-    let readers = &program.health_readers[at(readers.from)..at(readers.to)];
+pub(super) fn alarms_about(tables: &Tables, point: u32) -> impl Iterator<Item = u32> {
+    let readers = tables.point_code[at(point)].health_readers;
+    let readers = &tables.health_readers[at(readers.from)..at(readers.to)];
     readers
         .iter()
-        .filter_map(move |unit| match program.units[at(*unit)] {
-            Unit::Alarm(alarm) => own_points(program, alarm)
+        .filter_map(move |unit| match tables.units[at(*unit)] {
+            Unit::Alarm(alarm) => own_points(tables, alarm)
                 .contains(&Some(point))
                 .then_some(alarm),
             Unit::Kept(_) => None,
@@ -272,35 +268,34 @@ pub(super) fn alarms_about(program: &Program, point: u32) -> impl Iterator<Item 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
     state: &'a State,
-    program: &'a Program,
+    tables: &'a Tables,
     alarm: u32,
 }
 
 /// The points that an alarm is about: its scope, and the one whose number it compares.
-pub(super) fn own_points(program: &Program, alarm: u32) -> [Option<u32>; 2] {
-    let info = &program.alarms()[at(alarm)];
-    let scope = match info.scope {
-        Scope::Point(point) => Some(point.0),
-        _ => None,
+pub(super) fn own_points(tables: &Tables, alarm: u32) -> [Option<u32>; 2] {
+    let source = match tables.alarm_code[at(alarm)].source {
+        Source::Point(point) => Some(point),
+        Source::None | Source::Formula(_) => None,
     };
-    [scope, info.point.map(|point| point.0)]
+    [tables.alarm_rest[at(alarm)].scope, source]
 }
 
 impl State {
     /// What the alarm says is a test: its rule is on trial, a person tests it, or a point that it is about is under test.
-    pub(super) fn is_test(&self, program: &Program, alarm: u32) -> bool {
+    pub(super) fn is_test(&self, tables: &Tables, alarm: u32) -> bool {
         let rare = self.alarms[at(alarm)].rare.as_ref();
-        let mut own = own_points(program, alarm).into_iter().flatten();
-        program.alarm_rest[at(alarm)].test
+        let mut own = own_points(tables, alarm).into_iter().flatten();
+        tables.alarm_rest[at(alarm)].test
             || rare.is_some_and(|rare| rare.aside.test_until.is_some())
             || own.any(|point| self.points[at(point)].is_under_test())
     }
 
     /// What an alarm sees.
-    pub(super) fn seen_by<'a>(&'a self, program: &'a Program, alarm: u32) -> Seen<'a> {
+    pub(super) fn seen_by<'a>(&'a self, tables: &'a Tables, alarm: u32) -> Seen<'a> {
         Seen {
             state: self,
-            program,
+            tables,
             alarm,
         }
     }
@@ -309,7 +304,7 @@ impl State {
 impl Memory for Seen<'_> {
     fn number(&self, point: u32) -> Number {
         let slot = &self.state.points[at(point)];
-        if slot.is_under_test() && !own_points(self.program, self.alarm).contains(&Some(point)) {
+        if slot.is_under_test() && !own_points(self.tables, self.alarm).contains(&Some(point)) {
             Number::BAD
         } else {
             slot.number()

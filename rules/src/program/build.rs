@@ -10,10 +10,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use error::BuildError;
+pub(crate) use flatten::REASONS_MAX;
 use flatten::{Flat, Mark, Reads};
 use telemetry::check_segment;
 
-use super::flat::{LevelTest, Readers};
+use super::tables::{LevelTest, Readers, Tables};
 use super::{
     AlarmCode, AlarmInfo, AlarmRest, AlarmSpec, Entry, LevelCode, LevelInfo, LevelSpec, NonMax,
     OutputInfo, PointCode, Program, Reader, RuleIdx, RuleInfo, Scope, Side, Source, Test, Unit, at,
@@ -129,6 +130,7 @@ impl ProgramBuilder {
         let point_code = (0..u32_of(n_points))
             .zip(&self.points)
             .map(|(point, info)| PointCode {
+                digital: info.digital,
                 max_age_ms: info.max_age_ms,
                 value_readers: value_readers.entry(point),
                 health_readers: health_readers.entry(point),
@@ -151,28 +153,30 @@ impl ProgramBuilder {
         let value_readers = value_readers.into_list().into_iter().map(reader).collect();
         let mut program = Program {
             rules: self.rules,
-            alarms_by_id: Vec::new(),
-            point_code,
-            value_readers,
-            health_readers: health_readers.into_list(),
             points: self.points,
             alarms: self.alarms,
             levels: self.levels,
             outputs: self.outputs,
             sampled: Vec::new(),
             points_by_name,
-            ops: self.flat.ops,
-            alarm_code: self.alarm_code,
-            alarm_rest: self.alarm_rest,
-            alarm_reads: self.alarm_reads,
-            level_code: self.level_code,
-            n_level_states: self.n_level_states,
-            kept: self.flat.kept,
-            overlays: self.flat.overlays,
-            suppress: self.flat.suppress,
-            same: self.flat.same,
-            units: self.flat.units,
-            readers_of_unit: Readers::new(n_units, self.flat.unit_reads),
+            alarms_by_id: Vec::new(),
+            tables: Tables {
+                point_code,
+                value_readers,
+                health_readers: health_readers.into_list(),
+                ops: self.flat.ops,
+                alarm_code: self.alarm_code,
+                alarm_rest: self.alarm_rest,
+                alarm_reads: self.alarm_reads,
+                level_code: self.level_code,
+                n_level_states: self.n_level_states,
+                kept: self.flat.kept,
+                overlays: self.flat.overlays,
+                suppress: self.flat.suppress,
+                same: self.flat.same,
+                units: self.flat.units,
+                readers_of_unit: Readers::new(n_units, self.flat.unit_reads),
+            },
         };
         program.sort_alarms();
         program
@@ -184,7 +188,8 @@ impl ProgramBuilder {
             return Err(BuildError::DuplicateAlarm(id));
         }
         let external = check_levels(&spec)?;
-        let test = self.rules[at(spec.rule.0)].test;
+        let rule = &self.rules[at(spec.rule.0)];
+        let (test, words) = (rule.test, rule.suppress.clone());
         let alarm = u32_of(self.alarms.len());
         let mut reads = Reads::default();
         let source = match &spec.value {
@@ -200,7 +205,9 @@ impl ProgramBuilder {
             None => None,
             Some(condition) => Some(self.flat.condition_entry(condition, &mut reads)?),
         };
-        let suppress = self.flat.suppress(&spec.life.suppress, &mut reads)?;
+        let suppress = self
+            .flat
+            .suppress(&spec.life.suppress, &words, &mut reads)?;
         let levels_from = self.level_code.len();
         let mut n_high = 0;
         for level in &spec.levels {
@@ -288,6 +295,12 @@ impl ProgramBuilder {
                 .iter()
                 .all(|level| matches!(level.test, Test::High { .. } | Test::Low { .. })),
             test,
+            external,
+            retired: false,
+            scope: match spec.scope {
+                Scope::Point(point) => Some(point.0),
+                Scope::Unit(_) | Scope::Site | Scope::Node(_) | Scope::Gone { .. } => None,
+            },
             unknown_hold_ms: spec.unknown_hold_ms,
             band: band(&spec.levels),
             points: Entry {

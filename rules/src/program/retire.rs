@@ -12,26 +12,31 @@ impl Program {
     /// Adds an alarm whose rule is gone. The alarms have to be sorted afterwards.
     pub(crate) fn add_retired(&mut self, scope: Scope, rule: RuleInfo, levels: Vec<LevelInfo>) {
         let levels_from = u32_of(self.levels.len());
-        let unit = u32_of(self.units.len());
+        let unit = u32_of(self.tables.units.len());
         let point = match scope {
             Scope::Point(point) => Some(point),
             Scope::Unit(_) | Scope::Site | Scope::Node(_) | Scope::Gone { .. } => None,
         };
-        self.units.push(Unit::Alarm(u32_of(self.alarms.len())));
-        self.readers_of_unit.push_unread();
-        self.alarm_code.push(AlarmCode {
+        self.tables
+            .units
+            .push(Unit::Alarm(u32_of(self.alarms.len())));
+        self.tables.readers_of_unit.push(&[]);
+        self.tables.alarm_code.push(AlarmCode {
             source: Source::None,
             gate: None,
             levels_from,
-            states_from: self.n_level_states,
+            states_from: self.tables.n_level_states,
             n_levels: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
             n_high: u8::try_from(levels.len()).expect("a snapshot has at most LEVELS_MAX levels"),
             unit,
         });
         let nothing = Entry { from: 0, to: 0 };
-        self.alarm_rest.push(AlarmRest {
+        self.tables.alarm_rest.push(AlarmRest {
             limits_only: false,
             test: rule.test,
+            external: false,
+            retired: true,
+            scope: point.map(|point| point.0),
             unknown_hold_ms: 0,
             band: (f64::INFINITY, f64::NEG_INFINITY),
             points: nothing,
@@ -42,9 +47,9 @@ impl Program {
             shelve_max_ms: 0,
             watched: None,
         });
-        self.n_level_states += u32_of(levels.len());
+        self.tables.n_level_states += u32_of(levels.len());
         for level in &levels {
-            self.level_code.push(LevelCode {
+            self.tables.level_code.push(LevelCode {
                 test: LevelTest::External,
                 on_delay_ms: 0,
                 off_delay_ms: 0,

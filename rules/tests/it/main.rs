@@ -4,6 +4,7 @@
 mod aside;
 mod explain;
 mod fuzz;
+mod image;
 mod language;
 mod life;
 mod mutation;

@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
         let mut truths: Vec<Built> = Vec::new();
         let mut tallies: Vec<(u32, Vec<Part>)> = Vec::new();
         for index in entry.from..entry.to {
-            let op = self.program.ops[at(index)];
+            let op = self.program.tables.ops[at(index)];
             let to = index + 1;
             match op {
                 Op::Const(value) => {
@@ -206,7 +206,7 @@ impl<'a> Reader<'a> {
                     truths.push(Built::leaf(index, part));
                 }
                 Op::Same(least, points) => {
-                    let points = &self.program.same[at(points.from)..at(points.to)];
+                    let points = &self.program.tables.same[at(points.from)..at(points.to)];
                     let parts = points.iter().map(|point| self.point(*point)).collect();
                     let text = format!("{least} or more read the same");
                     truths.push(self.condition(index, to, text, parts));
@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
             KeptSlot::Held(_) | KeptSlot::During(_) => Answer::Truth(slot.truth()),
             KeptSlot::Since(_) | KeptSlot::Window(_) => Answer::Number(slot.number()),
         };
-        match &self.program.kept[at(kept)].what {
+        match &self.program.tables.kept[at(kept)].what {
             Kept::Held {
                 condition,
                 duration_ms,
@@ -310,7 +310,7 @@ impl<'a> Reader<'a> {
     ) -> Built {
         let truth = self
             .stack
-            .condition(self.program, Entry { from, to }, &self.seen);
+            .condition(&self.program.tables, Entry { from, to }, &self.seen);
         let part = Part::new(text, Answer::Truth(truth), parts);
         Built::leaf(from, part)
     }
@@ -328,7 +328,7 @@ impl<'a> Reader<'a> {
         let from = operands[0].from;
         let number = self
             .stack
-            .formula(self.program, Entry { from, to }, &self.seen);
+            .formula(&self.program.tables, Entry { from, to }, &self.seen);
         let leaves: Vec<Part> = operands.into_iter().flat_map(|it| it.leaves).collect();
         numbers.push(Built {
             from,

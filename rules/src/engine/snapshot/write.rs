@@ -44,8 +44,8 @@ pub(super) fn snapshot(engine: &Engine) -> Vec<u8> {
 /// True when a fresh slot, evaluated, would be the same.
 fn is_pristine(engine: &Engine, alarm: u32) -> bool {
     let slot = &engine.machine.state.alarms[at(alarm)];
-    let code = &engine.program.alarm_code[at(alarm)];
-    let kept = engine.program.alarm_rest[at(alarm)].kept;
+    let code = &engine.program.tables.alarm_code[at(alarm)];
+    let kept = engine.program.tables.alarm_rest[at(alarm)].kept;
     let from = at(code.states_from);
     slot.occurrence == 0
         && slot.changed_at == NEVER
@@ -167,7 +167,7 @@ impl Writer {
 
     fn alarm(&mut self, engine: &Engine, alarm: u32) {
         let program = &engine.program;
-        let code = &program.alarm_code[at(alarm)];
+        let code = &program.tables.alarm_code[at(alarm)];
         let info = &program.alarms()[at(alarm)];
         let rule = program.rule_of(AlarmIdx(alarm));
         let slot = &engine.machine.state.alarms[at(alarm)];
@@ -187,7 +187,7 @@ impl Writer {
             self.time(engine.machine.state.times[place].since);
             self.option(unfinished.then_some(level), Self::level_info);
         }
-        let kept = program.alarm_rest[at(alarm)].kept;
+        let kept = program.tables.alarm_rest[at(alarm)].kept;
         let kept = &engine.machine.state.kept[at(kept.from)..at(kept.to)];
         self.u32(u32_of(kept.len()));
         for kept in kept {

@@ -3,6 +3,8 @@
 //! What has to be remembered is evaluated before, as a unit of its own, so it comes before in the code too: each condition is walked twice, in the same order.
 
 use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
 
 use super::{BuildError, delay, finite};
@@ -15,7 +17,7 @@ use crate::program::{
 };
 
 /// The most reasons by which one alarm is suppressed.
-pub(super) const REASONS_MAX: usize = 8;
+pub(crate) const REASONS_MAX: usize = 8;
 /// The most points of one `Same`.
 const SAME_MAX: usize = 256;
 
@@ -219,14 +221,18 @@ impl Flat {
     pub(super) fn suppress(
         &mut self,
         reasons: &[Suppress],
+        words: &[String],
         reads: &mut Reads,
     ) -> Result<Entry, BuildError> {
         if reasons.len() > REASONS_MAX {
             return Err(BuildError::ReasonCount(reasons.len()));
         }
         let from = u32_of(self.suppress.len());
-        for reason in reasons {
+        for (index, reason) in reasons.iter().enumerate() {
             let code = SuppressCode {
+                word: words
+                    .get(index)
+                    .map_or_else(Arc::default, |word| word.as_str().into()),
                 condition: self.condition_entry(&reason.condition, reads)?,
                 hold_off_ms: delay(reason.hold_off_ms)?,
             };

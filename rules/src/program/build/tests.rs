@@ -254,5 +254,5 @@ fn alarms_of_one_rule_keep_the_same_levels_once_and_other_ones_apart() {
         .map(|alarm| program.levels_of(alarm)[0].limit)
         .collect();
     assert_eq!(limits, [Some(1.0), Some(1.0), Some(2.0)]);
-    assert_eq!(program.n_level_states, 6);
+    assert_eq!(program.tables.n_level_states, 6);
 }

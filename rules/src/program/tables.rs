@@ -1,10 +1,40 @@
 //! The flat tables that evaluation reads: code, levels, and who reads whom.
+//!
+//! They know no names and no words, but for the reasons that an alarm's events tell.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::{Side, at, u32_of};
 use crate::calendar::Calendar;
+use crate::eval::Op;
+
+/// All that the engine runs on; whole in itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    pub(crate) point_code: Vec<PointCode>,
+    pub(crate) value_readers: Vec<Reader>,
+    pub(crate) health_readers: Vec<u32>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) alarm_code: Vec<AlarmCode>,
+    pub(crate) alarm_rest: Vec<AlarmRest>,
+    /// The points and the other alarms that each alarm reads.
+    pub(crate) alarm_reads: Vec<u32>,
+    pub(crate) level_code: Vec<LevelCode>,
+    pub(crate) n_level_states: u32,
+    pub(crate) kept: Vec<KeptCode>,
+    /// The stricter limits of every level that has some.
+    pub(crate) overlays: Vec<OverlayCode>,
+    /// The reasons to suppress of every alarm that has some.
+    pub(crate) suppress: Vec<SuppressCode>,
+    /// The points of every `Same`.
+    pub(crate) same: Vec<u32>,
+    /// What is evaluated, in an order in which nothing reads what comes after it.
+    pub(crate) units: Vec<Unit>,
+    /// Who reads a unit.
+    pub(crate) readers_of_unit: Readers,
+}
 
 /// A stretch of a table: [`Op`](crate::eval::Op)s that leave one result, or what is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,6 +73,12 @@ pub(crate) struct AlarmRest {
     /// True when every level compares the number with a limit.
     pub(crate) limits_only: bool,
     pub(crate) test: bool,
+    /// True when the system says whether it holds.
+    pub(crate) external: bool,
+    /// True when its rule is gone.
+    pub(crate) retired: bool,
+    /// The point that it is about, if it is about one.
+    pub(crate) scope: Option<u32>,
     pub(crate) unknown_hold_ms: u64,
     /// Between these (exclusive) no level is reached.
     pub(crate) band: (f64, f64),
@@ -131,8 +167,10 @@ pub(crate) struct OverlayCode {
 }
 
 /// A reason to suppress an alarm.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SuppressCode {
+    /// The rule's word for it.
+    pub(crate) word: Arc<str>,
     pub(crate) condition: Entry,
     pub(crate) hold_off_ms: u32,
 }
@@ -219,13 +257,15 @@ impl NonMax {
 /// What is read of a point and by whom: stretches of the lists of readers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PointCode {
+    /// True when its values are 0 and 1.
+    pub(crate) digital: bool,
     pub(crate) max_age_ms: u64,
     pub(crate) value_readers: Entry,
     pub(crate) health_readers: Entry,
 }
 
 /// Lists in one table: the list of `i` is `list[start[i]..start[i + 1]]`, ascending.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Readers {
     start: Vec<u32>,
     list: Vec<u32>,
@@ -249,8 +289,9 @@ impl Readers {
         Self { start, list }
     }
 
-    /// One more that is read, by nobody.
-    pub(crate) fn push_unread(&mut self) {
+    /// One more that is read, and by whom.
+    pub(crate) fn push(&mut self, readers: &[u32]) {
+        self.list.extend_from_slice(readers);
         self.start.push(u32_of(self.list.len()));
     }
 

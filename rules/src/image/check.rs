@@ -1,0 +1,270 @@
+//! Whether tables fit together: every place is inside its table, every piece of code leaves one result and fits the stack, and nothing reads what is evaluated after it.
+//!
+//! What is wrong is named by its table.
+
+use crate::eval::{Depth, Op};
+use crate::program::{
+    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LEVELS_MAX, LevelTest, REASONS_MAX, Source,
+    Tables, Unit, Watched, at, u32_of,
+};
+
+type Checked = Result<(), &'static str>;
+
+pub(super) fn check(tables: &Tables, n_points: u32, n_alarms: u32) -> Checked {
+    let checker = Checker {
+        tables,
+        n_points,
+        n_alarms,
+        n_kept: u32_of(tables.kept.len()),
+        n_units: u32_of(tables.units.len()),
+    };
+    checker.sizes()?;
+    checker.points()?;
+    checker.units()?;
+    (0..)
+        .zip(&tables.kept)
+        .try_for_each(|(index, kept)| checker.kept(index, kept))?;
+    let mut n_states = 0;
+    for (index, (code, rest)) in (0..).zip(tables.alarm_code.iter().zip(&tables.alarm_rest)) {
+        that(code.states_from == n_states, "alarm")?;
+        n_states += u32::from(code.n_levels);
+        checker.alarm(index, code, rest)?;
+    }
+    that(n_states == tables.n_level_states, "level")
+}
+
+fn that(holds: bool, what: &'static str) -> Checked {
+    if holds { Ok(()) } else { Err(what) }
+}
+
+/// What a piece of code leaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Leaves {
+    Truth,
+    Number,
+}
+
+struct Checker<'a> {
+    tables: &'a Tables,
+    n_points: u32,
+    n_alarms: u32,
+    n_kept: u32,
+    n_units: u32,
+}
+
+impl Checker<'_> {
+    fn sizes(&self) -> Checked {
+        let tables = self.tables;
+        let as_named = at(self.n_points) == tables.point_code.len()
+            && at(self.n_alarms) == tables.alarm_code.len();
+        that(as_named, "name")?;
+        that(tables.alarm_code.len() == tables.alarm_rest.len(), "alarm")?;
+        let n_evaluated = tables.alarm_code.len() + tables.kept.len();
+        that(n_evaluated == tables.units.len(), "unit")
+    }
+
+    fn points(&self) -> Checked {
+        let tables = self.tables;
+        for code in &tables.point_code {
+            inside(code.value_readers, tables.value_readers.len(), "reader")?;
+            inside(code.health_readers, tables.health_readers.len(), "reader")?;
+        }
+        let units = tables.value_readers.iter().map(|reader| reader.unit);
+        let mut units = units.chain(tables.health_readers.iter().copied());
+        that(units.all(|unit| unit < self.n_units), "reader")?;
+        let are_known = tables.value_readers.iter().all(|reader| {
+            let alarm = reader.alarm.map(|alarm| alarm.index());
+            alarm.is_none_or(|alarm| alarm < self.n_alarms && reader.source < self.n_points)
+        });
+        that(are_known, "reader")?;
+        that(self.all_points(&tables.same), "point")
+    }
+
+    /// As many units as there are alarms and things remembered, and each of those is one: so each is one once.
+    fn units(&self) -> Checked {
+        let tables = self.tables;
+        let alarms = (0..).zip(&tables.alarm_code);
+        let mut units = alarms.map(|(alarm, code)| (code.unit, Unit::Alarm(alarm)));
+        let is_unit = |(unit, what): (u32, Unit)| tables.units.get(at(unit)) == Some(&what);
+        that(units.all(is_unit), "alarm")?;
+        let kept = (0..).zip(&tables.kept);
+        let mut units = kept.map(|(kept, code)| (code.unit, Unit::Kept(kept)));
+        that(units.all(is_unit), "memory")?;
+        // Whoever is told of a unit is evaluated after it: evaluation comes to an end.
+        for unit in 0..self.n_units {
+            let mut readers = tables.readers_of_unit.of(unit).iter();
+            let are_after = readers.all(|reader| (unit + 1..self.n_units).contains(reader));
+            that(are_after, "unit")?;
+        }
+        Ok(())
+    }
+
+    fn kept(&self, index: u32, code: &KeptCode) -> Checked {
+        let after = code.unit + 1..self.n_units;
+        let owner = self.tables.units.get(at(code.owner));
+        let is_owned = matches!(owner, Some(Unit::Alarm(alarm)) if {
+            let kept = self.tables.alarm_rest[at(*alarm)].kept;
+            (kept.from..kept.to).contains(&index)
+        });
+        that(is_owned && after.contains(&code.owner), "memory")?;
+        that(
+            code.around.is_none_or(|unit| after.contains(&unit)),
+            "memory",
+        )?;
+        match code.what {
+            Kept::Held { condition, .. } | Kept::Since { condition } => {
+                self.code(condition, Leaves::Truth)
+            }
+            Kept::Window { of, slice_ms } => {
+                that(slice_ms > 0, "memory")?;
+                match of {
+                    Watched::Sum(point) | Watched::Increase(point) => self.point(point),
+                    Watched::Count(entry) | Watched::TimeIn(entry) => {
+                        self.code(entry, Leaves::Truth)
+                    }
+                    Watched::Mean(entry)
+                    | Watched::Stdev(entry)
+                    | Watched::Lowest(entry)
+                    | Watched::Highest(entry)
+                    | Watched::Change(entry) => self.code(entry, Leaves::Number),
+                }
+            }
+            Kept::During(_) => Ok(()),
+        }
+    }
+
+    fn alarm(&self, alarm: u32, code: &AlarmCode, rest: &AlarmRest) -> Checked {
+        let tables = self.tables;
+        match code.source {
+            Source::None => {}
+            Source::Point(point) => self.point(point)?,
+            Source::Formula(entry) => self.code(entry, Leaves::Number)?,
+        }
+        if let Some(gate) = code.gate {
+            self.code(gate, Leaves::Truth)?;
+        }
+        let n_levels = usize::from(code.n_levels);
+        that((1..=LEVELS_MAX).contains(&n_levels), "level")?;
+        that(code.n_high <= code.n_levels, "level")?;
+        let levels = at(code.levels_from)..at(code.levels_from).saturating_add(n_levels);
+        let levels = tables.level_code.get(levels).ok_or("level")?;
+        for level in levels {
+            match level.test {
+                LevelTest::High { .. } | LevelTest::Low { .. } | LevelTest::External => {}
+                LevelTest::When(entry) => self.code(entry, Leaves::Truth)?,
+                LevelTest::Overlaid { overlays, .. } => {
+                    inside(overlays, tables.overlays.len(), "overlay")?;
+                    let mut overlays = tables.overlays[stretch(overlays)].iter();
+                    that(overlays.all(|by| by.during < self.n_kept), "overlay")?;
+                }
+            }
+        }
+        inside(rest.points, tables.alarm_reads.len(), "alarm")?;
+        inside(rest.others, tables.alarm_reads.len(), "alarm")?;
+        that(
+            self.all_points(&tables.alarm_reads[stretch(rest.points)]),
+            "point",
+        )?;
+        let mut others = tables.alarm_reads[stretch(rest.others)].iter();
+        that(others.all(|other| *other < alarm), "alarm")?;
+        inside(rest.kept, tables.kept.len(), "memory")?;
+        inside(rest.suppress, tables.suppress.len(), "reason")?;
+        let reasons = &tables.suppress[stretch(rest.suppress)];
+        that(reasons.len() <= REASONS_MAX, "reason")?;
+        for reason in reasons {
+            self.code(reason.condition, Leaves::Truth)?;
+        }
+        let mut about = [rest.scope, rest.watched].into_iter().flatten();
+        about.try_for_each(|point| self.point(point))
+    }
+
+    fn point(&self, point: u32) -> Checked {
+        that(point < self.n_points, "point")
+    }
+
+    fn all_points(&self, points: &[u32]) -> bool {
+        points.iter().all(|point| *point < self.n_points)
+    }
+
+    /// Runs a piece of code for what it leaves on the stack.
+    fn code(&self, entry: Entry, leaves: Leaves) -> Checked {
+        inside(entry, self.tables.ops.len(), "code")?;
+        let mut depth = Depth::default();
+        for op in &self.tables.ops[stretch(entry)] {
+            match *op {
+                Op::Const(_) => depth.push_number(),
+                Op::Point(point) => {
+                    self.point(point)?;
+                    depth.push_number();
+                }
+                Op::Neg | Op::Abs => {
+                    depth.take(1, 0, 0).ok_or("code")?;
+                    depth.push_number();
+                }
+                Op::Arith(_) => {
+                    depth.take(2, 0, 0).ok_or("code")?;
+                    depth.push_number();
+                }
+                Op::Compare(_) => {
+                    depth.take(2, 0, 0).ok_or("code")?;
+                    depth.push_truth();
+                }
+                Op::On(point) | Op::Health(_, point) => {
+                    self.point(point)?;
+                    depth.push_truth();
+                }
+                Op::Alarm(alarm, _) => {
+                    that(alarm < self.n_alarms, "alarm")?;
+                    depth.push_truth();
+                }
+                Op::KeptTruth(kept) => {
+                    that(kept < self.n_kept, "memory")?;
+                    depth.push_truth();
+                }
+                Op::KeptNumber(kept) => {
+                    that(kept < self.n_kept, "memory")?;
+                    depth.push_number();
+                }
+                Op::Distance => {
+                    depth.take(4, 0, 0).ok_or("code")?;
+                    depth.push_number();
+                }
+                Op::Same(_, points) => {
+                    inside(points, self.tables.same.len(), "code")?;
+                    depth.push_truth();
+                }
+                Op::Not => {
+                    depth.take(0, 1, 0).ok_or("code")?;
+                    depth.push_truth();
+                }
+                Op::And | Op::Or => {
+                    depth.take(0, 2, 0).ok_or("code")?;
+                    depth.push_truth();
+                }
+                Op::TallyBegin => depth.push_tally(),
+                Op::Tally => {
+                    depth.take(0, 1, 1).ok_or("code")?;
+                    depth.push_tally();
+                }
+                Op::AtLeast(..) => {
+                    depth.take(0, 0, 1).ok_or("code")?;
+                    depth.push_truth();
+                }
+            }
+            depth.check().ok_or("code")?;
+        }
+        match leaves {
+            Leaves::Truth => depth.take(0, 1, 0).ok_or("code")?,
+            Leaves::Number => depth.take(1, 0, 0).ok_or("code")?,
+        }
+        that(depth.is_empty(), "code")
+    }
+}
+
+fn stretch(entry: Entry) -> core::ops::Range<usize> {
+    at(entry.from)..at(entry.to)
+}
+
+fn inside(entry: Entry, len: usize, what: &'static str) -> Checked {
+    that(entry.from <= entry.to && at(entry.to) <= len, what)
+}
