@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use telemetry::UtcMs;
 
 use crate::effect::Flags;
-use crate::program::LevelCode;
+use crate::program::{LevelCode, Tables, u32_of};
 use crate::timer::NEVER;
 use crate::value::Truth;
 
@@ -53,19 +53,26 @@ impl Default for LevelTimes {
     }
 }
 
-/// The levels of one alarm with their code; all three are of the same length.
+/// The levels of one alarm: where they are, and their code.
 #[derive(Debug)]
-pub(crate) struct Levels<'a> {
-    pub(crate) code: &'a [LevelCode],
+pub(crate) struct Levels<'a, T> {
+    pub(crate) tables: &'a T,
+    /// Where their code is in the tables.
+    pub(crate) from: u32,
     pub(crate) n_high: usize,
     pub(crate) phases: &'a mut [Phase],
     pub(crate) times: &'a mut [LevelTimes],
 }
 
-impl Levels<'_> {
+impl<T: Tables> Levels<'_, T> {
+    /// The code of a level.
+    pub(crate) fn code(&self, level: usize) -> LevelCode {
+        self.tables.level(self.from + u32_of(level))
+    }
+
     /// Lets every delay that is over by `now` take effect, under the conditions that held until then.
     pub(crate) fn settle(&mut self, now: UtcMs) {
-        for level in (0..self.code.len()).rev() {
+        for level in (0..self.phases.len()).rev() {
             if self.times[level].due > now {
                 continue;
             }
@@ -80,13 +87,13 @@ impl Levels<'_> {
     /// Applies the condition of each level at `now`, the gravest first.
     pub(crate) fn apply(&mut self, conditions: &[Truth], now: UtcMs) {
         let before = self.on();
-        for level in (0..self.code.len()).rev() {
+        for level in (0..self.phases.len()).rev() {
             // The other side took over: what was judged by the way out is off by the way in.
             if before >> level & 1 == 1 && !self.phases[level].is_on() {
                 continue;
             }
             let condition = conditions[level];
-            let code = &self.code[level];
+            let code = self.code(level);
             match self.phases[level] {
                 Phase::Off | Phase::Pending | Phase::Paused if condition.is_true() => {
                     let paused = self.phases[level] == Phase::Paused;
@@ -131,13 +138,13 @@ impl Levels<'_> {
 
     /// Nobody evaluated from `from` to `to`: on-delays go on where they were, off-delays begin again.
     pub(crate) fn pause(&mut self, from: UtcMs, to: UtcMs) {
-        for level in 0..self.code.len() {
+        for level in 0..self.phases.len() {
             match self.phases[level] {
                 Phase::Pending => {
                     self.times[level].due = self.times[level].due.plus_ms(to.since_ms(from));
                 }
                 Phase::Leaving => {
-                    self.times[level].due = to.plus_ms(u64::from(self.code[level].off_delay_ms));
+                    self.times[level].due = to.plus_ms(u64::from(self.code(level).off_delay_ms));
                 }
                 Phase::Off | Phase::Paused | Phase::On => {}
             }
@@ -146,21 +153,21 @@ impl Levels<'_> {
 
     /// Which levels are on, a bit each.
     pub(crate) fn on(&self) -> u16 {
-        (0..self.code.len())
+        (0..self.phases.len())
             .map(|level| u16::from(self.phases[level].is_on()) << level)
             .sum()
     }
 
     /// The gravest level that is on.
     pub(crate) fn top(&self) -> Option<usize> {
-        (0..self.code.len())
+        (0..self.phases.len())
             .rev()
             .find(|&level| self.phases[level].is_on())
     }
 
     /// When the next delay is over.
     pub(crate) fn next_due(&self) -> UtcMs {
-        (0..self.code.len())
+        (0..self.phases.len())
             .filter(|&level| matches!(self.phases[level], Phase::Pending | Phase::Leaving))
             .map(|level| self.times[level].due)
             .min()
@@ -177,7 +184,7 @@ impl Levels<'_> {
         if level < self.n_high {
             0..self.n_high
         } else {
-            self.n_high..self.code.len()
+            self.n_high..self.phases.len()
         }
     }
 
@@ -192,7 +199,7 @@ impl Levels<'_> {
 
     /// True when this level or a lesser one of its side latches.
     pub(crate) fn latches(&self, level: usize) -> bool {
-        (self.side(level).start..=level).any(|lesser| self.code[lesser].latch)
+        (self.side(level).start..=level).any(|lesser| self.code(lesser).latch)
     }
 
     fn is_graver_on(&self, level: usize) -> bool {
@@ -214,7 +221,7 @@ impl Levels<'_> {
                 self.times[lesser].due = NEVER;
             }
         }
-        for other in (0..side.start).chain(side.end..self.code.len()) {
+        for other in (0..side.start).chain(side.end..self.phases.len()) {
             if self.phases[other].is_on() {
                 self.turn_off(other);
             }
@@ -367,7 +374,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::program::LevelTest;
+    use crate::program::{LevelTest, ProgramBuilder};
 
     const F: Truth = Truth::FALSE;
     const U: Truth = Truth::UNKNOWN;
@@ -390,11 +397,13 @@ mod tests {
     /// Applies conditions at times in seconds, with the timers between, and tells the top level after each.
     #[track_caller]
     fn check(steps: &[(i64, [Truth; 3], Option<usize>)]) {
-        let code = code();
+        let mut tables = ProgramBuilder::new().build().tables;
+        tables.level_code = code();
         let mut phases = vec![Phase::Off; 3];
         let mut times = vec![LevelTimes::default(); 3];
         let mut levels = Levels {
-            code: &code,
+            tables: &tables,
+            from: 0,
             n_high: 2,
             phases: &mut phases,
             times: &mut times,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use telemetry::UtcMs;
 
-use crate::program::{at, u32_of};
+use crate::program::u32_of;
 
 /// Writes bytes.
 #[derive(Debug)]
@@ -109,6 +109,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Bytes without a beginning.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            version: 0,
+            bytes,
+            place: 0,
+        }
+    }
+
     /// Checks that nothing is left.
     pub(crate) fn end(&self) -> Read<()> {
         if self.place == self.bytes.len() {
@@ -122,7 +131,8 @@ impl<'a> Reader<'a> {
         Broken { at: self.place }
     }
 
-    fn take(&mut self, len: usize) -> Read<&'a [u8]> {
+    /// So many bytes.
+    pub(crate) fn take(&mut self, len: usize) -> Read<&'a [u8]> {
         let end = self.place.checked_add(len).ok_or_else(|| self.broken())?;
         let taken = self
             .bytes
@@ -199,20 +209,6 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Self) -> Read<T>,
     ) -> Read<Vec<T>> {
         let mut list = Vec::new();
-        for _ in 0..len {
-            list.push(read(self)?);
-        }
-        Ok(list)
-    }
-
-    /// Takes no more memory than the list needs, for bytes that are known to be whole: at most a byte's worth of entries for each.
-    pub(crate) fn exact_list<T>(
-        &mut self,
-        len: u32,
-        mut read: impl FnMut(&mut Self) -> Read<T>,
-    ) -> Read<Vec<T>> {
-        let left = self.bytes.len() - self.place;
-        let mut list = Vec::with_capacity(at(len).min(left));
         for _ in 0..len {
             list.push(read(self)?);
         }

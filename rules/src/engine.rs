@@ -5,6 +5,7 @@
 
 mod aside;
 mod command;
+mod effects;
 pub mod explain;
 mod kept;
 mod late;
@@ -18,6 +19,7 @@ mod window;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use effects::Effects;
 use machine::Machine;
 pub use node::NodeEngine;
 pub use snapshot::SnapshotError;
@@ -111,14 +113,18 @@ impl Engine {
         now: UtcMs,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
+        let mut hear = |effect| effects.push(effect);
+        let mut effects = Effects::new(&mut hear);
         self.machine
-            .handle(&self.program.tables, input, now, effects)
+            .handle(&self.program.tables, input, now, &mut effects)
     }
 
     /// Fires every timer due at or before `now`, in time order, ties by index.
     pub fn handle_timeout(&mut self, now: UtcMs, effects: &mut Vec<Effect>) {
+        let mut hear = |effect| effects.push(effect);
+        let mut effects = Effects::new(&mut hear);
         self.machine
-            .handle_timeout(&self.program.tables, now, effects);
+            .handle_timeout(&self.program.tables, now, &mut effects);
     }
 
     /// When the next timer is due, or a little before; calling then with nothing to do is harmless.

@@ -75,7 +75,7 @@ impl Stack {
     /// The answer of a condition.
     pub(crate) fn condition(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         entry: Entry,
         memory: &impl Memory,
     ) -> Truth {
@@ -86,7 +86,7 @@ impl Stack {
     /// The result of a formula.
     pub(crate) fn formula(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         entry: Entry,
         memory: &impl Memory,
     ) -> Number {
@@ -94,10 +94,10 @@ impl Stack {
         self.numbers[0]
     }
 
-    fn run(&mut self, tables: &Tables, entry: Entry, memory: &impl Memory) {
+    fn run(&mut self, tables: &impl Tables, entry: Entry, memory: &impl Memory) {
         let (mut n, mut t, mut c) = (0, 0, 0);
-        for op in &tables.ops[at(entry.from)..at(entry.to)] {
-            match *op {
+        for op in tables.ops(entry) {
+            match op {
                 Op::Const(value) => {
                     self.numbers[n] = Number::good(value);
                     n += 1;
@@ -165,8 +165,7 @@ impl Stack {
                     ]);
                 }
                 Op::Same(least, points) => {
-                    let points = &tables.same[at(points.from)..at(points.to)];
-                    self.truths[t] = same(least, points, memory);
+                    self.truths[t] = same(least, tables.same(points), memory);
                     t += 1;
                 }
                 Op::Not => self.truths[t - 1] = !self.truths[t - 1],
@@ -217,20 +216,21 @@ fn distance(degrees: [Number; 4]) -> Number {
 }
 
 /// Whether so many of the points read the same number, which is not 0.
-fn same(least: u32, points: &[u32], memory: &impl Memory) -> Truth {
+fn same(least: u32, points: impl Iterator<Item = u32> + Clone, memory: &impl Memory) -> Truth {
     let mut answer = Truth::FALSE;
     let n_bad = points
-        .iter()
-        .filter(|point| memory.number(**point).trust == Trust::Bad)
+        .clone()
+        .filter(|point| memory.number(*point).trust == Trust::Bad)
         .count();
-    for (index, point) in points.iter().enumerate() {
-        let number = memory.number(*point);
+    for (index, point) in points.clone().enumerate() {
+        let number = memory.number(point);
         let alike = |other: &Number| number.compare(Compare::Eq, *other).is_true();
         if !number.compare(Compare::Ne, Number::good(0.0)).is_true() {
             continue;
         }
         // Whoever is alike and stands before was counted with their own.
-        let group = points[index..].iter().map(|other| memory.number(*other));
+        let group = points.clone().skip(index);
+        let group = group.map(|other| memory.number(other));
         let (n_alike, trust) = group
             .filter(alike)
             .fold((0, Trust::Good), |(n, trust), other| {

@@ -1,25 +1,29 @@
 //! A program for a node as bytes: the flat tables of the alarms that need nothing but its own points, and their names.
 //!
-//! Evaluation runs on the tables, which are taken into memory; names stay where the bytes are, which may be flash.
+//! Tables and names stay where the bytes are, which may be flash; what evaluation needs of them is read each time.
 //! Any bytes give a program or an error: a program that was read can't make the engine panic.
 
 mod check;
-mod code;
-mod read;
-mod write;
+mod record;
+mod table;
+mod tables;
+mod word;
 
 use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
+use tables::ImageTables;
 use thiserror::Error;
 
 use crate::bytes::{Broken, Head, Read, Reader, Writer};
 use crate::effect::AlarmIdx;
 use crate::point::PointIdx;
-use crate::program::{AlarmId, Program, Tables, u32_of};
+use crate::program::{AlarmId, Program, at, u32_of};
 
 const MAGIC: &[u8; 4] = b"FSRI";
 const VERSION: u8 = 1;
+/// Where the length is told, of all of it in bytes.
+const LEN_AT: usize = MAGIC.len() + 1;
 /// SHA-256, at the end.
 const HASH_LEN: usize = 32;
 
@@ -64,7 +68,7 @@ impl From<Broken> for ImageError {
 /// A program for a node, read from bytes.
 #[derive(Debug)]
 pub struct Image<'a> {
-    pub(crate) tables: Tables,
+    pub(crate) tables: ImageTables<'a>,
     names: Names<'a>,
     hash: [u8; HASH_LEN],
 }
@@ -79,19 +83,24 @@ struct Names<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Reads an image.
+    /// Reads an image. What is behind it is of no meaning: flash is larger.
     ///
     /// # Errors
     /// Bytes that are none.
     pub fn read(bytes: &'a [u8]) -> Result<Self, ImageError> {
-        let body_len = bytes.len().checked_sub(HASH_LEN);
-        let (body, hash) = bytes.split_at(body_len.ok_or(ImageError::NotAnImage)?);
-        let mut reader = Reader::new(body, MAGIC, VERSION)?;
-        if hash_of(body) != hash {
+        let mut reader = Reader::new(bytes, MAGIC, VERSION)?;
+        let len = at(reader.count()?);
+        let image = bytes.get(..len).ok_or_else(|| reader.broken())?;
+        let (body, hash) = image
+            .split_last_chunk::<HASH_LEN>()
+            .ok_or_else(|| reader.broken())?;
+        if hash_of(body) != *hash {
             return Err(ImageError::Damaged);
         }
+        let mut reader = Reader::new(body, MAGIC, VERSION)?;
+        reader.count()?;
         let names = Names::read(&mut reader)?;
-        let tables = read::tables(&mut reader)?;
+        let tables = ImageTables::read(&mut reader)?;
         reader.end()?;
         check::check(&tables, names.n_points, names.n_alarms).map_err(ImageError::Inconsistent)?;
         Ok(Self {
@@ -185,6 +194,7 @@ impl Program {
     pub fn image(&self, has: impl Fn(PointIdx) -> bool) -> Vec<u8> {
         let part = self.part(has);
         let mut out = Writer::new(MAGIC, VERSION);
+        out.u32(0);
         out.u32(u32_of(part.points.len()));
         for point in &part.points {
             let info = self.point(*point);
@@ -198,7 +208,9 @@ impl Program {
             out.text(id.point);
             out.text(id.rule);
         }
-        write::tables(&mut out, &part.tables);
+        part.tables.write(&mut out);
+        let len = u32_of(out.0.len() + HASH_LEN);
+        out.0[LEN_AT..LEN_AT + size_of::<u32>()].copy_from_slice(&len.to_le_bytes());
         let hash = hash_of(&out.0);
         out.0.extend_from_slice(&hash);
         out.0

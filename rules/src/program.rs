@@ -14,8 +14,8 @@ use core::fmt;
 pub use build::{BuildError, ProgramBuilder};
 pub(crate) use build::{LEVELS_MAX, REASONS_MAX};
 pub(crate) use tables::{
-    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax, OverlayCode,
-    PointCode, Reader, Readers, Source, SuppressCode, Tables, Unit, Watched,
+    AlarmCode, AlarmRest, BuiltTables, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax,
+    OverlayCode, PointCode, Reader, Readers, Source, SuppressCode, Tables, Unit, Watched,
 };
 
 use crate::calendar::Calendar;
@@ -364,7 +364,7 @@ pub struct Program {
     /// Points by name and alarms by id, for finding.
     points_by_name: Vec<u32>,
     alarms_by_id: Vec<u32>,
-    pub(crate) tables: Tables,
+    pub(crate) tables: BuiltTables,
 }
 
 impl Program {
@@ -394,6 +394,7 @@ impl Program {
     }
 
     /// An alarm wants its points to be read more often at some levels; `periods_ms` has one for each.
+    #[cfg(feature = "std")]
     pub(crate) fn sample(&mut self, alarm: AlarmIdx, periods_ms: Vec<Option<u64>>) {
         let mut alarms = Vec::from([alarm]);
         let mut points: Vec<PointIdx> = Vec::new();

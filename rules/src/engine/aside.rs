@@ -2,10 +2,9 @@
 //!
 //! None of it stops the evaluation: `active` follows the process in every letter, and whatever ends shows the state that the flags say.
 
-use alloc::vec::Vec;
-
 use telemetry::UtcMs;
 
+use super::effects::Effects;
 use super::machine::Machine;
 use super::state::{alarms_about, own_points};
 use crate::alarm::Reason;
@@ -17,10 +16,10 @@ impl Machine {
     /// What is over by now ends.
     pub(super) fn end_asides(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let now = self.now;
         let Some(rare) = &self.state.alarms[at(alarm)].rare else {
@@ -49,7 +48,7 @@ impl Machine {
     }
 
     /// Tests that are over by now end, before anything is evaluated: what the point reads is of the process again.
-    pub(super) fn end_tests(&mut self, tables: &Tables, effects: &mut Vec<Effect>) {
+    pub(super) fn end_tests(&mut self, tables: &impl Tables, effects: &mut Effects<'_>) {
         let now = self.now;
         while let Some(alarm) = self.due_alarms.pop() {
             let slot = &mut self.state.alarms[at(alarm)];
@@ -65,10 +64,10 @@ impl Machine {
     /// alarms about them.
     pub(super) fn look_at_test(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let changed = self.mark_tested(tables, alarm);
         self.mark_test(tables, alarm, cause, effects);
@@ -80,7 +79,7 @@ impl Machine {
     }
 
     /// Makes the points of an alarm say whether a person tests an alarm about them; gives those for which that is news.
-    pub(super) fn mark_tested(&mut self, tables: &Tables, alarm: u32) -> [Option<u32>; 2] {
+    pub(super) fn mark_tested(&mut self, tables: &impl Tables, alarm: u32) -> [Option<u32>; 2] {
         own_points(tables, alarm).map(|point| {
             let point = point?;
             let tested = alarms_about(tables, point).any(|about| {
@@ -95,10 +94,10 @@ impl Machine {
     /// Makes the flags of all alarms about a point say whether what they say is a test.
     pub(super) fn mark_tests_about(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         point: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         for alarm in alarms_about(tables, point) {
             self.mark_test(tables, alarm, cause, effects);
@@ -108,10 +107,10 @@ impl Machine {
     /// Makes the flag say whether what the alarm says is a test.
     pub(super) fn mark_test(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let test = self.state.is_test(tables, alarm);
         let flags = &mut self.state.alarms[at(alarm)].flags;
@@ -129,10 +128,10 @@ impl Machine {
 
     pub(super) fn unshelve(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let slot = &mut self.state.alarms[at(alarm)];
         slot.flags.shelved = false;
@@ -142,10 +141,10 @@ impl Machine {
 
     pub(super) fn back_in_service(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let slot = &mut self.state.alarms[at(alarm)];
         slot.flags.out_of_service = false;
@@ -156,11 +155,11 @@ impl Machine {
     /// Red is never on the shelf: it is taken back before the event that makes it red.
     pub(super) fn unshelve_for(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         severity: u16,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let shelved = self.state.alarms[at(alarm)].flags.shelved;
         if shelved && Colour::of_severity(severity) == Colour::Red {
@@ -171,10 +170,10 @@ impl Machine {
     /// It returned: a shelf for once is over.
     pub(super) fn returned(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let rare = self.state.alarms[at(alarm)].rare.as_ref();
         let shelf = rare.and_then(|rare| rare.aside.shelf.as_ref());
@@ -194,14 +193,14 @@ impl Machine {
     /// Looks at the reasons by which its rule suppresses it. Unknown never hides an alarm: it counts as false.
     pub(super) fn suppress(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
-        let reasons = tables.alarm_rest[at(alarm)].suppress;
-        let codes = &tables.suppress[at(reasons.from)..at(reasons.to)];
-        for (index, code) in codes.iter().enumerate() {
+        let reasons = tables.rest(alarm).suppress;
+        for (index, reason) in (reasons.from..reasons.to).enumerate() {
+            let (code, word) = (tables.reason(reason), reason);
             let seen = self.state.seen_by(tables, alarm);
             let holds = self
                 .stack
@@ -242,15 +241,16 @@ impl Machine {
             } else {
                 EventKind::Unsuppressed
             };
-            self.emit(tables, alarm, kind, cause, effects);
-            if let Some(effect) = effects.last_mut() {
-                effect.comment = Some(code.word.clone());
-            }
+            let effect = self.event(tables, alarm, kind, cause);
+            effects.tell(Effect {
+                comment: Some(tables.word(word)),
+                ..effect
+            });
         }
     }
 
     /// Brings what is derived up to date after something that ends by itself began or ended.
-    pub(super) fn rearm(&mut self, tables: &Tables, alarm: u32) {
+    pub(super) fn rearm(&mut self, tables: &impl Tables, alarm: u32) {
         self.state.refresh(tables, alarm);
         let due = self.state.alarms[at(alarm)].next_due;
         if due != NEVER {

@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 
 use telemetry::UtcMs;
 
+use super::effects::Effects;
 use super::machine::Machine;
 use super::state::{alarms_about, own_points};
 use crate::alarm::Shelf;
-use crate::effect::{Cause, Command, Effect, EventKind, Letter, Refusal, Verb};
+use crate::effect::{Cause, Command, EventKind, Letter, Refusal, Verb};
 use crate::program::{Colour, Tables, at};
 
 /// The longest that an alarm may be out of service, or under test, in milliseconds: 30 days and a day.
@@ -20,9 +21,9 @@ type Done = Result<EventKind, Refusal>;
 impl Machine {
     pub(super) fn command(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         command: Command<'_>,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> Result<(), Refusal> {
         let alarm = command.alarm.0;
         let slot = self
@@ -39,58 +40,70 @@ impl Machine {
         }
         let cause = Cause::Command(command.verb);
         let by: Arc<str> = command.by.into();
-        let n_before = effects.len();
-        let kind = match command.verb {
-            Verb::Ack => self.acknowledge(tables, alarm, &by)?,
-            Verb::Reset => self.reset(alarm)?,
-            Verb::Comment => EventKind::Comment,
-            Verb::Silence => self.silence(alarm)?,
-            Verb::Shelve => self.shelve(tables, alarm, &command, false)?,
-            Verb::ShelveOnce => self.shelve(tables, alarm, &command, true)?,
-            Verb::Unshelve if !slot.flags.shelved => return Err(Refusal::NotShelved),
-            Verb::Unshelve => {
-                self.unshelve(tables, alarm, cause, effects);
-                EventKind::Unshelved
-            }
-            Verb::OutOfService => self.out_of_service(alarm, &command)?,
-            Verb::InService if !slot.flags.out_of_service => return Err(Refusal::NotOut),
-            Verb::InService => {
-                self.back_in_service(tables, alarm, cause, effects);
-                EventKind::InService
-            }
-            Verb::Test => {
-                let kind = self.test(alarm, &command)?;
-                self.look_at_test(tables, alarm, cause, effects);
-                kind
-            }
-            Verb::TestEnd => self.test_end(tables, alarm, cause, effects)?,
-        };
-        let is_told = |effect: &Effect| effect.alarm == command.alarm;
-        if !effects[n_before..].iter().any(is_told) {
-            self.emit(tables, alarm, kind, cause, effects);
-        }
-        for effect in &mut effects[n_before..] {
-            effect.by = Some(by.clone());
-            effect.comment = comment(&command);
-        }
+        effects.begin_deed(alarm, by.clone(), comment(&command));
+        let done = self.deed(tables, &command, &by, effects);
+        effects.end_deed();
+        done?;
         self.drain(tables, cause, effects);
         self.rearm(tables, alarm);
         let flags = self.state.alarms[at(alarm)].flags;
         let ends = matches!(command.verb, Verb::Ack | Verb::Reset);
-        if tables.alarm_rest[at(alarm)].retired && ends && flags.letter_below() == Letter::A {
+        if tables.rest(alarm).retired && ends && flags.letter_below() == Letter::A {
             self.emit(tables, alarm, EventKind::Retired, cause, effects);
         }
         Ok(())
     }
 
-    fn acknowledge(&mut self, tables: &Tables, alarm: u32, by: &Arc<str>) -> Done {
+    /// What the person asked for, told by the alarm at least once.
+    fn deed(
+        &mut self,
+        tables: &impl Tables,
+        command: &Command<'_>,
+        by: &Arc<str>,
+        effects: &mut Effects<'_>,
+    ) -> Result<(), Refusal> {
+        let alarm = command.alarm.0;
+        let cause = Cause::Command(command.verb);
+        let flags = self.state.alarms[at(alarm)].flags;
+        let kind = match command.verb {
+            Verb::Ack => self.acknowledge(tables, alarm, by)?,
+            Verb::Reset => self.reset(alarm)?,
+            Verb::Comment => EventKind::Comment,
+            Verb::Silence => self.silence(alarm)?,
+            Verb::Shelve => self.shelve(tables, alarm, command, false)?,
+            Verb::ShelveOnce => self.shelve(tables, alarm, command, true)?,
+            Verb::Unshelve if !flags.shelved => return Err(Refusal::NotShelved),
+            Verb::Unshelve => {
+                self.unshelve(tables, alarm, cause, effects);
+                EventKind::Unshelved
+            }
+            Verb::OutOfService => self.out_of_service(alarm, command)?,
+            Verb::InService if !flags.out_of_service => return Err(Refusal::NotOut),
+            Verb::InService => {
+                self.back_in_service(tables, alarm, cause, effects);
+                EventKind::InService
+            }
+            Verb::Test => {
+                let kind = self.test(alarm, command)?;
+                self.look_at_test(tables, alarm, cause, effects);
+                kind
+            }
+            Verb::TestEnd => self.test_end(tables, alarm, cause, effects)?,
+        };
+        if !effects.is_deed_told() {
+            self.emit(tables, alarm, kind, cause, effects);
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, tables: &impl Tables, alarm: u32, by: &Arc<str>) -> Done {
         let now = self.now;
         let slot = &mut self.state.alarms[at(alarm)];
         if slot.flags.acked {
             return Err(Refusal::AlreadyAcked);
         }
         slot.flags.acked = true;
-        let re_alarm_ms = tables.alarm_rest[at(alarm)].re_alarm_ms;
+        let re_alarm_ms = tables.rest(alarm).re_alarm_ms;
         let active = slot.flags.active;
         let rare = slot.rare();
         rare.acked = Some((now, by.clone()));
@@ -129,8 +142,14 @@ impl Machine {
         Ok(EventKind::Silenced)
     }
 
-    fn shelve(&mut self, tables: &Tables, alarm: u32, command: &Command<'_>, once: bool) -> Done {
-        let most_ms = tables.alarm_rest[at(alarm)].shelve_max_ms;
+    fn shelve(
+        &mut self,
+        tables: &impl Tables,
+        alarm: u32,
+        command: &Command<'_>,
+        once: bool,
+    ) -> Done {
+        let most_ms = tables.rest(alarm).shelve_max_ms;
         if most_ms == 0 {
             return Err(Refusal::NotShelvable);
         }
@@ -182,10 +201,10 @@ impl Machine {
     /// Ends the tests of all alarms about its points, of whichever of them a person said so; those may be about other points too.
     fn test_end(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> Done {
         let own = own_points(tables, alarm).into_iter().flatten();
         let about = own.flat_map(|point| alarms_about(tables, point));

@@ -2,10 +2,9 @@
 //!
 //! Only limits on one point without a gate are judged, with their on-delays, on the source's time: what a gate said then is not known any more.
 
-use alloc::vec::Vec;
-
 use telemetry::{Sample, UtcMs, Value};
 
+use super::effects::Effects;
 use super::machine::Machine;
 use crate::alarm::LateRun;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal};
@@ -17,10 +16,10 @@ use crate::value::Trust;
 impl Machine {
     pub(super) fn late(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         point: PointIdx,
         sample: Sample,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> Result<(), Refusal> {
         if self.state.points.get(at(point.0)).is_none() {
             return Err(Refusal::UnknownPoint(point.0));
@@ -31,15 +30,15 @@ impl Machine {
         if Trust::from(sample.quality) == Trust::Bad || !value.is_finite() {
             return Ok(());
         }
-        let readers = tables.point_code[at(point.0)].value_readers;
-        for reader in &tables.value_readers[at(readers.from)..at(readers.to)] {
+        let readers = tables.point(point.0).value_readers;
+        for reader in tables.value_readers(readers) {
             let Some(alarm) = reader.alarm.filter(|_| reader.source == point.0) else {
                 continue;
             };
             let alarm = alarm.index();
             if let Some(shown) = self.shown(tables, alarm, point, sample.at, value) {
                 let state = self.historical(tables, alarm, shown, sample);
-                effects.push(Effect {
+                effects.tell(Effect {
                     kind: EventKind::Historical,
                     alarm: AlarmIdx(alarm),
                     at: self.now,
@@ -57,44 +56,46 @@ impl Machine {
     /// The level that late readings show now and did not show before, and since when.
     fn shown(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         point: PointIdx,
         read_at: UtcMs,
         value: f64,
     ) -> Option<(u8, UtcMs)> {
-        let code = &tables.alarm_code[at(alarm)];
-        if !tables.alarm_rest[at(alarm)].limits_only || code.gate.is_some() {
+        let code = tables.alarm(alarm);
+        if !tables.rest(alarm).limits_only || code.gate.is_some() {
             return None;
         }
-        let from = at(code.levels_from);
-        let levels = &tables.level_code[from..from + usize::from(code.n_levels)];
+        let levels = (0..code.n_levels).map(|level| {
+            let place = code.levels_from + u32::from(level);
+            (level, tables.level(place))
+        });
         let kept = &self.state.kept;
         let holds = |during: u32| kept[at(during)].truth().is_true();
-        let reached = |level: &LevelCode| match level.test.now(&tables.overlays, holds) {
+        let reached = |level: LevelCode| match level.test.now(tables, holds) {
             LevelTest::High { limit, .. } => value >= limit,
             LevelTest::Low { limit, .. } => value <= limit,
             LevelTest::When(_) | LevelTest::External | LevelTest::Overlaid { .. } => false,
         };
         let slot = &mut self.state.alarms[at(alarm)];
-        if !levels.iter().any(reached) {
+        if !levels.clone().any(|(_, level)| reached(level)) {
             if let Some(rare) = &mut slot.rare {
                 rare.late = None;
             }
             return None;
         }
-        let max_age_ms = tables.point_code[at(point.0)].max_age_ms;
+        let max_age_ms = tables.point(point.0).max_age_ms;
         let run = slot.rare().late.get_or_insert_with(|| LateRun {
             last: read_at,
             told: None,
-            since: alloc::vec![NEVER; levels.len()],
+            since: alloc::vec![NEVER; usize::from(code.n_levels)],
         });
         // Readings that do not follow one another say nothing of what was between.
         let follows =
             read_at >= run.last && (max_age_ms == 0 || read_at.since_ms(run.last) <= max_age_ms);
         run.last = read_at;
         let mut shown = None;
-        for (index, level) in (0..).zip(levels) {
+        for (index, level) in levels {
             let since = &mut run.since[usize::from(index)];
             if !reached(level) {
                 *since = NEVER;
@@ -120,15 +121,13 @@ impl Machine {
     /// The alarm's state with the times, the level and the values of what late readings show.
     fn historical(
         &self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         (level, since): (u8, UtcMs),
         sample: Sample,
     ) -> AlarmState {
-        let code = &tables.alarm_code[at(alarm)];
-        let test = self
-            .state
-            .test(tables, at(code.levels_from) + usize::from(level));
+        let code = tables.alarm(alarm);
+        let test = self.state.test(tables, code.levels_from + u32::from(level));
         AlarmState {
             level: Some(level),
             limit: test.limit(),

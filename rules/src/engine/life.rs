@@ -1,14 +1,13 @@
 //! The life of an alarm: what its levels and the conditions' answers make of it, as events.
 
-use alloc::vec::Vec;
-
 use telemetry::{UtcMs, Value};
 
+use super::effects::Effects;
 use super::machine::Machine;
 use super::state::PointSlot;
 use crate::alarm::NO_LEVEL;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal, Switched};
-use crate::program::{Entry, LEVELS_MAX, Source, Tables, at};
+use crate::program::{LEVELS_MAX, Source, Tables, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -16,10 +15,10 @@ impl Machine {
     /// Evaluates an alarm now; true when what others read of it has changed.
     pub(super) fn evaluate_alarm(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> bool {
         let before = self.read_by_others(alarm);
         let now = self.now;
@@ -59,7 +58,7 @@ impl Machine {
             }
         }
         self.follow_levels(tables, alarm, cause, effects);
-        let hold_ms = tables.alarm_rest[at(alarm)].unknown_hold_ms;
+        let hold_ms = tables.rest(alarm).unknown_hold_ms;
         let waiting = unknown && self.is_waiting(tables, alarm);
         self.state.alarms[at(alarm)].waiting = waiting;
         let slot = &mut self.state.alarms[at(alarm)];
@@ -81,23 +80,21 @@ impl Machine {
     }
 
     /// True while something that it reads was never read and is not stale yet, or has not been watched for long enough: there is nothing to tell.
-    fn is_waiting(&self, tables: &Tables, alarm: u32) -> bool {
-        let rest = &tables.alarm_rest[at(alarm)];
-        let reads = |entry: Entry| &tables.alarm_reads[at(entry.from)..at(entry.to)];
-        let points = reads(rest.points)
-            .iter()
-            .map(|point| &self.state.points[at(*point)])
+    fn is_waiting(&self, tables: &impl Tables, alarm: u32) -> bool {
+        let rest = tables.rest(alarm);
+        let points = tables
+            .alarm_reads(rest.points)
+            .map(|point| &self.state.points[at(point)])
             .any(|point| !point.is_read() && !point.stale);
-        let kept = at(rest.kept.from)..at(rest.kept.to);
-        let fills = self.state.kept[kept.clone()]
+        let fills = self.state.kept[rest.kept.range()]
             .iter()
-            .zip(&tables.kept[kept])
-            .any(|(slot, code)| slot.is_filling(code));
+            .zip(rest.kept.from..)
+            .any(|(slot, kept)| slot.is_filling(&tables.kept(kept)));
         points
             || fills
-            || reads(rest.others)
-                .iter()
-                .any(|other| self.state.alarms[at(*other)].waiting)
+            || tables
+                .alarm_reads(rest.others)
+                .any(|other| self.state.alarms[at(other)].waiting)
     }
 
     /// What other conditions may read of an alarm.
@@ -111,11 +108,11 @@ impl Machine {
     /// The condition of each level now, with its gate; how many there are.
     fn conditions(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         conditions: &mut [Truth; LEVELS_MAX],
     ) -> usize {
-        let code = &tables.alarm_code[at(alarm)];
+        let code = tables.alarm(alarm);
         let number = self.number(tables, alarm);
         let gate = code.gate.map_or(Truth::TRUE, |gate| {
             let seen = self.state.seen_by(tables, alarm);
@@ -136,8 +133,8 @@ impl Machine {
     }
 
     /// The number that an alarm looks at.
-    pub(super) fn number(&mut self, tables: &Tables, alarm: u32) -> Number {
-        match tables.alarm_code[at(alarm)].source {
+    pub(super) fn number(&mut self, tables: &impl Tables, alarm: u32) -> Number {
+        match tables.alarm(alarm).source {
             Source::None => Number::BAD,
             // It is about that point: under test or not, it sees it.
             Source::Point(point) => self.state.points[at(point)].number(),
@@ -148,8 +145,8 @@ impl Machine {
         }
     }
 
-    fn widen_peak(&mut self, tables: &Tables, alarm: u32, level: usize, number: Number) {
-        let code = &tables.alarm_code[at(alarm)];
+    fn widen_peak(&mut self, tables: &impl Tables, alarm: u32, level: usize, number: Number) {
+        let code = tables.alarm(alarm);
         let slot = &mut self.state.alarms[at(alarm)];
         if number.trust != Trust::Bad {
             slot.peak = if level < usize::from(code.n_high) {
@@ -163,10 +160,10 @@ impl Machine {
     /// Makes the flags follow the levels.
     fn follow_levels(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         let now = self.now;
         let levels = self.state.levels(tables, alarm);
@@ -189,7 +186,7 @@ impl Machine {
         let since = levels.since(level);
         let latches = levels.latches(level);
         let same_side = current.is_some_and(|current| levels.side(level).contains(&current));
-        let severity = levels.code[level].severity;
+        let severity = levels.code(level).severity;
         let kind = match current {
             None => EventKind::Raised,
             Some(current) if same_side && level < current => EventKind::LevelDown,
@@ -224,17 +221,28 @@ impl Machine {
         self.emit(tables, alarm, kind, cause, effects);
     }
 
-    /// Dates the alarm's state by now and writes the event.
+    /// Dates the alarm's state by now and tells the event.
     pub(super) fn emit(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         kind: EventKind,
         cause: Cause,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
+        effects.tell(self.event(tables, alarm, kind, cause));
+    }
+
+    /// Dates the alarm's state by now and makes the event.
+    pub(super) fn event(
+        &mut self,
+        tables: &impl Tables,
+        alarm: u32,
+        kind: EventKind,
+        cause: Cause,
+    ) -> Effect {
         self.state.alarms[at(alarm)].changed_at = self.now;
-        effects.push(Effect {
+        Effect {
             kind,
             alarm: AlarmIdx(alarm),
             at: self.now,
@@ -243,35 +251,36 @@ impl Machine {
             comment: None,
             switched: None,
             state: self.alarm_state(tables, alarm),
-        });
+        }
     }
 
     /// What came of switching an output changes nothing but is told.
     pub(super) fn switched(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: AlarmIdx,
         switched: Switched,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> Result<(), Refusal> {
         if at(alarm.0) >= self.state.alarms.len() {
             return Err(Refusal::UnknownAlarm(alarm.0));
         }
-        self.emit(tables, alarm.0, EventKind::Action, Cause::Node, effects);
-        if let Some(effect) = effects.last_mut() {
-            effect.switched = Some(switched);
-        }
+        let effect = self.event(tables, alarm.0, EventKind::Action, Cause::Node);
+        effects.tell(Effect {
+            switched: Some(switched),
+            ..effect
+        });
         Ok(())
     }
 
     /// An alarm's state as people see it.
-    pub(super) fn alarm_state(&self, tables: &Tables, alarm: u32) -> AlarmState {
-        let code = &tables.alarm_code[at(alarm)];
+    pub(super) fn alarm_state(&self, tables: &impl Tables, alarm: u32) -> AlarmState {
+        let code = tables.alarm(alarm);
         let slot = &self.state.alarms[at(alarm)];
         let time = |time: UtcMs| (time != NEVER).then_some(time);
         let level = (slot.level != NO_LEVEL).then_some(slot.level);
         let limit = level.and_then(|level| {
-            let level = at(code.levels_from) + usize::from(level);
+            let level = code.levels_from + u32::from(level);
             self.state.test(tables, level).limit()
         });
         let rare = slot.rare.as_deref();
@@ -280,9 +289,8 @@ impl Machine {
             Source::Point(point) => Some(point),
             Source::None | Source::Formula(_) => None,
         };
-        let reading = source.and_then(|point| {
-            self.state.points[at(point)].sample(tables.point_code[at(point)].digital)
-        });
+        let reading = source
+            .and_then(|point| self.state.points[at(point)].sample(tables.point(point).digital));
         let value = match code.source {
             Source::None => None,
             Source::Point(_) => reading.and_then(|reading| reading.value),
@@ -295,7 +303,8 @@ impl Machine {
         let aside = rare.map(|rare| &rare.aside);
         let shelf = aside.and_then(|aside| aside.shelf.as_ref());
         let reasons = aside.map_or(&[][..], |aside| &aside.reasons);
-        let watched = tables.alarm_rest[at(alarm)]
+        let watched = tables
+            .rest(alarm)
             .watched
             .or_else(|| source.filter(|_| slot.flags.unknown));
         let reason = rare

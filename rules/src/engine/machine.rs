@@ -6,10 +6,11 @@ use core::cmp::Reverse;
 
 use telemetry::{Sample, UtcMs};
 
+use super::effects::Effects;
 use super::kept::KeptSlot;
 use super::state::State;
 use super::window::Moment;
-use crate::effect::{AlarmIdx, Cause, Effect, Input, Refusal};
+use crate::effect::{AlarmIdx, Cause, Input, Refusal};
 use crate::eval::{Memory, Stack};
 use crate::point::PointIdx;
 use crate::program::{Kept, Tables, Unit, Watched, at, u32_of};
@@ -35,9 +36,9 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(tables: &Tables, now: UtcMs) -> Self {
-        let n_points = tables.point_code.len();
-        let owners = tables.alarm_code.len() + tables.kept.len() + n_points;
+    pub(super) fn new(tables: &impl Tables, now: UtcMs) -> Self {
+        let n_points = at(tables.n_points());
+        let owners = at(tables.n_units()) + n_points;
         let mut machine = Self {
             state: State::new(tables, now),
             timers: TimerTable::new(owners),
@@ -54,10 +55,10 @@ impl Machine {
 
     pub(super) fn handle(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         input: Input<'_>,
         now: UtcMs,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> Result<(), Refusal> {
         if let Input::Down { from, to } = input {
             self.down(tables, from, to, effects);
@@ -81,9 +82,9 @@ impl Machine {
 
     pub(super) fn handle_timeout(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         now: UtcMs,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         if !self.started {
             self.start(tables, effects);
@@ -101,7 +102,7 @@ impl Machine {
         self.now = self.now.max(now);
     }
 
-    pub(super) fn poll_timeout(&mut self, tables: &Tables) -> Option<UtcMs> {
+    pub(super) fn poll_timeout(&mut self, tables: &impl Tables) -> Option<UtcMs> {
         if !self.started {
             return Some(self.now);
         }
@@ -132,11 +133,11 @@ impl Machine {
     }
 
     /// What an owner of a timer waits for now.
-    fn due_of(&self, tables: &Tables, owner: u32) -> UtcMs {
+    fn due_of(&self, tables: &impl Tables, owner: u32) -> UtcMs {
         if let Some(point) = self.point_of(owner) {
             self.state.points[at(point)].next_due()
         } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
-            self.state.kept[at(kept)].next_due(&tables.kept[at(kept)])
+            self.state.kept[at(kept)].next_due(&tables.kept(kept))
         } else {
             self.state.alarms[at(owner)].next_due
         }
@@ -145,7 +146,7 @@ impl Machine {
     /// Queues what the earliest timers at or before `now` belong to, all of one moment together, and tells the moment.
     ///
     /// One after the other they would show each other's past: an alarm that nothing but the order of timers raised. What came due while nobody looked is of the moment in which somebody looks again.
-    fn queue_next_due(&mut self, tables: &Tables, now: UtcMs) -> Option<UtcMs> {
+    fn queue_next_due(&mut self, tables: &impl Tables, now: UtcMs) -> Option<UtcMs> {
         let mut moment = None;
         while let Some((due, owner)) = self.timers.first() {
             if due > moment.unwrap_or(now) {
@@ -169,39 +170,39 @@ impl Machine {
         moment
     }
 
-    fn queue_owner(&mut self, tables: &Tables, owner: u32) {
+    fn queue_owner(&mut self, tables: &impl Tables, owner: u32) {
         if let Some(point) = self.point_of(owner) {
             self.state.points[at(point)].stale = true;
             self.queue_readers_of_point(tables, point, true);
         } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
-            self.queue.push(Reverse(tables.kept[at(kept)].unit));
+            self.queue.push(Reverse(tables.kept(kept).unit));
         } else {
             self.due_alarms.push(owner);
-            self.queue.push(Reverse(tables.alarm_code[at(owner)].unit));
+            self.queue.push(Reverse(tables.alarm(owner).unit));
         }
     }
 
     /// Evaluates everything once: conditions that read no point have an answer from the start.
-    pub(super) fn start(&mut self, tables: &Tables, effects: &mut Vec<Effect>) {
+    pub(super) fn start(&mut self, tables: &impl Tables, effects: &mut Effects<'_>) {
         self.start_but(tables, &BTreeSet::new(), effects);
     }
 
     /// The same, but for what was restored and is looked at in its own time.
     pub(super) fn start_but(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         restored: &BTreeSet<u32>,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) {
         self.started = true;
-        let units = 0..u32_of(tables.units.len());
+        let units = 0..tables.n_units();
         let units = units.filter(|unit| !restored.contains(unit));
         self.queue.extend(units.map(Reverse));
         self.drain(tables, Cause::Config, effects);
     }
 
     /// Arms every timer anew; what is due before now comes up now.
-    pub(super) fn arm_all(&mut self, tables: &Tables) {
+    pub(super) fn arm_all(&mut self, tables: &impl Tables) {
         self.timers.clear();
         self.wheel.clear(self.now);
         for owner in 0..self.first_point() {
@@ -232,15 +233,15 @@ impl Machine {
 
     fn sample(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         point: PointIdx,
         sample: Sample,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> Result<(), Refusal> {
         let Some(slot) = self.state.points.get_mut(at(point.0)) else {
             return Err(Refusal::UnknownPoint(point.0));
         };
-        let max_age_ms = tables.point_code[at(point.0)].max_age_ms;
+        let max_age_ms = tables.point(point.0).max_age_ms;
         let before = slot.next_due();
         let health_changed = slot.take(sample, max_age_ms, self.now);
         let due = slot.next_due();
@@ -263,49 +264,48 @@ impl Machine {
 
     fn condition(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: AlarmIdx,
         active: Tri,
         reason: &str,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects<'_>,
     ) -> Result<(), Refusal> {
-        match tables.alarm_rest.get(at(alarm.0)) {
-            None => return Err(Refusal::UnknownAlarm(alarm.0)),
-            Some(rest) if !rest.external => return Err(Refusal::NotExternal),
-            Some(_) => {}
+        if alarm.0 >= self.n_alarms() {
+            return Err(Refusal::UnknownAlarm(alarm.0));
+        }
+        if !tables.rest(alarm.0).external {
+            return Err(Refusal::NotExternal);
         }
         let slot = &mut self.state.alarms[at(alarm.0)];
         slot.external = Truth::from(active);
         if !reason.is_empty() {
             slot.rare().reason = Some(reason.into());
         }
-        self.queue
-            .push(Reverse(tables.alarm_code[at(alarm.0)].unit));
+        self.queue.push(Reverse(tables.alarm(alarm.0).unit));
         self.drain(tables, Cause::Node, effects);
         Ok(())
     }
 
-    fn down(&mut self, tables: &Tables, from: UtcMs, to: UtcMs, effects: &mut Vec<Effect>) {
+    fn down(&mut self, tables: &impl Tables, from: UtcMs, to: UtcMs, effects: &mut Effects<'_>) {
         self.handle_timeout(tables, from, effects);
         let from = self.now;
         let to = to.max(from);
         for alarm in 0..self.n_alarms() {
             let slot = &mut self.state.alarms[at(alarm)];
             if slot.unknown_due != NEVER {
-                slot.unknown_due = to.plus_ms(tables.alarm_rest[at(alarm)].unknown_hold_ms);
+                slot.unknown_due = to.plus_ms(tables.rest(alarm).unknown_hold_ms);
             }
             self.state.levels(tables, alarm).pause(from, to);
             self.state.refresh(tables, alarm);
         }
-        for (slot, code) in self.state.kept.iter_mut().zip(&tables.kept) {
-            slot.pause(code, from, to);
+        for (slot, kept) in self.state.kept.iter_mut().zip(0..) {
+            slot.pause(&tables.kept(kept), from, to);
         }
         self.now = to;
         self.arm_all(tables);
         // What a window takes from now on is what was read last, and `since` has grown.
-        let looked_at = tables
-            .kept
-            .iter()
+        let looked_at = (0..tables.n_kept())
+            .map(|kept| tables.kept(kept))
             .filter(|kept| matches!(kept.what, Kept::Window { .. } | Kept::Since { .. }));
         let units = looked_at.flat_map(|kept| [kept.unit, kept.owner]);
         self.queue.extend(units.map(Reverse));
@@ -317,13 +317,12 @@ impl Machine {
     /// Queues who reads a point, but for alarms that its value says nothing to.
     pub(super) fn queue_readers_of_point(
         &mut self,
-        tables: &Tables,
+        tables: &impl Tables,
         point: u32,
         health_changed: bool,
     ) {
-        let code = &tables.point_code[at(point)];
-        let readers = at(code.value_readers.from)..at(code.value_readers.to);
-        for reader in &tables.value_readers[readers] {
+        let code = tables.point(point);
+        for reader in tables.value_readers(code.value_readers) {
             let inside = reader
                 .alarm
                 .is_some_and(|alarm| self.state.is_inside(alarm.index(), reader.source));
@@ -332,50 +331,47 @@ impl Machine {
             }
         }
         if health_changed {
-            let readers = at(code.health_readers.from)..at(code.health_readers.to);
-            self.queue
-                .extend(tables.health_readers[readers].iter().copied().map(Reverse));
+            let readers = tables.health_readers(code.health_readers);
+            self.queue.extend(readers.map(Reverse));
         }
     }
 
     /// Queues who counts an alarm.
-    pub(super) fn queue_readers_of_alarm(&mut self, tables: &Tables, alarm: u32) {
-        let unit = tables.alarm_code[at(alarm)].unit;
-        let readers = tables.readers_of_unit.of(unit);
-        self.queue.extend(readers.iter().copied().map(Reverse));
+    pub(super) fn queue_readers_of_alarm(&mut self, tables: &impl Tables, alarm: u32) {
+        let unit = tables.alarm(alarm).unit;
+        self.queue.extend(tables.readers_of(unit).map(Reverse));
     }
 
     /// Evaluates what is queued and what reads it, in the order of evaluation.
-    pub(super) fn drain(&mut self, tables: &Tables, cause: Cause, effects: &mut Vec<Effect>) {
+    pub(super) fn drain(&mut self, tables: &impl Tables, cause: Cause, effects: &mut Effects<'_>) {
         while let Some(Reverse(unit)) = self.queue.pop() {
             while self.queue.peek() == Some(&Reverse(unit)) {
                 self.queue.pop();
             }
-            let changed = match tables.units[at(unit)] {
+            let changed = match tables.unit(unit) {
                 Unit::Kept(kept) => {
-                    let around = tables.kept[at(kept)].around;
+                    let around = tables.kept(kept).around;
                     self.queue.extend(around.map(Reverse));
                     self.evaluate_kept(tables, kept)
                 }
                 Unit::Alarm(alarm) => self.evaluate_alarm(tables, alarm, cause, effects),
             };
             if changed {
-                let readers = tables.readers_of_unit.of(unit);
-                self.queue.extend(readers.iter().copied().map(Reverse));
+                self.queue.extend(tables.readers_of(unit).map(Reverse));
             }
         }
     }
 
     /// True when the answer is another.
-    fn evaluate_kept(&mut self, tables: &Tables, kept: u32) -> bool {
-        let code = &tables.kept[at(kept)];
-        let Unit::Alarm(owner) = tables.units[at(code.owner)] else {
+    fn evaluate_kept(&mut self, tables: &impl Tables, kept: u32) -> bool {
+        let code = tables.kept(kept);
+        let Unit::Alarm(owner) = tables.unit(code.owner) else {
             unreachable!("what remembers belongs to an alarm");
         };
         let now = self.now;
         let before = {
             let slot = &self.state.kept[at(kept)];
-            (slot.truth(), slot.number(), slot.is_filling(code))
+            (slot.truth(), slot.number(), slot.is_filling(&code))
         };
         match code.what {
             Kept::Held {
@@ -401,19 +397,19 @@ impl Machine {
                     slot.step(of, slice_ms, input, read_at, now);
                 }
             }
-            Kept::During(ref calendar) => {
+            Kept::During(calendar) => {
                 if let KeptSlot::During(slot) = &mut self.state.kept[at(kept)] {
-                    slot.step(calendar, now);
+                    slot.step(tables.calendar(calendar), now);
                 }
             }
         }
         let slot = &self.state.kept[at(kept)];
         let changed = (slot.truth(), slot.number()) != (before.0, before.1);
-        if slot.is_filling(code) != before.2 {
+        if slot.is_filling(&code) != before.2 {
             // Its alarm waits for it, whether its answer is another or not.
             self.queue.push(Reverse(code.owner));
         }
-        let due = slot.next_due(code);
+        let due = slot.next_due(&code);
         if due != NEVER {
             self.timers.arm(self.n_alarms() + kept, due);
         }
@@ -421,7 +417,7 @@ impl Machine {
     }
 
     /// What a window of an alarm watches, now; and of a point, the source's time of its last reading.
-    fn watched(&mut self, tables: &Tables, owner: u32, of: Watched) -> (Moment, UtcMs) {
+    fn watched(&mut self, tables: &impl Tables, owner: u32, of: Watched) -> (Moment, UtcMs) {
         let seen = self.state.seen_by(tables, owner);
         match of {
             Watched::Sum(point) | Watched::Increase(point) => {

@@ -1,9 +1,8 @@
 //! The engine of a node: the same machine, over the tables of an image.
 
-use alloc::vec::Vec;
-
 use telemetry::UtcMs;
 
+use super::effects::Effects;
 use super::machine::Machine;
 use crate::effect::{AlarmIdx, AlarmState, Effect, Input, Refusal};
 use crate::image::Image;
@@ -29,7 +28,7 @@ impl<'a> NodeEngine<'a> {
         &self.image
     }
 
-    /// As [`Engine::handle`](super::Engine::handle).
+    /// As [`Engine::handle`](super::Engine::handle); effects are heard one at a time, which takes no room for all of them.
     ///
     /// # Errors
     /// A command that makes no sense now, or an index that the image has not; timers have run all the same.
@@ -37,15 +36,18 @@ impl<'a> NodeEngine<'a> {
         &mut self,
         input: Input<'_>,
         now: UtcMs,
-        effects: &mut Vec<Effect>,
+        mut hear: impl FnMut(Effect),
     ) -> Result<(), Refusal> {
-        self.machine.handle(&self.image.tables, input, now, effects)
+        let mut effects = Effects::new(&mut hear);
+        self.machine
+            .handle(&self.image.tables, input, now, &mut effects)
     }
 
     /// As [`Engine::handle_timeout`](super::Engine::handle_timeout).
-    pub fn handle_timeout(&mut self, now: UtcMs, effects: &mut Vec<Effect>) {
+    pub fn handle_timeout(&mut self, now: UtcMs, mut hear: impl FnMut(Effect)) {
+        let mut effects = Effects::new(&mut hear);
         self.machine
-            .handle_timeout(&self.image.tables, now, effects);
+            .handle_timeout(&self.image.tables, now, &mut effects);
     }
 
     /// When the next timer is due, or a little before.

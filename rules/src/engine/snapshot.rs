@@ -14,6 +14,7 @@ use read::AlarmRecord;
 use thiserror::Error;
 
 use super::Engine;
+use super::effects::Effects;
 use super::kept::KeptSlot;
 use super::state::stale_at;
 use crate::alarm::{Aside, LevelTimes, NO_LEVEL, Phase, Reason};
@@ -110,6 +111,8 @@ impl Engine {
             }
         }
         reader.end()?;
+        let mut hear = |effect| effects.push(effect);
+        let mut effects = Effects::new(&mut hear);
         let Self { program, machine } = &mut engine;
         let tables = &program.tables;
         for alarm in 0..machine.n_alarms() {
@@ -125,13 +128,13 @@ impl Engine {
                 alarm,
                 EventKind::ConfigChanged,
                 Cause::Config,
-                effects,
+                &mut effects,
             );
         }
         for alarm in 0..machine.n_alarms() {
-            machine.mark_test(tables, alarm, Cause::Config, effects);
+            machine.mark_test(tables, alarm, Cause::Config, &mut effects);
         }
-        machine.start_but(tables, &restored, effects);
+        machine.start_but(tables, &restored, &mut effects);
         Ok(engine)
     }
 

@@ -7,7 +7,7 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 use super::kept::KeptSlot;
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
 use crate::eval::{Memory, Stack};
-use crate::program::{Entry, LevelTest, Source, Tables, Unit, at};
+use crate::program::{Entry, LevelTest, Source, Tables, Unit, at, u32_of};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -150,35 +150,34 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(tables: &Tables, now: UtcMs) -> Self {
-        let points = tables
-            .point_code
-            .iter()
-            .map(|code| PointSlot::new(stale_at(now, code.max_age_ms)));
-        let alarms = tables.alarm_rest.iter().map(|rest| {
+    pub(super) fn new(tables: &impl Tables, now: UtcMs) -> Self {
+        let points = (0..tables.n_points())
+            .map(|point| PointSlot::new(stale_at(now, tables.point(point).max_age_ms)));
+        let alarms = (0..tables.n_alarms()).map(|alarm| {
+            let rest = tables.rest(alarm);
             let n_reasons = at(rest.suppress.to - rest.suppress.from);
             Slot::new(rest.test, rest.external, n_reasons)
         });
-        let kept = tables.kept.iter().map(|code| KeptSlot::new(code, now));
-        let n_levels = at(tables.n_level_states);
+        let kept = (0..tables.n_kept()).map(|kept| KeptSlot::new(&tables.kept(kept), now));
+        let n_levels = at(tables.n_level_states());
         Self {
             points: points.collect(),
             kept: kept.collect(),
             alarms: alarms.collect(),
-            guards: alloc::vec![OPEN; tables.alarm_code.len()],
+            guards: alloc::vec![OPEN; at(tables.n_alarms())],
             phases: alloc::vec![Phase::Off; n_levels],
             times: alloc::vec![LevelTimes::default(); n_levels],
         }
     }
 
     /// The levels of an alarm.
-    pub(super) fn levels<'a>(&'a mut self, tables: &'a Tables, alarm: u32) -> Levels<'a> {
-        let code = &tables.alarm_code[at(alarm)];
-        let n_levels = usize::from(code.n_levels);
-        let codes = at(code.levels_from);
-        let states = at(code.states_from)..at(code.states_from) + n_levels;
+    pub(super) fn levels<'a, T: Tables>(&'a mut self, tables: &'a T, alarm: u32) -> Levels<'a, T> {
+        let code = tables.alarm(alarm);
+        let states = at(code.states_from);
+        let states = states..states + usize::from(code.n_levels);
         Levels {
-            code: &tables.level_code[codes..codes + n_levels],
+            tables,
+            from: code.levels_from,
             n_high: usize::from(code.n_high),
             phases: &mut self.phases[states.clone()],
             times: &mut self.times[states],
@@ -192,17 +191,17 @@ impl State {
         point.value > guard.0 && point.value < guard.1 && point.trust != Trust::Bad && !point.stale
     }
 
-    /// When a level is reached and left, as it is now; its index is one into the tables's table.
-    pub(super) fn test(&self, tables: &Tables, level: usize) -> LevelTest {
+    /// When a level is reached and left, as it is now; its index is one into the tables.
+    pub(super) fn test(&self, tables: &impl Tables, level: u32) -> LevelTest {
         let holds = |during: u32| self.kept[at(during)].truth().is_true();
-        tables.level_code[level].test.now(&tables.overlays, holds)
+        tables.level(level).test.now(tables, holds)
     }
 
     /// What a level of an alarm asks now: a limit is the way in while it is off, and the way out while it is on.
-    pub(super) fn asked(&self, tables: &Tables, alarm: u32, level: usize) -> Asked {
-        let code = &tables.alarm_code[at(alarm)];
+    pub(super) fn asked(&self, tables: &impl Tables, alarm: u32, level: usize) -> Asked {
+        let code = tables.alarm(alarm);
         let on = self.phases[at(code.states_from) + level].is_on();
-        match self.test(tables, at(code.levels_from) + level) {
+        match self.test(tables, code.levels_from + u32_of(level)) {
             LevelTest::High { limit, exit } => Asked::AtLeast(if on { exit } else { limit }),
             LevelTest::Low { limit, exit } => Asked::AtMost(if on { exit } else { limit }),
             LevelTest::When(entry) => Asked::When(entry),
@@ -213,7 +212,7 @@ impl State {
     /// The answer to what a level asks, without the gate.
     pub(super) fn answer(
         &self,
-        tables: &Tables,
+        tables: &impl Tables,
         alarm: u32,
         asked: Asked,
         number: Number,
@@ -228,7 +227,7 @@ impl State {
     }
 
     /// Brings what is derived from an alarm's levels up to date.
-    pub(super) fn refresh(&mut self, tables: &Tables, alarm: u32) {
+    pub(super) fn refresh(&mut self, tables: &impl Tables, alarm: u32) {
         let levels = self.levels(tables, alarm);
         let (next_due, nothing) = (levels.next_due(), levels.is_quiet());
         let slot = &mut self.alarms[at(alarm)];
@@ -238,61 +237,55 @@ impl State {
             .map_or(NEVER, |rare| rare.aside.next_due());
         slot.next_due = next_due.min(slot.unknown_due).min(aside);
         // Who is suppressed by a reason has to see it come, whatever the number is.
-        let reasons = tables.alarm_rest[at(alarm)].suppress;
+        let reasons = tables.rest(alarm).suppress;
         let looks = reasons.from < reasons.to;
         let quiet = nothing && !looks && !slot.unknown_now && !slot.flags.unknown;
-        self.guards[at(alarm)] = if quiet {
-            tables.alarm_rest[at(alarm)].band
-        } else {
-            OPEN
-        };
+        self.guards[at(alarm)] = if quiet { tables.rest(alarm).band } else { OPEN };
     }
 }
 
 /// The alarms that are about a point.
-pub(super) fn alarms_about(tables: &Tables, point: u32) -> impl Iterator<Item = u32> {
-    let readers = tables.point_code[at(point)].health_readers;
-    let readers = &tables.health_readers[at(readers.from)..at(readers.to)];
-    readers
-        .iter()
-        .filter_map(move |unit| match tables.units[at(*unit)] {
-            Unit::Alarm(alarm) => own_points(tables, alarm)
-                .contains(&Some(point))
-                .then_some(alarm),
-            Unit::Kept(_) => None,
-        })
+pub(super) fn alarms_about(tables: &impl Tables, point: u32) -> impl Iterator<Item = u32> {
+    let readers = tables.point(point).health_readers;
+    let readers = tables.health_readers(readers);
+    readers.filter_map(move |unit| match tables.unit(unit) {
+        Unit::Alarm(alarm) => own_points(tables, alarm)
+            .contains(&Some(point))
+            .then_some(alarm),
+        Unit::Kept(_) => None,
+    })
 }
 
 /// What an alarm sees of the state: a point that is under test reads nothing to alarms that are not about it, and an
 /// alarm that is a test counts as one that is not known.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
+pub(super) struct Seen<'a, T> {
     state: &'a State,
-    tables: &'a Tables,
+    tables: &'a T,
     alarm: u32,
 }
 
 /// The points that an alarm is about: its scope, and the one whose number it compares.
-pub(super) fn own_points(tables: &Tables, alarm: u32) -> [Option<u32>; 2] {
-    let source = match tables.alarm_code[at(alarm)].source {
+pub(super) fn own_points(tables: &impl Tables, alarm: u32) -> [Option<u32>; 2] {
+    let source = match tables.alarm(alarm).source {
         Source::Point(point) => Some(point),
         Source::None | Source::Formula(_) => None,
     };
-    [tables.alarm_rest[at(alarm)].scope, source]
+    [tables.rest(alarm).scope, source]
 }
 
 impl State {
     /// What the alarm says is a test: its rule is on trial, a person tests it, or a point that it is about is under test.
-    pub(super) fn is_test(&self, tables: &Tables, alarm: u32) -> bool {
+    pub(super) fn is_test(&self, tables: &impl Tables, alarm: u32) -> bool {
         let rare = self.alarms[at(alarm)].rare.as_ref();
         let mut own = own_points(tables, alarm).into_iter().flatten();
-        tables.alarm_rest[at(alarm)].test
+        tables.rest(alarm).test
             || rare.is_some_and(|rare| rare.aside.test_until.is_some())
             || own.any(|point| self.points[at(point)].is_under_test())
     }
 
     /// What an alarm sees.
-    pub(super) fn seen_by<'a>(&'a self, tables: &'a Tables, alarm: u32) -> Seen<'a> {
+    pub(super) fn seen_by<'a, T: Tables>(&'a self, tables: &'a T, alarm: u32) -> Seen<'a, T> {
         Seen {
             state: self,
             tables,
@@ -301,7 +294,7 @@ impl State {
     }
 }
 
-impl Memory for Seen<'_> {
+impl<T: Tables> Memory for Seen<'_, T> {
     fn number(&self, point: u32) -> Number {
         let slot = &self.state.points[at(point)];
         if slot.is_under_test() && !own_points(self.tables, self.alarm).contains(&Some(point)) {

@@ -2,6 +2,7 @@
 //!
 //! What is wrong is named by its table.
 
+use super::tables::ImageTables;
 use crate::eval::{Depth, Op};
 use crate::program::{
     AlarmCode, AlarmRest, Entry, Kept, KeptCode, LEVELS_MAX, LevelTest, REASONS_MAX, Source,
@@ -10,25 +11,25 @@ use crate::program::{
 
 type Checked = Result<(), &'static str>;
 
-pub(super) fn check(tables: &Tables, n_points: u32, n_alarms: u32) -> Checked {
+pub(super) fn check(tables: &ImageTables<'_>, n_points: u32, n_alarms: u32) -> Checked {
     let checker = Checker {
         tables,
         n_points,
         n_alarms,
-        n_kept: u32_of(tables.kept.len()),
+        n_kept: tables.n_kept(),
         n_units: u32_of(tables.units.len()),
     };
     checker.sizes()?;
     checker.points()?;
     checker.units()?;
     (0..)
-        .zip(&tables.kept)
-        .try_for_each(|(index, kept)| checker.kept(index, kept))?;
+        .zip(tables.kept.iter())
+        .try_for_each(|(index, kept)| checker.kept(index, &kept))?;
     let mut n_states = 0;
-    for (index, (code, rest)) in (0..).zip(tables.alarm_code.iter().zip(&tables.alarm_rest)) {
+    for (index, (code, rest)) in (0..).zip(tables.alarm_code.iter().zip(tables.alarm_rest.iter())) {
         that(code.states_from == n_states, "alarm")?;
         n_states += u32::from(code.n_levels);
-        checker.alarm(index, code, rest)?;
+        checker.alarm(index, &code, &rest)?;
     }
     that(n_states == tables.n_level_states, "level")
 }
@@ -45,7 +46,7 @@ enum Leaves {
 }
 
 struct Checker<'a> {
-    tables: &'a Tables,
+    tables: &'a ImageTables<'a>,
     n_points: u32,
     n_alarms: u32,
     n_kept: u32,
@@ -65,35 +66,41 @@ impl Checker<'_> {
 
     fn points(&self) -> Checked {
         let tables = self.tables;
-        for code in &tables.point_code {
+        for code in tables.point_code.iter() {
             inside(code.value_readers, tables.value_readers.len(), "reader")?;
             inside(code.health_readers, tables.health_readers.len(), "reader")?;
         }
         let units = tables.value_readers.iter().map(|reader| reader.unit);
-        let mut units = units.chain(tables.health_readers.iter().copied());
+        let mut units = units.chain(tables.health_readers.iter());
         that(units.all(|unit| unit < self.n_units), "reader")?;
         let are_known = tables.value_readers.iter().all(|reader| {
             let alarm = reader.alarm.map(|alarm| alarm.index());
             alarm.is_none_or(|alarm| alarm < self.n_alarms && reader.source < self.n_points)
         });
         that(are_known, "reader")?;
-        that(self.all_points(&tables.same), "point")
+        that(self.all_points(tables.same.iter()), "point")
     }
 
     /// As many units as there are alarms and things remembered, and each of those is one: so each is one once.
     fn units(&self) -> Checked {
         let tables = self.tables;
-        let alarms = (0..).zip(&tables.alarm_code);
+        let alarms = (0..).zip(tables.alarm_code.iter());
         let mut units = alarms.map(|(alarm, code)| (code.unit, Unit::Alarm(alarm)));
-        let is_unit = |(unit, what): (u32, Unit)| tables.units.get(at(unit)) == Some(&what);
+        let is_unit = |(unit, what): (u32, Unit)| unit < self.n_units && tables.unit(unit) == what;
         that(units.all(is_unit), "alarm")?;
-        let kept = (0..).zip(&tables.kept);
+        let kept = (0..).zip(tables.kept.iter());
         let mut units = kept.map(|(kept, code)| (code.unit, Unit::Kept(kept)));
         that(units.all(is_unit), "memory")?;
         // Whoever is told of a unit is evaluated after it: evaluation comes to an end.
+        that(tables.readers_from.len() == tables.units.len() + 1, "unit")?;
         for unit in 0..self.n_units {
-            let mut readers = tables.readers_of_unit.of(unit).iter();
-            let are_after = readers.all(|reader| (unit + 1..self.n_units).contains(reader));
+            let readers = Entry {
+                from: tables.readers_from.get(unit),
+                to: tables.readers_from.get(unit + 1),
+            };
+            inside(readers, tables.readers.len(), "unit")?;
+            let mut readers = tables.readers.entries(readers);
+            let are_after = readers.all(|reader| (unit + 1..self.n_units).contains(&reader));
             that(are_after, "unit")?;
         }
         Ok(())
@@ -101,12 +108,12 @@ impl Checker<'_> {
 
     fn kept(&self, index: u32, code: &KeptCode) -> Checked {
         let after = code.unit + 1..self.n_units;
-        let owner = self.tables.units.get(at(code.owner));
-        let is_owned = matches!(owner, Some(Unit::Alarm(alarm)) if {
-            let kept = self.tables.alarm_rest[at(*alarm)].kept;
-            (kept.from..kept.to).contains(&index)
-        });
-        that(is_owned && after.contains(&code.owner), "memory")?;
+        that(after.contains(&code.owner), "memory")?;
+        let Unit::Alarm(owner) = self.tables.unit(code.owner) else {
+            return Err("memory");
+        };
+        let kept = self.tables.rest(owner).kept;
+        that((kept.from..kept.to).contains(&index), "memory")?;
         that(
             code.around.is_none_or(|unit| after.contains(&unit)),
             "memory",
@@ -129,7 +136,7 @@ impl Checker<'_> {
                     | Watched::Change(entry) => self.code(entry, Leaves::Number),
                 }
             }
-            Kept::During(_) => Ok(()),
+            Kept::During(calendar) => that(at(calendar) < self.tables.calendars.len(), "calendar"),
         }
     }
 
@@ -146,15 +153,18 @@ impl Checker<'_> {
         let n_levels = usize::from(code.n_levels);
         that((1..=LEVELS_MAX).contains(&n_levels), "level")?;
         that(code.n_high <= code.n_levels, "level")?;
-        let levels = at(code.levels_from)..at(code.levels_from).saturating_add(n_levels);
-        let levels = tables.level_code.get(levels).ok_or("level")?;
-        for level in levels {
+        let levels = Entry {
+            from: code.levels_from,
+            to: code.levels_from.saturating_add(code.n_levels.into()),
+        };
+        inside(levels, tables.level_code.len(), "level")?;
+        for level in tables.level_code.entries(levels) {
             match level.test {
                 LevelTest::High { .. } | LevelTest::Low { .. } | LevelTest::External => {}
                 LevelTest::When(entry) => self.code(entry, Leaves::Truth)?,
                 LevelTest::Overlaid { overlays, .. } => {
                     inside(overlays, tables.overlays.len(), "overlay")?;
-                    let mut overlays = tables.overlays[stretch(overlays)].iter();
+                    let mut overlays = tables.overlays.entries(overlays);
                     that(overlays.all(|by| by.during < self.n_kept), "overlay")?;
                 }
             }
@@ -162,16 +172,16 @@ impl Checker<'_> {
         inside(rest.points, tables.alarm_reads.len(), "alarm")?;
         inside(rest.others, tables.alarm_reads.len(), "alarm")?;
         that(
-            self.all_points(&tables.alarm_reads[stretch(rest.points)]),
+            self.all_points(tables.alarm_reads.entries(rest.points)),
             "point",
         )?;
-        let mut others = tables.alarm_reads[stretch(rest.others)].iter();
-        that(others.all(|other| *other < alarm), "alarm")?;
+        let mut others = tables.alarm_reads.entries(rest.others);
+        that(others.all(|other| other < alarm), "alarm")?;
         inside(rest.kept, tables.kept.len(), "memory")?;
         inside(rest.suppress, tables.suppress.len(), "reason")?;
-        let reasons = &tables.suppress[stretch(rest.suppress)];
-        that(reasons.len() <= REASONS_MAX, "reason")?;
-        for reason in reasons {
+        let n_reasons = at(rest.suppress.to - rest.suppress.from);
+        that(n_reasons <= REASONS_MAX, "reason")?;
+        for reason in tables.suppress.entries(rest.suppress) {
             self.code(reason.condition, Leaves::Truth)?;
         }
         let mut about = [rest.scope, rest.watched].into_iter().flatten();
@@ -182,16 +192,16 @@ impl Checker<'_> {
         that(point < self.n_points, "point")
     }
 
-    fn all_points(&self, points: &[u32]) -> bool {
-        points.iter().all(|point| *point < self.n_points)
+    fn all_points(&self, mut points: impl Iterator<Item = u32>) -> bool {
+        points.all(|point| point < self.n_points)
     }
 
     /// Runs a piece of code for what it leaves on the stack.
     fn code(&self, entry: Entry, leaves: Leaves) -> Checked {
         inside(entry, self.tables.ops.len(), "code")?;
         let mut depth = Depth::default();
-        for op in &self.tables.ops[stretch(entry)] {
-            match *op {
+        for op in self.tables.ops.entries(entry) {
+            match op {
                 Op::Const(_) => depth.push_number(),
                 Op::Point(point) => {
                     self.point(point)?;
@@ -259,10 +269,6 @@ impl Checker<'_> {
         }
         that(depth.is_empty(), "code")
     }
-}
-
-fn stretch(entry: Entry) -> core::ops::Range<usize> {
-    at(entry.from)..at(entry.to)
 }
 
 fn inside(entry: Entry, len: usize, what: &'static str) -> Checked {

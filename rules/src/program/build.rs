@@ -14,7 +14,7 @@ pub(crate) use flatten::REASONS_MAX;
 use flatten::{Flat, Mark, Reads};
 use telemetry::check_segment;
 
-use super::tables::{LevelTest, Readers, Tables};
+use super::tables::{BuiltTables, LevelTest, Readers};
 use super::{
     AlarmCode, AlarmInfo, AlarmRest, AlarmSpec, Entry, LevelCode, LevelInfo, LevelSpec, NonMax,
     OutputInfo, PointCode, Program, Reader, RuleIdx, RuleInfo, Scope, Side, Source, Test, Unit, at,
@@ -160,7 +160,7 @@ impl ProgramBuilder {
             sampled: Vec::new(),
             points_by_name,
             alarms_by_id: Vec::new(),
-            tables: Tables {
+            tables: BuiltTables {
                 point_code,
                 value_readers,
                 health_readers: health_readers.into_list(),
@@ -172,7 +172,9 @@ impl ProgramBuilder {
                 n_level_states: self.n_level_states,
                 kept: self.flat.kept,
                 overlays: self.flat.overlays,
+                calendars: self.flat.calendars,
                 suppress: self.flat.suppress,
+                words: self.flat.words,
                 same: self.flat.same,
                 units: self.flat.units,
                 readers_of_unit: Readers::new(n_units, self.flat.unit_reads),

@@ -1,12 +1,15 @@
 //! A part of the tables: some alarms with all that they need, numbered anew, for who has only some of the points.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{
-    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax, OverlayCode,
-    PointCode, Program, Reader, Readers, Source, SuppressCode, Tables, Unit, Watched, at, u32_of,
+    AlarmCode, AlarmRest, BuiltTables, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax,
+    OverlayCode, PointCode, Program, Reader, Readers, Source, SuppressCode, Unit, Watched, at,
+    u32_of,
 };
+use crate::calendar::Calendar;
 use crate::effect::AlarmIdx;
 use crate::eval::Op;
 use crate::point::PointIdx;
@@ -16,7 +19,7 @@ type Numbers = BTreeMap<u32, u32>;
 
 /// A part, and which points and alarms of the whole are in it: in its own order.
 pub(crate) struct Part {
-    pub(crate) tables: Tables,
+    pub(crate) tables: BuiltTables,
     pub(crate) points: Vec<PointIdx>,
     pub(crate) alarms: Vec<AlarmIdx>,
 }
@@ -52,7 +55,7 @@ impl Program {
 
 /// The numbers of what is in the part, and what was copied so far.
 struct Renumber<'a> {
-    whole: &'a Tables,
+    whole: &'a BuiltTables,
     points: Numbers,
     alarms: Numbers,
     kept: Numbers,
@@ -64,7 +67,9 @@ struct Renumber<'a> {
     alarm_reads: Vec<u32>,
     level_code: Vec<LevelCode>,
     overlays: Vec<OverlayCode>,
+    calendars: Vec<Calendar>,
     suppress: Vec<SuppressCode>,
+    words: Vec<Arc<str>>,
     n_level_states: u32,
 }
 
@@ -72,12 +77,8 @@ fn numbered(old: impl Iterator<Item = u32>) -> Numbers {
     old.zip(0..).collect()
 }
 
-fn stretch(entry: Entry) -> core::ops::Range<usize> {
-    at(entry.from)..at(entry.to)
-}
-
 impl<'a> Renumber<'a> {
-    fn new(whole: &'a Tables, points: &BTreeSet<u32>, alarms: &BTreeSet<u32>) -> Self {
+    fn new(whole: &'a BuiltTables, points: &BTreeSet<u32>, alarms: &BTreeSet<u32>) -> Self {
         let kept = alarms.iter().flat_map(|alarm| {
             let kept = whole.alarm_rest[at(*alarm)].kept;
             kept.from..kept.to
@@ -99,12 +100,14 @@ impl<'a> Renumber<'a> {
             alarm_reads: Vec::new(),
             level_code: Vec::new(),
             overlays: Vec::new(),
+            calendars: Vec::new(),
             suppress: Vec::new(),
+            words: Vec::new(),
             n_level_states: 0,
         }
     }
 
-    fn tables(mut self) -> Tables {
+    fn tables(mut self) -> BuiltTables {
         let whole = self.whole;
         let alarms: Vec<u32> = self.alarms.keys().copied().collect();
         let kept: Vec<u32> = self.kept.keys().copied().collect();
@@ -131,9 +134,9 @@ impl<'a> Renumber<'a> {
         let points = self.points.keys().map(|old| {
             let code = whole.point_code[at(*old)];
             let from = (u32_of(value_readers.len()), u32_of(health_readers.len()));
-            let readers = &whole.value_readers[stretch(code.value_readers)];
+            let readers = &whole.value_readers[code.value_readers.range()];
             value_readers.extend(readers.iter().filter_map(|reader| self.reader(*reader)));
-            let readers = whole.health_readers[stretch(code.health_readers)].iter();
+            let readers = whole.health_readers[code.health_readers.range()].iter();
             health_readers.extend(readers.filter_map(|reader| self.units.get(reader).copied()));
             PointCode {
                 value_readers: Entry {
@@ -148,7 +151,7 @@ impl<'a> Renumber<'a> {
             }
         });
         let point_code = points.collect();
-        Tables {
+        BuiltTables {
             point_code,
             value_readers,
             health_readers,
@@ -160,7 +163,9 @@ impl<'a> Renumber<'a> {
             n_level_states: self.n_level_states,
             kept,
             overlays: self.overlays,
+            calendars: self.calendars,
             suppress: self.suppress,
+            words: self.words,
             same: self.same,
             units,
             readers_of_unit,
@@ -219,17 +224,14 @@ impl<'a> Renumber<'a> {
                 },
                 test => test,
             };
-            self.level_code.push(LevelCode {
-                test,
-                ..level.clone()
-            });
+            self.level_code.push(LevelCode { test, ..*level });
         }
         from
     }
 
     fn overlays(&mut self, entry: Entry) -> Entry {
         let from = u32_of(self.overlays.len());
-        for overlay in &self.whole.overlays[stretch(entry)] {
+        for overlay in &self.whole.overlays[entry.range()] {
             self.overlays.push(OverlayCode {
                 during: self.kept[&overlay.during],
                 ..*overlay
@@ -243,11 +245,13 @@ impl<'a> Renumber<'a> {
         let points = self.reads(rest.points, |part, point| part.points[&point]);
         let others = self.reads(rest.others, |part, alarm| part.alarms[&alarm]);
         let from = u32_of(self.suppress.len());
-        for reason in &self.whole.suppress[stretch(rest.suppress)] {
+        let words = &self.whole.words[rest.suppress.range()];
+        self.words.extend_from_slice(words);
+        for reason in &self.whole.suppress[rest.suppress.range()] {
             let condition = self.code(reason.condition);
             self.suppress.push(SuppressCode {
                 condition,
-                ..reason.clone()
+                ..*reason
             });
         }
         let to = u32_of(self.suppress.len());
@@ -265,13 +269,13 @@ impl<'a> Renumber<'a> {
             suppress: Entry { from, to },
             scope: rest.scope.map(|point| self.points[&point]),
             watched: rest.watched.map(|point| self.points[&point]),
-            ..rest.clone()
+            ..*rest
         }
     }
 
     fn reads(&mut self, entry: Entry, number: impl Fn(&Self, u32) -> u32) -> Entry {
         let from = u32_of(self.alarm_reads.len());
-        for read in &self.whole.alarm_reads[stretch(entry)] {
+        for read in &self.whole.alarm_reads[entry.range()] {
             self.alarm_reads.push(number(self, *read));
         }
         let to = u32_of(self.alarm_reads.len());
@@ -304,7 +308,11 @@ impl<'a> Renumber<'a> {
                 },
                 slice_ms: *slice_ms,
             },
-            Kept::During(calendar) => Kept::During(calendar.clone()),
+            Kept::During(calendar) => {
+                self.calendars
+                    .push(self.whole.calendars[at(*calendar)].clone());
+                Kept::During(u32_of(self.calendars.len() - 1))
+            }
         };
         KeptCode {
             what,
@@ -316,7 +324,7 @@ impl<'a> Renumber<'a> {
 
     fn code(&mut self, entry: Entry) -> Entry {
         let from = u32_of(self.ops.len());
-        for op in &self.whole.ops[stretch(entry)] {
+        for op in &self.whole.ops[entry.range()] {
             let op = match *op {
                 Op::Point(point) => Op::Point(self.points[&point]),
                 Op::On(point) => Op::On(self.points[&point]),
@@ -326,7 +334,7 @@ impl<'a> Renumber<'a> {
                 Op::KeptNumber(kept) => Op::KeptNumber(self.kept[&kept]),
                 Op::Same(least, points) => {
                     let from = u32_of(self.same.len());
-                    for point in &self.whole.same[stretch(points)] {
+                    for point in &self.whole.same[points.range()] {
                         self.same.push(self.points[point]);
                     }
                     let to = u32_of(self.same.len());

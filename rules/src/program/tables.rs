@@ -10,30 +10,146 @@ use super::{Side, at, u32_of};
 use crate::calendar::Calendar;
 use crate::eval::Op;
 
-/// All that the engine runs on; whole in itself.
+/// All that the engine runs on, wherever it is kept. Indices of other tables panic.
+pub(crate) trait Tables {
+    fn n_points(&self) -> u32;
+    fn n_alarms(&self) -> u32;
+    fn n_kept(&self) -> u32;
+    /// How many levels have a state.
+    fn n_level_states(&self) -> u32;
+    fn point(&self, point: u32) -> PointCode;
+    fn value_readers(&self, entry: Entry) -> impl Iterator<Item = Reader>;
+    fn health_readers(&self, entry: Entry) -> impl Iterator<Item = u32>;
+    fn ops(&self, entry: Entry) -> impl Iterator<Item = Op>;
+    fn alarm(&self, alarm: u32) -> AlarmCode;
+    fn rest(&self, alarm: u32) -> AlarmRest;
+    /// The points and the other alarms that each alarm reads.
+    fn alarm_reads(&self, entry: Entry) -> impl Iterator<Item = u32>;
+    fn level(&self, level: u32) -> LevelCode;
+    fn kept(&self, kept: u32) -> KeptCode;
+    fn calendar(&self, calendar: u32) -> &Calendar;
+    /// The stricter limits of every level that has some.
+    fn overlays(&self, entry: Entry) -> impl Iterator<Item = OverlayCode>;
+    /// The reasons to suppress of every alarm that has some.
+    fn reason(&self, reason: u32) -> SuppressCode;
+    /// The rule's word for a reason.
+    fn word(&self, reason: u32) -> Arc<str>;
+    /// The points of every `Same`.
+    fn same(&self, entry: Entry) -> impl Iterator<Item = u32> + Clone;
+    /// What is evaluated, in an order in which nothing reads what comes after it.
+    fn unit(&self, unit: u32) -> Unit;
+    /// Who reads a unit.
+    fn readers_of(&self, unit: u32) -> impl Iterator<Item = u32>;
+
+    /// How many units there are: each alarm and everything that is remembered is one.
+    fn n_units(&self) -> u32 {
+        self.n_alarms() + self.n_kept()
+    }
+}
+
+/// Tables in memory, as they were built.
 #[derive(Clone, Debug)]
-pub(crate) struct Tables {
+pub(crate) struct BuiltTables {
     pub(crate) point_code: Vec<PointCode>,
     pub(crate) value_readers: Vec<Reader>,
     pub(crate) health_readers: Vec<u32>,
     pub(crate) ops: Vec<Op>,
     pub(crate) alarm_code: Vec<AlarmCode>,
     pub(crate) alarm_rest: Vec<AlarmRest>,
-    /// The points and the other alarms that each alarm reads.
     pub(crate) alarm_reads: Vec<u32>,
     pub(crate) level_code: Vec<LevelCode>,
     pub(crate) n_level_states: u32,
     pub(crate) kept: Vec<KeptCode>,
-    /// The stricter limits of every level that has some.
+    pub(crate) calendars: Vec<Calendar>,
     pub(crate) overlays: Vec<OverlayCode>,
-    /// The reasons to suppress of every alarm that has some.
     pub(crate) suppress: Vec<SuppressCode>,
-    /// The points of every `Same`.
+    /// The word of each reason.
+    pub(crate) words: Vec<Arc<str>>,
     pub(crate) same: Vec<u32>,
-    /// What is evaluated, in an order in which nothing reads what comes after it.
     pub(crate) units: Vec<Unit>,
-    /// Who reads a unit.
     pub(crate) readers_of_unit: Readers,
+}
+
+impl Tables for BuiltTables {
+    fn n_points(&self) -> u32 {
+        u32_of(self.point_code.len())
+    }
+
+    fn n_alarms(&self) -> u32 {
+        u32_of(self.alarm_code.len())
+    }
+
+    fn n_kept(&self) -> u32 {
+        u32_of(self.kept.len())
+    }
+
+    fn n_level_states(&self) -> u32 {
+        self.n_level_states
+    }
+
+    fn point(&self, point: u32) -> PointCode {
+        self.point_code[at(point)]
+    }
+
+    fn value_readers(&self, entry: Entry) -> impl Iterator<Item = Reader> {
+        self.value_readers[entry.range()].iter().copied()
+    }
+
+    fn health_readers(&self, entry: Entry) -> impl Iterator<Item = u32> {
+        self.health_readers[entry.range()].iter().copied()
+    }
+
+    fn ops(&self, entry: Entry) -> impl Iterator<Item = Op> {
+        self.ops[entry.range()].iter().copied()
+    }
+
+    fn alarm(&self, alarm: u32) -> AlarmCode {
+        self.alarm_code[at(alarm)]
+    }
+
+    fn rest(&self, alarm: u32) -> AlarmRest {
+        self.alarm_rest[at(alarm)]
+    }
+
+    fn alarm_reads(&self, entry: Entry) -> impl Iterator<Item = u32> {
+        self.alarm_reads[entry.range()].iter().copied()
+    }
+
+    fn level(&self, level: u32) -> LevelCode {
+        self.level_code[at(level)]
+    }
+
+    fn kept(&self, kept: u32) -> KeptCode {
+        self.kept[at(kept)]
+    }
+
+    fn calendar(&self, calendar: u32) -> &Calendar {
+        &self.calendars[at(calendar)]
+    }
+
+    fn overlays(&self, entry: Entry) -> impl Iterator<Item = OverlayCode> {
+        self.overlays[entry.range()].iter().copied()
+    }
+
+    fn reason(&self, reason: u32) -> SuppressCode {
+        self.suppress[at(reason)]
+    }
+
+    fn word(&self, reason: u32) -> Arc<str> {
+        self.words[at(reason)].clone()
+    }
+
+    fn same(&self, entry: Entry) -> impl Iterator<Item = u32> + Clone {
+        self.same[entry.range()].iter().copied()
+    }
+
+    fn unit(&self, unit: u32) -> Unit {
+        self.units[at(unit)]
+    }
+
+    fn readers_of(&self, unit: u32) -> impl Iterator<Item = u32> {
+        self.readers_of_unit.of(unit).iter().copied()
+    }
 }
 
 /// A stretch of a table: [`Op`](crate::eval::Op)s that leave one result, or what is read.
@@ -41,6 +157,13 @@ pub(crate) struct Tables {
 pub(crate) struct Entry {
     pub(crate) from: u32,
     pub(crate) to: u32,
+}
+
+impl Entry {
+    /// Its places.
+    pub(crate) fn range(self) -> core::ops::Range<usize> {
+        at(self.from)..at(self.to)
+    }
 }
 
 /// Where an alarm's number comes from.
@@ -52,7 +175,7 @@ pub(crate) enum Source {
 }
 
 /// What every evaluation reads of an alarm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct AlarmCode {
     pub(crate) source: Source,
     pub(crate) gate: Option<Entry>,
@@ -68,7 +191,7 @@ pub(crate) struct AlarmCode {
 }
 
 /// What is read of an alarm now and then.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct AlarmRest {
     /// True when every level compares the number with a limit.
     pub(crate) limits_only: bool,
@@ -129,19 +252,19 @@ impl LevelTest {
     }
 
     /// A limit as it is now: the strictest of those that hold.
-    pub(crate) fn now(self, overlays: &[OverlayCode], holds: impl Fn(u32) -> bool) -> Self {
+    pub(crate) fn now(self, tables: &impl Tables, holds: impl Fn(u32) -> bool) -> Self {
         let Self::Overlaid {
             side,
             limit,
             exit,
-            overlays: mine,
+            overlays,
         } = self
         else {
             return self;
         };
         let back = exit - limit;
-        let limits = overlays[at(mine.from)..at(mine.to)]
-            .iter()
+        let limits = tables
+            .overlays(overlays)
             .filter(|overlay| holds(overlay.during))
             .map(|overlay| overlay.limit);
         match side {
@@ -167,16 +290,14 @@ pub(crate) struct OverlayCode {
 }
 
 /// A reason to suppress an alarm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct SuppressCode {
-    /// The rule's word for it.
-    pub(crate) word: Arc<str>,
     pub(crate) condition: Entry,
     pub(crate) hold_off_ms: u32,
 }
 
 /// What evaluation reads of a level.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LevelCode {
     pub(crate) test: LevelTest,
     pub(crate) on_delay_ms: u32,
@@ -186,7 +307,7 @@ pub(crate) struct LevelCode {
 }
 
 /// What remembers something between evaluations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct KeptCode {
     pub(crate) what: Kept,
     /// Its place in the order of evaluation.
@@ -198,7 +319,7 @@ pub(crate) struct KeptCode {
 }
 
 /// What is remembered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Kept {
     /// Whether a condition has been true for a duration.
     Held { condition: Entry, duration_ms: u32 },
@@ -207,7 +328,7 @@ pub(crate) enum Kept {
     /// What was of late.
     Window { of: Watched, slice_ms: u32 },
     /// Whether a calendar holds.
-    During(Calendar),
+    During(u32),
 }
 
 /// What a window keeps, and where it comes from: a condition, a formula or a point.
@@ -308,6 +429,11 @@ impl Readers {
             from: self.start[read],
             to: self.start[read + 1],
         }
+    }
+
+    /// Where each list begins and the last one ends; and all lists, one after the other.
+    pub(crate) fn lists(&self) -> (&[u32], &[u32]) {
+        (&self.start, &self.list)
     }
 
     /// All lists, one after the other.

@@ -14,7 +14,7 @@ use crate::engine::kept::KeptSlot;
 use crate::engine::state::{Seen, State};
 use crate::eval::{Op, Stack};
 use crate::expr::{Arith, Compare, Degrade, Health};
-use crate::program::{Colour, Entry, Kept, Program, Watched, at};
+use crate::program::{BuiltTables, Colour, Entry, Kept, Program, Tables, Watched, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Truth};
 
@@ -118,13 +118,18 @@ pub(super) struct Reader<'a> {
     program: &'a Program,
     state: &'a State,
     /// What the alarm that is explained sees of it.
-    seen: Seen<'a>,
+    seen: Seen<'a, BuiltTables>,
     now: UtcMs,
     stack: Box<Stack>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(program: &'a Program, state: &'a State, seen: Seen<'a>, now: UtcMs) -> Self {
+    pub(super) fn new(
+        program: &'a Program,
+        state: &'a State,
+        seen: Seen<'a, BuiltTables>,
+        now: UtcMs,
+    ) -> Self {
         Self {
             program,
             state,
@@ -281,7 +286,11 @@ impl<'a> Reader<'a> {
             Kept::Since { condition } => {
                 Part::new("seconds since", answer, vec![self.entry(*condition)])
             }
-            Kept::During(calendar) => Part::new(during(calendar), answer, Vec::new()),
+            Kept::During(calendar) => Part::new(
+                during(self.program.tables.calendar(*calendar)),
+                answer,
+                Vec::new(),
+            ),
             Kept::Window { of, slice_ms } => {
                 let span = seconds(slice_ms.saturating_mul(crate::engine::WINDOW_SLICES));
                 let (word, inner) = match *of {

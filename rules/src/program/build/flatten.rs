@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
 
 use super::{BuildError, delay, finite};
+use crate::calendar::Calendar;
 use crate::engine::WINDOW_SLICES;
 use crate::eval::{Depth, Op};
 use crate::expr::{Cond, Formula, Window, WindowOf};
@@ -30,7 +31,9 @@ pub(super) struct Flat {
     pub(super) ops: Vec<Op>,
     pub(super) kept: Vec<KeptCode>,
     pub(super) overlays: Vec<OverlayCode>,
+    pub(super) calendars: Vec<Calendar>,
     pub(super) suppress: Vec<SuppressCode>,
+    pub(super) words: Vec<Arc<str>>,
     pub(super) same: Vec<u32>,
     pub(super) units: Vec<Unit>,
     pub(super) value_reads: Vec<(u32, u32)>,
@@ -43,6 +46,7 @@ pub(super) struct Mark {
     ops: usize,
     pub(super) kept: usize,
     overlays: usize,
+    calendars: usize,
     suppress: usize,
     same: usize,
     units: usize,
@@ -70,6 +74,7 @@ impl Flat {
             ops: self.ops.len(),
             kept: self.kept.len(),
             overlays: self.overlays.len(),
+            calendars: self.calendars.len(),
             suppress: self.suppress.len(),
             same: self.same.len(),
             units: self.units.len(),
@@ -84,7 +89,9 @@ impl Flat {
         self.ops.truncate(mark.ops);
         self.kept.truncate(mark.kept);
         self.overlays.truncate(mark.overlays);
+        self.calendars.truncate(mark.calendars);
         self.suppress.truncate(mark.suppress);
+        self.words.truncate(mark.suppress);
         self.same.truncate(mark.same);
         self.units.truncate(mark.units);
         self.value_reads.truncate(mark.value_reads);
@@ -154,7 +161,8 @@ impl Flat {
                 Ok(())
             }
             Cond::During(calendar) => {
-                self.keep(Kept::During(calendar.clone()), Reads::default(), found);
+                let during = self.during(calendar);
+                self.keep(during, Reads::default(), found);
                 Ok(())
             }
         }
@@ -230,13 +238,12 @@ impl Flat {
         let from = u32_of(self.suppress.len());
         for (index, reason) in reasons.iter().enumerate() {
             let code = SuppressCode {
-                word: words
-                    .get(index)
-                    .map_or_else(Arc::default, |word| word.as_str().into()),
                 condition: self.condition_entry(&reason.condition, reads)?,
                 hold_off_ms: delay(reason.hold_off_ms)?,
             };
             self.suppress.push(code);
+            let word = words.get(index).map_or("", String::as_str);
+            self.words.push(word.into());
         }
         let to = u32_of(self.suppress.len());
         Ok(Entry { from, to })
@@ -247,11 +254,8 @@ impl Flat {
         let from = u32_of(self.overlays.len());
         for overlay in overlays {
             let mut found = Vec::new();
-            self.keep(
-                Kept::During(overlay.during.clone()),
-                Reads::default(),
-                &mut found,
-            );
+            let during = self.during(&overlay.during);
+            self.keep(during, Reads::default(), &mut found);
             for during in found {
                 reads.units.push(self.kept[at(during)].unit);
                 self.overlays.push(OverlayCode {
@@ -262,6 +266,14 @@ impl Flat {
         }
         let to = u32_of(self.overlays.len());
         (from < to).then_some(Entry { from, to })
+    }
+
+    /// A calendar that is as the last one is kept once.
+    fn during(&mut self, calendar: &Calendar) -> Kept {
+        if self.calendars.last() != Some(calendar) {
+            self.calendars.push(calendar.clone());
+        }
+        Kept::During(u32_of(self.calendars.len() - 1))
     }
 
     fn keep(&mut self, what: Kept, mut reads: Reads, found: &mut Vec<u32>) {
