@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rules::effect::AlarmIdx;
+use rules::image::Image;
 use serde_json::Value;
 use support::{Mosquitto, Process, free_port, program};
 use tempfile::TempDir;
@@ -13,7 +15,7 @@ use tempfile::TempDir;
 use crate::plant::{PATIENCE, Plant, TOKEN, hot};
 
 /// Every command that does something; a new one has to be put here, and held to the same.
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "fengsui alarms",
     "fengsui alarms ack",
     "fengsui alarms comment",
@@ -31,6 +33,7 @@ const COMMANDS: [&str; 24] = [
     "fengsui demo",
     "fengsui rules check",
     "fengsui rules explain",
+    "fengsui rules image",
     "fengsui rules list",
     "fengsui rules replay",
     "fengsui rules test",
@@ -415,6 +418,32 @@ fn rules_list_tells_what_watches_what_and_what_nobody_watches_without_any_secret
     assert_eq!(alarm["points"], serde_json::json!(["pump-house/ot-301"]));
     assert_eq!(json["unwatched"].as_array().map(Vec::len), Some(5));
     list("nowhere.toml --json").is_no_result(2, "unexpected argument");
+}
+
+#[test]
+fn rules_image_writes_what_a_node_can_run_and_tells_what_it_leaves_to_the_gateway() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("pond.rules");
+    let image = |config: &Path, words: &str| {
+        let words = format!("fengsui rules image {words}");
+        told(command(words.trim()).arg(config).arg(&file))
+    };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gateway.toml");
+    let written = image(&shipped, "--node edge-pond --json").json();
+    let bytes = fs::read(&file).unwrap();
+    let read = Image::read(&bytes).unwrap();
+    assert_eq!(written["bytes"], bytes.len());
+    assert_eq!(written["alarms"].as_array().map(Vec::len), Some(7));
+    assert_eq!(
+        written["alarms"][0],
+        read.id_of(AlarmIdx(0)).unwrap().to_string()
+    );
+    assert_eq!(written["left_out"], serde_json::json!([]));
+
+    image(&shipped, "--node edge-pnod").is_no_result(2, "did you mean `edge-pond`?");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    image(&shipped, "--node edge-pond").is_no_result(2, "pond.rules: ");
 }
 
 /// Runs a command against a plant's gateway, as somebody who has this token.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics with what went wrong")]
 
 mod aside;
+mod board;
 mod chain;
 mod check;
 mod cli;

@@ -18,18 +18,18 @@ const CASES: u64 = 60;
 
 /// What `tests/oracle/cases.py` prints in a line.
 #[derive(Deserialize)]
-struct Line {
+pub(crate) struct Line {
     number: u64,
-    case: Case,
+    pub(crate) case: Case,
     told: Told,
 }
 
 #[derive(Deserialize)]
-struct Case {
-    begins: i64,
+pub(crate) struct Case {
+    pub(crate) begins: i64,
     points: Vec<Point>,
     rules: String,
-    steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 #[derive(Deserialize)]
@@ -43,8 +43,8 @@ struct Point {
 
 /// A reading, one that came late, a person's deed, a time that nobody saw, or time alone.
 #[derive(Debug, Deserialize)]
-struct Step {
-    t: i64,
+pub(crate) struct Step {
+    pub(crate) t: i64,
     read: Option<String>,
     late: Option<String>,
     /// The source's time of a late reading.
@@ -82,33 +82,77 @@ impl Told {
     }
 }
 
-/// The compiled rules; none when they make no sense together.
-fn program(case: &Case) -> Result<Program, String> {
-    let points: Vec<PointInfo> = case
-        .points
-        .iter()
-        .map(|point| {
-            let (unit, name) = point.name.split_once('/').unwrap();
-            PointInfo {
-                unit: unit.into(),
-                point: name.into(),
-                kind: point.kind.clone(),
-                eu: point.eu.clone(),
-                digital: point.switch,
-                period_ms: 1_000,
-                max_age_ms: point.max_age,
-                ..PointInfo::default()
-            }
+impl Case {
+    /// The compiled rules; none when they make no sense together.
+    pub(crate) fn program(&self) -> Result<Program, String> {
+        let points: Vec<PointInfo> = self
+            .points
+            .iter()
+            .map(|point| {
+                let (unit, name) = point.name.split_once('/').unwrap();
+                PointInfo {
+                    unit: unit.into(),
+                    point: name.into(),
+                    kind: point.kind.clone(),
+                    eu: point.eu.clone(),
+                    digital: point.switch,
+                    period_ms: 1_000,
+                    max_age_ms: point.max_age,
+                    ..PointInfo::default()
+                }
+            })
+            .collect();
+        let system = System {
+            gateway: "gw".into(),
+            nodes: Vec::new(),
+        };
+        let problems = Problems::default();
+        let source = Source::new("case.toml", &*self.rules);
+        let program = compile(&[source], &points, &system, &problems, &Problems::default());
+        program.ok_or_else(|| problems.to_string())
+    }
+}
+
+impl Step {
+    /// What it tells the engine, by the indices of a program.
+    pub(crate) fn input(&self, program: &Program) -> Input<'_> {
+        let now = UtcMs(self.t);
+        if let Some(from) = self.down {
+            let from = UtcMs(from);
+            return Input::Down { from, to: now };
+        }
+        if let Some(name) = self.read.as_ref().or(self.late.as_ref()) {
+            let (unit, point) = name.split_once('/').unwrap();
+            let point = program.find_point(unit, point).unwrap();
+            let quality = Quality::from_word(self.quality.as_deref().unwrap()).unwrap();
+            let value = self.value.filter(|_| !quality.is_bad());
+            let value = value.map(|value| match program.point(point).digital {
+                true => Value::Bool(value > 0.0),
+                false => Value::Number(value),
+            });
+            let sample = Sample {
+                at: self.at.map_or(now, UtcMs),
+                value,
+                quality,
+                clock: Clock::Synced,
+            };
+            return match self.late {
+                Some(_) => Input::Late { point, sample },
+                None => Input::Sample { point, sample },
+            };
+        }
+        let Some(verb) = &self.verb else {
+            return Input::Time;
+        };
+        let alarm = program.find_alarm(self.alarm.as_deref().unwrap()).unwrap();
+        let verb = Verb::from_word(verb).unwrap();
+        Input::Command(Command {
+            until: self.until.map(UtcMs),
+            second: self.second.as_deref(),
+            ticket: self.ticket.as_deref(),
+            ..Command::new(verb, alarm, self.by.as_deref().unwrap())
         })
-        .collect();
-    let system = System {
-        gateway: "gw".into(),
-        nodes: Vec::new(),
-    };
-    let problems = Problems::default();
-    let source = Source::new("case.toml", &*case.rules);
-    let program = compile(&[source], &points, &system, &problems, &Problems::default());
-    program.ok_or_else(|| problems.to_string())
+    }
 }
 
 fn play(case: &Case, program: Program) -> Told {
@@ -117,44 +161,11 @@ fn play(case: &Case, program: Program) -> Told {
     let mut effects = Vec::new();
     let mut refused = Vec::new();
     for step in &case.steps {
-        let now = UtcMs(step.t);
-        if let Some(from) = step.down {
-            let from = UtcMs(from);
-            let down = Input::Down { from, to: now };
-            engine.handle(down, now, &mut effects).unwrap();
-        } else if let Some(name) = step.read.as_ref().or(step.late.as_ref()) {
-            let (unit, point) = name.split_once('/').unwrap();
-            let point = program.find_point(unit, point).unwrap();
-            let quality = Quality::from_word(step.quality.as_deref().unwrap()).unwrap();
-            let value = step.value.filter(|_| !quality.is_bad());
-            let value = value.map(|value| match program.point(point).digital {
-                true => Value::Bool(value > 0.0),
-                false => Value::Number(value),
-            });
-            let sample = Sample {
-                at: step.at.map_or(now, UtcMs),
-                value,
-                quality,
-                clock: Clock::Synced,
-            };
-            let input = match step.late {
-                Some(_) => Input::Late { point, sample },
-                None => Input::Sample { point, sample },
-            };
-            engine.handle(input, now, &mut effects).unwrap();
-        } else if let Some(verb) = &step.verb {
-            let alarm = program.find_alarm(step.alarm.as_deref().unwrap()).unwrap();
-            let verb = Verb::from_word(verb).unwrap();
-            let command = Command {
-                until: step.until.map(UtcMs),
-                second: step.second.as_deref(),
-                ticket: step.ticket.as_deref(),
-                ..Command::new(verb, alarm, step.by.as_deref().unwrap())
-            };
-            let done = engine.handle(Input::Command(command), now, &mut effects);
-            refused.push(done.is_err());
-        } else {
-            engine.handle_timeout(now, &mut effects);
+        let input = step.input(&program);
+        let done = engine.handle(input, UtcMs(step.t), &mut effects);
+        match input {
+            Input::Command(_) => refused.push(done.is_err()),
+            _ => done.unwrap(),
         }
     }
     let told = effects.iter().map(|effect| told(&program, effect));
@@ -178,14 +189,8 @@ fn told(program: &Program, effect: &Effect) -> Event {
     )
 }
 
-#[test]
-fn random_rules_do_what_the_reference_says() {
-    let of_environment = |name: &str, otherwise: u64| {
-        let text = std::env::var(name).ok();
-        text.map_or(otherwise, |text| text.parse().expect(name))
-    };
-    let from = of_environment("FENGSUI_ORACLE_FROM", 0);
-    let cases = of_environment("FENGSUI_ORACLE_CASES", CASES);
+/// So many cases, each with what the reference says of it.
+pub(crate) fn played(from: u64, cases: u64) -> Vec<Line> {
     let output = python("../oracle/cases.py")
         .args([from.to_string(), cases.to_string()])
         .output()
@@ -195,11 +200,24 @@ fn random_rules_do_what_the_reference_says() {
         String::from_utf8(output.stderr).unwrap(),
     );
     assert!(output.status.success(), "{wrong}");
+    let lines = said.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn random_rules_do_what_the_reference_says() {
+    let of_environment = |name: &str, otherwise: u64| {
+        let text = std::env::var(name).ok();
+        text.map_or(otherwise, |text| text.parse().expect(name))
+    };
+    let from = of_environment("FENGSUI_ORACLE_FROM", 0);
+    let cases = of_environment("FENGSUI_ORACLE_CASES", CASES);
     let (mut n_events, mut unlike) = (0, Vec::new());
     let mut nonsense = Vec::new();
-    for line in said.lines() {
-        let line: Line = serde_json::from_str(line).unwrap();
-        let program = match program(&line.case) {
+    for line in played(from, cases) {
+        let program = match line.case.program() {
             Ok(program) => program,
             Err(why) => {
                 nonsense.push(format!("case {}: {why}", line.number));

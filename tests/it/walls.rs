@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which rooms a room may depend on; tests may look everywhere.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("front", &[]),
     ("telemetry", &[]),
     ("devices", &["front", "telemetry"]),
@@ -15,6 +15,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("node", &["devices", "rules", "telemetry"]),
     ("simbus", &["front", "telemetry"]),
     ("host", &["devices", "front", "node", "telemetry"]),
+    ("mps2-an386", &["rules", "telemetry"]),
     (
         "gateway",
         &[

@@ -9,6 +9,7 @@
 
 mod authority;
 pub mod bench;
+mod board;
 mod cable;
 mod contract;
 mod counters;
@@ -27,6 +28,7 @@ mod until;
 mod watch;
 
 pub use authority::{Authority, Identity};
+pub use board::Board;
 pub use cable::Cable;
 pub use contract::Schemas;
 pub use counters::{Counters, Registers};

@@ -208,6 +208,11 @@ enum RulesCommand {
         after_help = "Example: fengsui rules replay configs/gateway.toml --rules gas --rules configs/rules/acme-chem.toml --from 2026-11-01T00:00:00Z"
     )]
     Replay(rules::replay::Args),
+    /// Write the rules of a node as bytes for its flash: the alarms of a site that need nothing but that node's own points, whole or not at all. It runs them as the gateway does.
+    #[command(
+        after_help = "Example: fengsui rules image configs/gateway.toml pond.rules --node edge-pond"
+    )]
+    Image(rules::image::Args),
 }
 
 /// Parses the arguments of this process, runs the command, and gives the exit code.
@@ -238,6 +243,9 @@ pub fn main() -> ExitCode {
         Command::Rules {
             command: RulesCommand::Replay(args),
         } => rules::replay::run(&args, &mut out, &mut err),
+        Command::Rules {
+            command: RulesCommand::Image(args),
+        } => rules::image::run(&args, &mut out, &mut err),
         Command::Watch(args) => {
             watch::run(&args, &env, io::stdout().is_terminal(), &mut out, &mut err)
         }

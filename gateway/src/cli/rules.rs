@@ -1,6 +1,7 @@
 //! `fengsui rules …`: rules without a gateway.
 
 pub(super) mod explain;
+pub(super) mod image;
 pub(super) mod list;
 pub(super) mod replay;
 

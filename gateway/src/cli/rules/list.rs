@@ -119,7 +119,7 @@ pub(in super::super) fn run(
 }
 
 /// True for what the system says of itself.
-fn is_own(program: &Program, alarm: AlarmIdx) -> bool {
+pub(super) fn is_own(program: &Program, alarm: AlarmIdx) -> bool {
     program.rule_of(alarm).name.starts_with("sys.")
 }
 
