@@ -322,7 +322,9 @@ impl Machine {
         health_changed: bool,
     ) {
         let code = tables.point(point);
-        for reader in tables.value_readers(code.value_readers) {
+        let is_quiet = self.state.points[at(point)].is_quiet();
+        let readers = (!is_quiet).then(|| tables.value_readers(code.value_readers));
+        for reader in readers.into_iter().flatten() {
             let inside = reader
                 .alarm
                 .is_some_and(|alarm| self.state.is_inside(alarm.index(), reader.source));

@@ -20,6 +20,8 @@ pub(super) struct PointSlot {
     pub(super) at: UtcMs,
     /// When it is too old.
     pub(super) stale_at: UtcMs,
+    /// While its number is between these and not bad, nobody who reads it has anything to evaluate.
+    guard: Guard,
     pub(super) quality: Quality,
     pub(super) trust: Trust,
     pub(super) clock: Clock,
@@ -37,6 +39,7 @@ impl PointSlot {
             value: 0.0,
             at: NEVER,
             stale_at,
+            guard: OPEN,
             quality: Quality::NO_DATA,
             trust: Trust::Bad,
             clock: Clock::Synced,
@@ -49,6 +52,17 @@ impl PointSlot {
     /// What it reads is no process value: it is being calibrated, or a person tests an alarm about it.
     pub(super) fn is_under_test(&self) -> bool {
         self.tested || self.quality == Quality::CALIBRATION
+    }
+
+    /// True while its number is between these (exclusive), and can be used.
+    fn is_between(&self, (low, high): Guard) -> bool {
+        let number = self.value;
+        number > low.into() && number < high.into() && self.trust != Trust::Bad && !self.stale
+    }
+
+    /// True when nobody who reads it has anything to evaluate.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_between(self.guard)
     }
 
     /// True once it was read.
@@ -123,7 +137,9 @@ pub(super) fn stale_at(at: UtcMs, max_age_ms: u64) -> UtcMs {
 }
 
 /// While its number is between these (exclusive) and not bad, there is nothing to evaluate: nothing is on, on its way or unknown.
-pub(super) type Guard = (f64, f64);
+///
+/// Single precision takes half the room; it is never wider than what it stands for.
+pub(super) type Guard = (f32, f32);
 
 /// What a level asks.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +152,23 @@ pub(super) enum Asked {
 }
 
 /// Nothing is between these.
-const OPEN: Guard = (f64::INFINITY, f64::NEG_INFINITY);
+const OPEN: Guard = (f32::INFINITY, f32::NEG_INFINITY);
+
+/// The widest guard within a band.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "what is cut off is put right after it"
+)]
+fn within((low, high): (f64, f64)) -> Guard {
+    let (mut from, mut to) = (low as f32, high as f32);
+    if f64::from(from) < low {
+        from = from.next_up();
+    }
+    if f64::from(to) > high {
+        to = to.next_down();
+    }
+    (from, to)
+}
 
 /// All slots.
 #[derive(Clone, Debug)]
@@ -186,9 +218,7 @@ impl State {
 
     /// True when an alarm's number, which is this point's, is inside its limits and there is nothing to end.
     pub(super) fn is_inside(&self, alarm: u32, source: u32) -> bool {
-        let guard = self.guards[at(alarm)];
-        let point = &self.points[at(source)];
-        point.value > guard.0 && point.value < guard.1 && point.trust != Trust::Bad && !point.stale
+        self.points[at(source)].is_between(self.guards[at(alarm)])
     }
 
     /// When a level is reached and left, as it is now; its index is one into the tables.
@@ -240,7 +270,30 @@ impl State {
         let reasons = tables.rest(alarm).suppress;
         let looks = reasons.from < reasons.to;
         let quiet = nothing && !looks && !slot.unknown_now && !slot.flags.unknown;
-        self.guards[at(alarm)] = if quiet { tables.rest(alarm).band } else { OPEN };
+        let guard = if quiet {
+            within(tables.rest(alarm).band)
+        } else {
+            OPEN
+        };
+        let before = core::mem::replace(&mut self.guards[at(alarm)], guard);
+        if let Source::Point(point) = tables.alarm(alarm).source
+            && before != guard
+        {
+            self.guard_point(tables, point);
+        }
+    }
+
+    /// Lets a point know between which numbers none of its readers has anything to evaluate.
+    fn guard_point(&mut self, tables: &impl Tables, point: u32) {
+        let readers = tables.value_readers(tables.point(point).value_readers);
+        let guards = readers.map(|reader| match reader.alarm {
+            Some(alarm) if reader.source == point => self.guards[at(alarm.index())],
+            Some(_) | None => OPEN,
+        });
+        let all = (f32::NEG_INFINITY, f32::INFINITY);
+        self.points[at(point)].guard = guards.fold(all, |(low, high), guard| {
+            (libm::fmaxf(low, guard.0), libm::fminf(high, guard.1))
+        });
     }
 }
 
