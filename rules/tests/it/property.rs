@@ -124,40 +124,59 @@ fn check_event(before: &AlarmState, effect: &Effect, red: bool) -> Result<(), Te
     Ok(())
 }
 
+/// Lives through a random trace of a random program; every event has to follow the life cycle, and to say what the engine says.
+fn check_life(seed: u64, steps: usize) -> Result<(), TestCaseError> {
+    let (_, program, trace) = start(seed, steps);
+    let mut engine = Engine::new(Arc::clone(&program), UtcMs(0));
+    let mut states: Vec<_> = engine.alarms().map(|(_, state)| state).collect();
+    let mut last = UtcMs(i64::MIN);
+    for step in trace {
+        let mut effects = Vec::new();
+        feed(&mut engine, step, &mut effects);
+        for effect in &effects {
+            prop_assert!(last <= effect.at && effect.at <= step.now, "time order");
+            last = effect.at;
+            let before = &mut states[usize::try_from(effect.alarm.0).unwrap()];
+            let level = effect.state.level.map(usize::from);
+            let red = level
+                .is_some_and(|level| program.levels_of(effect.alarm)[level].colour == Colour::Red);
+            check_event(before, effect, red)?;
+            if effect.kind != EventKind::Historical {
+                *before = effect.state.clone();
+            }
+        }
+        // What the last event said is what the engine says.
+        for (alarm, state) in engine.alarms() {
+            let told = &states[usize::try_from(alarm.0).unwrap()];
+            prop_assert_eq!(told.flags, state.flags);
+            prop_assert_eq!(told.occurrence, state.occurrence);
+            prop_assert_eq!(told.level, state.level);
+        }
+        prop_assert!(
+            engine
+                .poll_timeout()
+                .is_none_or(|due| due > step.now || due == engine.now())
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    // Nothing would be shrunk but the seed.
+    #![proptest_config(ProptestConfig { cases: 1, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_million_steps_break_nothing(seed in any::<u64>()) {
+        check_life(seed, 1_000_000)?;
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
     fn every_event_follows_the_life_cycle(seed in any::<u64>(), steps in 1_usize..3_000) {
-        let (_, program, trace) = start(seed, steps);
-        let mut engine = Engine::new(Arc::clone(&program), UtcMs(0));
-        let mut states: Vec<_> = engine.alarms().map(|(_, state)| state).collect();
-        let mut last = UtcMs(i64::MIN);
-        for step in trace {
-            let mut effects = Vec::new();
-            feed(&mut engine, step, &mut effects);
-            for effect in &effects {
-                prop_assert!(last <= effect.at && effect.at <= step.now, "time order");
-                last = effect.at;
-                let before = &mut states[usize::try_from(effect.alarm.0).unwrap()];
-                let level = effect.state.level.map(usize::from);
-                let red = level.is_some_and(|level| {
-                    program.levels_of(effect.alarm)[level].colour == Colour::Red
-                });
-                check_event(before, effect, red)?;
-                if effect.kind != EventKind::Historical {
-                    *before = effect.state.clone();
-                }
-            }
-            // What the last event said is what the engine says.
-            for (alarm, state) in engine.alarms() {
-                let told = &states[usize::try_from(alarm.0).unwrap()];
-                prop_assert_eq!(told.flags, state.flags);
-                prop_assert_eq!(told.occurrence, state.occurrence);
-                prop_assert_eq!(told.level, state.level);
-            }
-            prop_assert!(engine.poll_timeout().is_none_or(|due| due > step.now || due == engine.now()));
-        }
+        check_life(seed, steps)?;
     }
 
     #[test]
