@@ -106,7 +106,7 @@ impl<'a> Image<'a> {
         Ok(Self {
             tables,
             names,
-            hash: hash_of(body),
+            hash: *hash,
         })
     }
 

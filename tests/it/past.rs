@@ -99,8 +99,8 @@ fn why_an_alarm_is_active_is_told_while_the_gateway_runs_and_after_it_was_killed
         "hall/t-1/hot  C active-acked at warn  ",
         "hall/t-1/sys.quality  A normal  ",
         "    hall/t-1: 65 °C, good of ",
-        "  warn: on\n    >= 60, to stay on: true, since ",
-        "  stop: off\n    >= 80: false, ",
+        "  warn: on\n    >= 60 °C, to stay on: true, since ",
+        "  stop: off\n    >= 80 °C: false, ",
         " acked by li → C\n",
     ] {
         assert!(said.contains(part), "{part}: {said}");

@@ -136,9 +136,10 @@ impl Engine {
         let answer = state.answer(tables, alarm.0, asked, number, &mut stack);
         let states = at(tables.alarm_code[at(alarm.0)].states_from);
         let is_on = state.phases[states + level].is_on();
+        let eu = self.program.alarm(alarm).eu.as_deref();
         let mut part = match asked {
-            Asked::AtLeast(limit) => Part::limit(">=", limit, is_on),
-            Asked::AtMost(limit) => Part::limit("<=", limit, is_on),
+            Asked::AtLeast(limit) => Part::limit(">=", limit, eu, is_on),
+            Asked::AtMost(limit) => Part::limit("<=", limit, eu, is_on),
             Asked::When(entry) => reader.entry(entry),
             Asked::External => Part::told(),
         };

@@ -3,7 +3,6 @@
 
 mod aside;
 mod explain;
-mod fuzz;
 mod image;
 mod language;
 mod life;

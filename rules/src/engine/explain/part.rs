@@ -71,10 +71,11 @@ impl Part {
         }
     }
 
-    /// A limit that the alarm's number is held against, on the way in or out.
-    pub(super) fn limit(sign: &str, limit: f64, is_on: bool) -> Self {
+    /// A limit that the alarm's number is held against, in its unit, on the way in or out.
+    pub(super) fn limit(sign: &str, limit: f64, eu: Option<&str>, is_on: bool) -> Self {
         let out = if is_on { ", to stay on" } else { "" };
-        let text = format!("{sign} {limit}{out}");
+        let eu = eu.map_or_else(String::new, |eu| format!(" {eu}"));
+        let text = format!("{sign} {limit}{eu}{out}");
         Self::new(text, Answer::Truth(Truth::UNKNOWN), Vec::new())
     }
 
