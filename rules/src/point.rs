@@ -40,6 +40,8 @@ pub struct PointInfo {
     pub fastest_ms: Option<u64>,
     /// How old its value may be, in milliseconds; older, it is unknown. 0: it never grows old, as for events.
     pub max_age_ms: u64,
+    /// Where it is declared, as `buses/tank-farm.toml:12:1`: for messages.
+    pub declared: Option<String>,
     /// The node that reads it.
     pub node: Option<String>,
     /// The slave of that node, as `bus/slave`: the same for all points of one device.

@@ -305,7 +305,7 @@ text = { zh = "{tag}", en = "{tga}" }
     .is_refused(&[
         "gateway.toml:6:7: broker.url: no URL of a broker, expected `mqtts://host:8883`, or `mqtt://host:1883` without TLS",
         "heat.toml:7:33: rule[0].only_while: `held` takes a condition and a time, as `held(unit.fan-running, 60s)`",
-        "heat.toml:8:33: rule[0].high[0].at: `60 mg/m³` is in mg/m³, but hall/t-1 is in °C",
+        "heat.toml:8:33: rule[0].high[0].at: `60 mg/m³` is in mg/m³, but hall/t-1 (hall.toml:4:1) is in °C",
         "heat.toml:8:74: rule[0].high[0].on_delay: `5` is no duration, expected a whole number and a unit, as `250ms`, `5s`, `10min` or `24h`",
         "more.toml:4:8: rule[0].name: a second rule `hot`, the first is at heat.toml:4:8",
         "more.toml:7:9: rule[0].when: no point hall/nobody in this site",
@@ -372,8 +372,8 @@ fn rules_meet_the_points_that_could_be_read_and_miss_none_of_the_others() {
     ])
     .is_refused(&[
         "gateway.toml:16:8: bus[2].file: `none.toml` cannot be read: No such file or directory (os error 2)",
-        "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but hall/t-1 is in °C",
-        "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but yard/t-1 is in °C",
+        "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but hall/t-1 (hall.toml:4:1) is in °C",
+        "heat.toml:7:33: rule[0].high[0].at: `60 Pa` is in Pa, but yard/t-1 (yard.toml:4:1) is in °C",
         "more.toml:54:9: rule[5].when: device hall/t-1 has no point of kind pressure",
         "yard.toml:15:10: slave[1].period: `1m` is no duration, expected a whole number and a unit, as `250ms`, `5s`, `10min` or `24h`",
         "5 problems",

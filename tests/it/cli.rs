@@ -421,6 +421,44 @@ fn rules_list_tells_what_watches_what_and_what_nobody_watches_without_any_secret
 }
 
 #[test]
+fn rules_check_with_a_site_holds_rules_against_its_points_instead_of_its_own() {
+    let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gateway.toml");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("ours.toml");
+    let rule = |at: &str| {
+        format!(
+            "pack = \"ours\"\nversion = \"1\"\n[[rule]]\nname = \"ours\"\nunverified = \"a test\"\nfor = {{ kind = \"combustible-gas\" }}\nhigh = [{{ level = \"L1\", at = \"{at}\", colour = \"yellow\" }}]\ntext = {{ zh = \"气\", en = \"gas\" }}\n[[rule]]\nname = \"none\"\nunverified = \"a test\"\nfor = {{ kind = \"combustible-gsa\" }}\nhigh = [{{ level = \"L1\", at = \"1 %LEL\", colour = \"yellow\" }}]\ntext = {{ zh = \"气\", en = \"gas\" }}\n"
+        )
+    };
+    let check = |at: &str, words: &str| {
+        fs::write(&file, rule(at)).unwrap();
+        let mut command = command(format!("fengsui rules check {words}").trim());
+        told(command.arg("--site").arg(&site).arg(&file))
+    };
+    let fits = check("20 %LEL", "");
+    assert_eq!((fits.code, fits.err.as_str()), (0, ""), "{}", fits.out);
+    assert!(
+        fits.out.contains(": `none` is for no point of this site"),
+        "{}",
+        fits.out
+    );
+    assert!(fits.out.ends_with("2 rules: all right\n"), "{}", fits.out);
+    // The place of the limit, and of who reads in another unit.
+    let other = check("20 mg/m³", "");
+    assert_eq!(other.code, 2, "{}", other.out);
+    for part in [
+        "ours.toml:7:31: rule[0].high[0].at: `20 mg/m³` is in mg/m³, but tank-farm-1/gt-101 (",
+        "configs/buses/tank-farm.toml:17:1) is in %LEL\n",
+    ] {
+        assert!(other.out.contains(part), "{part}: {}", other.out);
+    }
+    let json = check("20 %LEL", "--json").json();
+    assert_eq!(json["ok"], true);
+    assert_eq!(json["warnings"].as_array().map(Vec::len), Some(1), "{json}");
+    check("20 %LEL", "--site nowhere.toml").is_no_result(2, "cannot be used multiple times");
+}
+
+#[test]
 fn rules_image_writes_what_a_node_can_run_and_tells_what_it_leaves_to_the_gateway() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("pond.rules");

@@ -62,6 +62,8 @@ pub struct Point {
     pub digital: bool,
     /// Which slave it is read from: index into the bus's slaves.
     pub slave: usize,
+    /// Where it is declared, or its slave, as `buses/tank-farm.toml:12:1`: for messages.
+    pub declared: String,
     /// For an output: what it does when nobody says what it is to do; none for what is only read.
     pub fail_safe: Option<FailSafe>,
     /// How its registers become a value; the register indices are those of the slave's profile, `range`, `kind` and `eu` are the point's.

@@ -124,6 +124,7 @@ mod tests {
             digital: false,
             fail_safe: None,
             slave: 0,
+            declared: "".to_owned(),
             signal: Signal {
                 name: "s".to_owned(),
                 register,

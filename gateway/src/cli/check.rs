@@ -7,7 +7,7 @@ use devices::{Bus, Link, Parity, Plan, sweep};
 use front::Problems;
 use serde::Serialize;
 
-use super::{Exit, counted, print_problems, table};
+use super::{Exit, counted, print_problems, print_warnings, table};
 use crate::config::{Broker, Config, load};
 
 /// Arguments of `fengsui check`.
@@ -39,11 +39,7 @@ pub(super) fn run(
         return Ok(exit);
     }
     print_problems(&problems, out)?;
-    if !warnings.is_empty() {
-        for line in warnings.to_string().lines() {
-            writeln!(out, "warning: {line}")?;
-        }
-    }
+    print_warnings(&warnings, out)?;
     match config {
         Some(config) => print_config(&config, out)?,
         None => {

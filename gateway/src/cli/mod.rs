@@ -187,8 +187,10 @@ enum BusCommand {
 
 #[derive(Debug, Subcommand)]
 enum RulesCommand {
-    /// Tell everything that is wrong with rule files, all at once; whether they fit a site's points is `fengsui check`'s.
-    #[command(after_help = "Example: fengsui rules check gas configs/rules/acme-chem.toml")]
+    /// Tell everything that is wrong with rule files, all at once; with a site also whether they fit its points, and what is odd. `fengsui check` does the same with a site's own rules.
+    #[command(
+        after_help = "Examples: fengsui rules check gas configs/rules/acme-chem.toml\n          fengsui rules check gas tailings configs/rules/acme-chem.toml --site configs/gateway.toml"
+    )]
     Check(rules::CheckArgs),
     /// Play rule test files: readings over time in, alarms at times out.
     #[command(
@@ -230,7 +232,7 @@ pub fn main() -> ExitCode {
         } => bus::read(&args, &mut out, &mut err),
         Command::Rules {
             command: RulesCommand::Check(args),
-        } => rules::check(&args, &mut out),
+        } => rules::check(&args, &mut out, &mut err),
         Command::Rules {
             command: RulesCommand::Test(args),
         } => rules::test(&args, &mut out),
@@ -277,6 +279,14 @@ pub fn main() -> ExitCode {
 fn print_problems(problems: &Problems, out: &mut dyn Write) -> io::Result<()> {
     if !problems.is_empty() {
         writeln!(out, "{problems}")?;
+    }
+    Ok(())
+}
+
+/// Prints warnings, one line each.
+fn print_warnings(warnings: &Problems, out: &mut dyn Write) -> io::Result<()> {
+    for line in warnings.to_string().lines() {
+        writeln!(out, "warning: {line}")?;
     }
     Ok(())
 }

@@ -6,14 +6,15 @@ pub(super) mod list;
 pub(super) mod replay;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::rules::case::{self, Report};
+use ::rules::compile::compile;
 use ::rules::pack::{self, PACKS};
 use front::{Place, Problem, Problems, Source};
 use serde::Serialize;
 
-use super::{Exit, counted, print_problems};
+use super::{Exit, counted, print_problems, print_warnings};
 use crate::config::{Config, load};
 
 /// Arguments of `fengsui rules check`.
@@ -22,6 +23,9 @@ pub(super) struct CheckArgs {
     /// Rule files, or names of packs that come with the program.
     #[arg(required = true)]
     rules: Vec<String>,
+    /// A gateway's file: hold the rules, instead of its own, against its points. Units, limits and what rules find are then known.
+    #[arg(long, value_name = "CONFIG")]
+    site: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -41,6 +45,8 @@ pub(super) struct TestArgs {
 struct Checked<'a> {
     ok: bool,
     problems: Vec<Line<'a>>,
+    /// What is odd and harmless; known with a site.
+    warnings: Vec<Line<'a>>,
     rules: usize,
 }
 
@@ -69,9 +75,20 @@ struct Case<'a> {
     failures: &'a [String],
 }
 
-/// Checks the form of rule files; whether they fit a site's points is `fengsui check`'s. 2 when anything is wrong.
-pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> io::Result<Exit> {
-    let problems = Problems::default();
+/// Checks rule files: their form, and with a site how they fit its points. 2 when anything is wrong.
+pub(super) fn check(
+    args: &CheckArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Exit> {
+    let site = match &args.site {
+        None => None,
+        Some(path) => match config(path, err)? {
+            Some(config) => Some(config),
+            None => return Ok(Exit::BadInput),
+        },
+    };
+    let (problems, warnings) = (Problems::default(), Problems::default());
     let sources: Vec<Source> = args
         .rules
         .iter()
@@ -82,28 +99,36 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> io::Result<Exit> {
         })
         .collect();
     let n_rules = ::rules::compile::check(&sources, &problems);
+    if let Some(site) = site.filter(|_| problems.is_empty()) {
+        let (points, system) = (site.program.points(), site.system());
+        compile(&sources, points, &system, &problems, &warnings);
+    }
     let exit = if problems.is_empty() {
         Exit::Done
     } else {
         Exit::BadInput
     };
     if args.json {
-        let problems = problems.into_sorted();
+        let (problems, warnings) = (problems.into_sorted(), warnings.into_sorted());
         let checked = Checked {
             ok: exit == Exit::Done,
             problems: lines(&problems),
+            warnings: lines(&warnings),
             rules: n_rules,
         };
         serde_json::to_writer_pretty(&mut *out, &checked)?;
         writeln!(out)?;
-    } else if exit == Exit::Done {
-        writeln!(
-            out,
-            "{}: all right; `fengsui check` tells whether they fit a site's points",
-            counted(n_rules, "rule")
-        )?;
-    } else {
-        print_problems(&problems, out)?;
+        return Ok(exit);
+    }
+    print_problems(&problems, out)?;
+    print_warnings(&warnings, out)?;
+    if exit == Exit::Done {
+        let n = counted(n_rules, "rule");
+        let rest = match args.site {
+            Some(_) => "",
+            None => "; `--site gateway.toml` tells whether they fit a site's points",
+        };
+        writeln!(out, "{n}: all right{rest}")?;
     }
     Ok(exit)
 }
@@ -236,10 +261,11 @@ mod tests {
     fn checked(rules: &[&str], json: bool) -> (Exit, String) {
         let args = CheckArgs {
             rules: rules.iter().map(ToString::to_string).collect(),
+            site: None,
             json,
         };
         let mut out = Vec::new();
-        let exit = check(&args, &mut out).expect("a vector takes all");
+        let exit = check(&args, &mut out, &mut io::sink()).expect("a vector takes all");
         (exit, String::from_utf8(out).expect("UTF-8"))
     }
 
@@ -275,7 +301,7 @@ mod tests {
         assert_eq!(
             told,
             format!(
-                "{name}:4:1: it warns\n          0.000s  u/t/hot raised B warn\n          0.000s  u/t reads 60 until 1.000s\n  ✗       1.000s  u/t/hot: expected letter A, found B\n\n1 case, 1 failed\n"
+                "{name}:4:1: it warns\n          0.000s  u/t reads 60\n          0.000s  u/t/hot warn: condition true\n          0.000s  u/t/hot raised B warn\n          1.000s  u/t reads 60\n  ✗       1.000s  u/t/hot: expected letter A, found B\n\n1 case, 1 failed\n"
             )
         );
         let (_, told) = tested(&[&name], true);
@@ -311,9 +337,19 @@ mod tests {
             checked(&["gas", &name], false),
             (
                 Exit::Done,
-                "12 rules: all right; `fengsui check` tells whether they fit a site's points\n"
+                "12 rules: all right; `--site gateway.toml` tells whether they fit a site's points\n"
                     .to_owned()
             )
+        );
+        // A level that the one before it hides.
+        let graver =
+            "colour = \"yellow\" }, { level = \"stop\", at = \"60 °C\", colour = \"red\" }";
+        fs::write(&path, PACK.replace("colour = \"yellow\" }", graver)).expect("written");
+        let (exit, told) = checked(&[&name], false);
+        assert_eq!(exit, Exit::BadInput);
+        assert!(
+            told.contains("`stop` at 60 is not above `warn` at 60"),
+            "{told}"
         );
         fs::write(&path, PACK.replace("60 °C", "60 °CC")).expect("written");
         let (exit, told) = checked(&[&name], false);

@@ -206,6 +206,7 @@ fn info(node: &Node, bus: &Bus, point: &devices::Point) -> PointInfo {
         period_ms: point.period_ms,
         fastest_ms: point.fastest_ms,
         max_age_ms: point.max_age_ms,
+        declared: Some(point.declared.clone()),
         node: Some(node.name.clone()),
         slave: bus
             .slaves

@@ -178,7 +178,15 @@ fn the_logs_copy_gives_the_same_points_without_a_secret() {
     let problems = Problems::default();
     let again = load_image(&image.files, &problems).expect("no problem");
     assert_eq!(problems.to_string(), "");
-    assert_eq!(again.points, config.points);
+    // Where the files were is not what they say.
+    let points = |config: &Config| {
+        let mut points = config.points.clone();
+        for point in &mut points {
+            point.info.declared = None;
+        }
+        points
+    };
+    assert_eq!(points(&again), points(&config));
     assert_eq!(again.hash, config.hash);
 }
 

@@ -76,6 +76,7 @@ fn point(name: &str, item: &Item<'_>) -> Option<PointInfo> {
         period_ms: period_ms?,
         fastest_ms: fastest_ms?,
         max_age_ms: max_age_ms?,
+        declared: Some(item.place().to_string()),
         slave: device?,
         ..PointInfo::default()
     })

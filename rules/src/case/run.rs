@@ -1,6 +1,6 @@
 //! Plays a case through the engine and compares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::{String, ToString};
 use std::sync::Arc;
@@ -13,16 +13,32 @@ use super::report::{CaseReport, Timeline};
 use super::series::{Reading, describe};
 use crate::effect::{AlarmIdx, Command, Effect, Input};
 use crate::engine::Engine;
+use crate::engine::explain::{Answer, Stage};
 use crate::output::{Outputs, Step as Decision};
 use crate::point::PointIdx;
 use crate::program::{Program, u32_of};
 use crate::sampling::Sampling;
+use crate::value::Tri;
 
 /// Plays a case. `levels` gets each rule's levels that were reached.
 pub(super) fn run(
     case: &Case<'_>,
     program: &Arc<Program>,
     levels: &mut BTreeSet<(String, String)>,
+) -> CaseReport {
+    let report = play(case, program, levels, None);
+    if report.failures.is_empty() {
+        return report;
+    }
+    // Who reads why it failed sees the conditions too, which are asked for at each step.
+    play(case, program, levels, Some(BTreeMap::new()))
+}
+
+fn play(
+    case: &Case<'_>,
+    program: &Arc<Program>,
+    levels: &mut BTreeSet<(String, String)>,
+    conditions: Option<Conditions>,
 ) -> CaseReport {
     let mut playing = Playing {
         case,
@@ -34,6 +50,7 @@ pub(super) fn run(
         n_told: 0,
         timeline: Timeline::default(),
         failures: Vec::new(),
+        conditions,
         levels,
         next: case.series.iter().map(|_| 0).collect(),
     };
@@ -49,6 +66,9 @@ pub(super) fn run(
     }
 }
 
+/// What the condition of each level said last, of the alarms that the case names; unknown before it said anything.
+type Conditions = BTreeMap<(AlarmIdx, usize), Tri>;
+
 struct Playing<'p> {
     case: &'p Case<'p>,
     engine: Engine,
@@ -60,6 +80,8 @@ struct Playing<'p> {
     n_told: usize,
     timeline: Timeline,
     failures: Vec<String>,
+    /// None where nobody asked.
+    conditions: Option<Conditions>,
     levels: &'p mut BTreeSet<(String, String)>,
     /// The next period of each series.
     next: Vec<usize>,
@@ -78,6 +100,12 @@ impl Playing<'_> {
             self.timers_up_to(due_ms);
             let now = self.case.begins.plus_ms(due_ms);
             let point = PointIdx(u32_of(*index));
+            let info = self.program.point(point);
+            self.timeline.reading(
+                due_ms,
+                format!("{}/{}", info.unit, info.point),
+                describe(Reading::Says(value, quality)),
+            );
             let sample = Sample {
                 at: now,
                 value,
@@ -93,12 +121,6 @@ impl Playing<'_> {
             }
             self.tell();
             self.switch();
-            let info = self.program.point(point);
-            self.timeline.reading(
-                due_ms,
-                format!("{}/{}", info.unit, info.point),
-                describe(Reading::Says(value, quality)),
-            );
         }
         self.timers_up_to(at_ms);
     }
@@ -321,9 +343,60 @@ impl Playing<'_> {
             .push(format!("{}: {alarm}: {what}", seconds(step.at_ms)));
     }
 
-    /// Puts new effects on the timeline.
+    /// Puts new effects on the timeline, and before those of now what conditions say otherwise than before.
     fn tell(&mut self) {
-        for effect in &self.effects[self.n_told..] {
+        let now = self.engine.now();
+        let is_past = |effect: &&Effect| effect.at < now;
+        let n_past = self.effects[self.n_told..].iter().take_while(is_past);
+        let past = self.n_told + n_past.count();
+        self.tell_effects(past);
+        self.tell_conditions();
+        self.tell_effects(self.effects.len());
+    }
+
+    fn tell_conditions(&mut self) {
+        let Some(conditions) = &mut self.conditions else {
+            return;
+        };
+        let steps = self.case.steps.iter();
+        let alarms = steps.filter_map(|step| self.program.find_alarm(&step.alarm.value));
+        for alarm in alarms.collect::<BTreeSet<_>>() {
+            for (index, level) in self.engine.explain(alarm).levels.iter().enumerate() {
+                let Answer::Truth(truth) = level.condition.answer else {
+                    continue;
+                };
+                let said = conditions.entry((alarm, index)).or_insert(Tri::Unknown);
+                if *said == truth.tri() {
+                    continue;
+                }
+                *said = truth.tri();
+                let word = match truth.tri() {
+                    Tri::True => "true",
+                    Tri::False => "false",
+                    Tri::Unknown => "unknown",
+                };
+                let delay = match level.stage {
+                    Stage::Coming { left_ms } => format!(", on in {}", seconds(left_ms)),
+                    Stage::Leaving { left_ms } => format!(", off in {}", seconds(left_ms)),
+                    Stage::Standing { left_ms } => {
+                        format!(", {} of its delay left", seconds(left_ms))
+                    }
+                    Stage::Off | Stage::On => String::new(),
+                };
+                self.timeline.event(
+                    self.engine.now().since_ms(self.case.begins),
+                    format!(
+                        "{} {}: condition {word}{delay}",
+                        self.program.id_of(alarm),
+                        level.name
+                    ),
+                );
+            }
+        }
+    }
+
+    fn tell_effects(&mut self, end: usize) {
+        for effect in &self.effects[self.n_told..end] {
             self.outputs.note(effect.alarm);
             self.sampling.note(effect.alarm);
             let level = effect
@@ -345,7 +418,7 @@ impl Playing<'_> {
                 ),
             );
         }
-        self.n_told = self.effects.len();
+        self.n_told = end;
     }
 }
 

@@ -31,13 +31,21 @@ fn a_case_that_fails_shows_what_happened_when() {
     assert_eq!(
         report.to_string(),
         "t.toml:4:1: a leak
-          0.000s  t/g reads 10 → 30 until 7.000s
+          0.000s  t/g reads 10
+          0.000s  t/g/combustible-gas L1: condition false
+          0.000s  t/g/combustible-gas L2: condition false
+          1.000s  t/g reads 10 → 30 until 3.000s
+          3.000s  t/g/combustible-gas L1: condition true, on in 5.000s
+          4.000s  t/g reads 30 until 7.000s
   ✗       7.000s  t/g/combustible-gas: expected letter B, found A
   ✗       7.000s  t/g/combustible-gas: expected event raised, it never came
           8.000s  t/g/combustible-gas raised B L1
           8.000s  t/g reads 30 until 9.000s
           9.000s  t/g/combustible-gas acked C L1
-         10.000s  t/g reads 30 → !bad until 17.000s
+         10.000s  t/g reads 30 → !bad until 13.000s
+         13.000s  t/g/combustible-gas L1: condition unknown
+         13.000s  t/g/combustible-gas L2: condition unknown
+         14.000s  t/g reads !bad until 17.000s
          18.000s  t/g/sys.quality raised B fault
          18.000s  t/g/combustible-gas unknown C L1
          18.000s  t/g reads !bad until 20.000s

@@ -8,7 +8,7 @@ use super::alarm::Overrides;
 use super::lint::Found;
 use super::lower::Here;
 use super::number::Measure;
-use crate::file::{Condition, Level, Override, Rule};
+use crate::file::{Condition, Level, LimitLevel, Override, Rule};
 use crate::program::{LevelSpec, Side, Test};
 use crate::syntax::Node;
 
@@ -73,6 +73,32 @@ pub(super) fn check_levels(rule: &Rule<'_>) {
                     milder.colour.word()
                 ));
             }
+        }
+    }
+}
+
+/// What can be said of a rule's limits without knowing any site: only of those that are written as numbers.
+pub(super) fn check_written_limits(rule: &Rule<'_>) {
+    if let Condition::Limits { high, low, .. } = &rule.condition {
+        check_written(high, true);
+        check_written(low, false);
+    }
+}
+
+fn check_written(levels: &[LimitLevel<'_>], is_high: bool) {
+    for pair in levels.windows(2) {
+        if let [before, after] = pair
+            && let (Node::Number(milder, unit), Node::Number(graver, other)) =
+                (&before.at.value.node, &after.at.value.node)
+            && unit == other
+            && (graver <= milder) == is_high
+        {
+            after.at.item.problem(format!(
+                "`{}` at {graver} is not {} `{}` at {milder}, expected each level beyond the one before",
+                after.level.name.value,
+                if is_high { "above" } else { "below" },
+                before.level.name.value,
+            ));
         }
     }
 }

@@ -186,7 +186,7 @@ impl<'l> Lowering<'l> {
         Lowered::Number(Number {
             formula: Formula::Point(point),
             measure: Measure::of(info.eu.as_deref()),
-            what: self.here.points.name(point),
+            what: self.here.points.declared(point),
         })
     }
 

@@ -98,6 +98,7 @@ pub fn check(sources: &[Source], problems: &Problems) -> usize {
         let rules = rules_in_order(files, unread.rules);
         for (_, rule) in &rules {
             level::check_levels(rule);
+            level::check_written_limits(rule);
         }
         for file in files {
             check_overrides(&file.overrides, &rules, true);

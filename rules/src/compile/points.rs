@@ -61,6 +61,16 @@ impl<'p> Points<'p> {
         std::format!("{}/{}", info.unit, info.point)
     }
 
+    /// Its name, and where it is declared.
+    pub(super) fn declared(&self, point: PointIdx) -> String {
+        let name = self.name(point);
+        let place = &self.info(point).declared;
+        match place {
+            Some(place) => std::format!("{name} ({place})"),
+            None => name,
+        }
+    }
+
     pub(super) fn of_kind(&self, kind: &str) -> &[PointIdx] {
         self.by_kind.get(kind).map_or(&[], Vec::as_slice)
     }

@@ -370,6 +370,7 @@ fn point(
     if item.is_some() && written_name.is_none() && table.is_none() {
         return None;
     }
+    let declared = item.as_ref().map_or_else(|| slave.place(), Item::place);
     let own = |key: &str| table.as_ref().and_then(|table| table.opt(key));
     let point = own("point").map(|item| word::segment(&item));
     let unit = own("unit").map(|item| word::segment(&item));
@@ -430,6 +431,7 @@ fn point(
         digital: signal.digital,
         fail_safe: fail_safe.flatten(),
         slave: slave_idx,
+        declared: alloc::format!("{declared}"),
         signal,
     })
 }

@@ -70,6 +70,7 @@ fn point(slave: usize, register: usize, period_ms: u64) -> Point {
         digital: false,
         fail_safe: None,
         slave,
+        declared: String::new(),
         signal,
     }
 }

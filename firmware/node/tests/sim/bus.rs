@@ -73,6 +73,7 @@ pub(crate) fn bus(n: u8, period_ms: u64) -> Bus {
         digital: false,
         fail_safe: None,
         slave: usize::from(unit_id) - 1,
+        declared: String::new(),
         signal: signal(),
     };
     Bus {
