@@ -20,6 +20,7 @@ pub mod point;
 pub mod program;
 pub mod sampling;
 mod timer;
+pub mod unit;
 pub mod value;
 
 #[cfg(feature = "std")]
@@ -32,5 +33,3 @@ pub mod file;
 pub mod pack;
 #[cfg(feature = "std")]
 pub mod syntax;
-#[cfg(feature = "std")]
-pub mod unit;

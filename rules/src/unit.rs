@@ -81,6 +81,7 @@ impl Unit {
     }
 
     /// The longest unit at the beginning of `text` that is not followed by more of a word, and its length in bytes.
+    #[cfg(feature = "std")]
     pub(crate) fn prefix(text: &str) -> Option<(Self, usize)> {
         let mut best: Option<(Self, usize)> = None;
         for (index, spellings) in UNITS.iter().enumerate() {
@@ -134,6 +135,7 @@ impl Unit {
     }
 
     /// Every spelling of every unit, for hints.
+    #[cfg(feature = "std")]
     pub(crate) fn spellings() -> impl Iterator<Item = &'static str> {
         UNITS.iter().flat_map(|spellings| spellings.iter().copied())
     }

@@ -20,6 +20,7 @@ use crate::effect::AlarmIdx;
 use crate::eval::Stack;
 use crate::program::{Entry, Source, at};
 use crate::timer::NEVER;
+use crate::unit::Unit;
 use crate::value::{Number, Truth};
 
 /// Why an alarm is as it is now.
@@ -136,7 +137,10 @@ impl Engine {
         let answer = state.answer(tables, alarm.0, asked, number, &mut stack);
         let states = at(tables.alarm_code[at(alarm.0)].states_from);
         let is_on = state.phases[states + level].is_on();
-        let eu = self.program.alarm(alarm).eu.as_deref();
+        let info = self.program.alarm(alarm);
+        // As people write it: °C for Cel.
+        let eu = info.eu.as_deref();
+        let eu = eu.map(|eu| Unit::find(eu).map_or(eu, |unit| unit.name()));
         let mut part = match asked {
             Asked::AtLeast(limit) => Part::limit(">=", limit, eu, is_on),
             Asked::AtMost(limit) => Part::limit("<=", limit, eu, is_on),
