@@ -87,10 +87,12 @@ impl<'a> Site<'a> {
                 }
             }
         }
-        let overrides = files
+        check_molar(&limits, points);
+        let overrides: Vec<Override<'a>> = files
             .iter()
             .flat_map(|file| file.overrides.iter().cloned())
             .collect();
+        check_overrides_alone(&overrides);
         Self {
             limits,
             by_word,
@@ -309,6 +311,79 @@ fn read_limit<'a>(
             }
             error.tell(&value.item);
             None
+        }
+    }
+}
+
+/// What a site may take for the molar volume, in L/mol: from 0 °C to 40 °C at sea level.
+const MOLAR_VOLUMES: std::ops::RangeInclusive<f64> = 22.4..=25.7;
+
+/// Reports molar volumes and masses that can't be: a limit in ppm rests on them, and they would make it another one in silence.
+fn check_molar(limits: &[Limit<'_>], points: &Points<'_>) {
+    let kind_of = |selector: &Selector| match selector {
+        Selector::Kind(kind) | Selector::KindInUnit { kind, .. } => Some(kind.clone()),
+        Selector::Point { unit, point } => {
+            let point = points.find(unit, point)?;
+            Some(points.info(point).kind.clone())
+        }
+        Selector::All | Selector::Unit(_) => None,
+    };
+    let masses = || limits.iter().filter(|limit| limit.word == "molar-mass");
+    for limit in limits {
+        let Some(number) = limit.number.constant() else {
+            continue;
+        };
+        if limit.word == "molar-volume" && !MOLAR_VOLUMES.contains(&number) {
+            limit.item.problem(format!(
+                "a molar volume of {number} L/mol, expected {} (0 °C) to {} (40 °C)",
+                MOLAR_VOLUMES.start(),
+                MOLAR_VOLUMES.end()
+            ));
+        }
+        let kind = kind_of(&limit.selector);
+        let of_pack = masses().find(|mass| !mass.of_site && kind_of(&mass.selector) == kind);
+        if limit.word == "molar-mass"
+            && limit.of_site
+            && let (Some(kind), Some(mass)) = (kind, of_pack)
+            && let Some(known) = mass.number.constant()
+            && libm::fabs(number / known - 1.0) > 0.01
+        {
+            limit.item.problem(format!(
+                "a molar mass of {number} g/mol for {kind}, which has {known} g/mol: {}",
+                mass.item.place()
+            ));
+        }
+    }
+}
+
+/// Reports overrides that say the same thing otherwise: the last would win in silence.
+fn check_overrides_alone(overrides: &[Override<'_>]) {
+    let says = |entry: &Override<'_>| {
+        [
+            ("at", entry.at.is_some()),
+            ("deadband", entry.deadband.is_some()),
+            ("on_delay", entry.on_delay_ms.is_some()),
+            ("off_delay", entry.off_delay_ms.is_some()),
+            ("off", entry.off),
+        ]
+    };
+    for (index, entry) in overrides.iter().enumerate() {
+        let level = |entry: &Override<'_>| entry.level.as_ref().map(|level| level.value.clone());
+        let is_same = |other: &&Override<'_>| {
+            other.rule.value == entry.rule.value
+                && other.selector == entry.selector
+                && level(other) == level(entry)
+        };
+        for first in overrides[..index].iter().filter(is_same) {
+            for ((key, here), (_, there)) in says(entry).into_iter().zip(says(first)) {
+                if here && there {
+                    entry.rule.item.problem(format!(
+                        "a second override of `{key}` of `{}` for the same points, the first is at {}",
+                        entry.rule.value,
+                        first.rule.item.place()
+                    ));
+                }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Wrong rule files with the text that they get.
 
 use super::*;
+use std::string::ToString;
 
 #[track_caller]
 fn check(text: &str, told: &str) {
@@ -232,6 +233,49 @@ fn what_a_site_overrides_must_exist_and_say_why() {
              site.toml:19:9: override[2].point: no point, expected `unit/point`\n\
              site.toml:20:7: override[2].off: a number, expected true or false\n\
              site.toml:23:8: override[3].rule: switched off for tank/gt-01, and GB/T 50493-2019 5.5.2 asks for it, expected `laxer_than = \"GB/T 50493-2019 5.5.2\"` beside it",
+    );
+}
+
+#[test]
+fn a_molar_mass_or_volume_that_would_make_a_limit_in_ppm_laxer_is_refused() {
+    let pack = crate::pack::pack("gas").expect("a pack").text;
+    let n_lines = pack
+        .lines()
+        .take_while(|line| !line.contains("molar-mass = \"34.08"))
+        .count();
+    check_files(
+        &[
+            ("gas.toml", pack),
+            (
+                "site.toml",
+                "[[limits]]\nmolar-volume = \"244.5 L/mol\"\n[[limits]]\nkind = \"hydrogen-sulfide\"\nmolar-mass = \"3.408 g/mol\"\n[[limits]]\nkind = \"ammonia\"\nmolar-mass = \"17.031 g/mol\"\n",
+            ),
+        ],
+        &std::format!(
+            "site.toml:2:16: limits[0].molar-volume: a molar volume of 244.5 L/mol, expected 22.4 (0 °C) to 25.7 (40 °C)\n\
+             site.toml:5:14: limits[1].molar-mass: a molar mass of 3.408 g/mol for hydrogen-sulfide, which has 34.08 g/mol: gas.toml:{}:14",
+            n_lines + 1
+        ),
+    );
+}
+
+#[test]
+fn overrides_that_say_the_same_thing_otherwise_are_refused() {
+    let pack = crate::pack::pack("gas").expect("a pack").text;
+    let entry = |key: &str| {
+        std::format!(
+            "[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-01\"\nlevel = \"L1\"\n{key}\nreason = \"a test\"\n"
+        )
+    };
+    let site = [
+        "[[limits]]\nmolar-volume = \"24.45 L/mol\"\n".to_string(),
+        entry("at = \"20 %LEL\""),
+        entry("on_delay = \"1s\""),
+        entry("at = \"18 %LEL\""),
+    ];
+    check_files(
+        &[("gas.toml", pack), ("site.toml", &site.concat())],
+        "site.toml:16:8: override[2].rule: a second override of `at` of `combustible-gas` for the same points, the first is at site.toml:4:8",
     );
 }
 
