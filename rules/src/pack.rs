@@ -106,6 +106,23 @@ mod tests {
     }
 
     #[test]
+    fn every_rule_of_the_packs_says_in_both_languages_what_it_is_and_what_to_do() {
+        for pack in PACKS {
+            let problems = Problems::default();
+            let source = pack.source();
+            let document = source.parse(&problems);
+            let file = RuleFile::read(&document.root());
+            assert_eq!(problems.to_string(), "");
+            for rule in &file.rules {
+                for text in [&rule.text, &rule.advice] {
+                    let is_told = !text.zh.is_empty() && !text.en.is_empty();
+                    assert!(is_told, "{} {}: {text:?}", pack.name, rule.name.value);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_gas_pack_does_what_its_tests_say() {
         check("gas");
     }

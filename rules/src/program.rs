@@ -42,6 +42,8 @@ pub struct RuleInfo {
     pub clause: Option<String>,
     /// What to tell people; may name `{tag} {unit} {point} {value} {eu} {level} {limit}`.
     pub text: Text,
+    /// What people are to do; may name the same.
+    pub advice: Text,
     /// True while it is on trial: its alarms carry the flag `test`.
     pub test: bool,
     /// The words of the reasons by which its alarms are suppressed.

@@ -21,7 +21,7 @@ const ALARM_LEN_MAX: usize = 4 * 1024;
 pub(super) const BULK_LEN_MAX: usize = 256 * 1024;
 
 /// The fields that a state shares with its event. A reader ignores what it doesn't know, so only these are compared.
-const SHARED: [&str; 40] = [
+const SHARED: [&str; 41] = [
     "id",
     "site",
     "occurrence",
@@ -61,6 +61,7 @@ const SHARED: [&str; 40] = [
     "point",
     "reason",
     "text",
+    "advice",
     "action",
 ];
 
@@ -523,14 +524,18 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
         }
         tag = point.optional("tag", owned)?;
     }
-    let text = fields.object("text")?;
-    if text.is_some_and(Map::is_empty) {
-        return Err("`text`: empty, expected to be left out".to_owned());
-    }
-    let words = |name| match text {
-        Some(text) => Fields(text).optional(name, owned),
-        None => Ok(None),
+    let both = |name| -> Result<[Option<String>; 2], String> {
+        let Some(text) = fields.object(name)? else {
+            return Ok([None, None]);
+        };
+        if text.is_empty() {
+            return Err(format!("`{name}`: empty, expected to be left out"));
+        }
+        let text = Fields(text);
+        Ok([text.optional("zh", owned)?, text.optional("en", owned)?])
     };
+    let text = both("text")?;
+    both("advice")?;
     let shared: Map<String, Value> = SHARED
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), fields.0.get(*name)?.clone())))
@@ -556,7 +561,7 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
             value: fields.number("value")?,
             unit: fields.optional("unit", owned)?,
             tag,
-            text: [words("zh")?, words("en")?],
+            text,
             acked_by: fields.optional("acked_by", owned)?,
             shelved_until,
             suppressed_by,

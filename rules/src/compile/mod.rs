@@ -378,6 +378,7 @@ fn rule_info(head: &Head, rule: &Rule<'_>, site: &Site<'_>) -> RuleInfo {
         ]),
         clause: rule.clause.clone(),
         text: rule.text.clone(),
+        advice: rule.advice.clone(),
         test: false,
         suppress: rule
             .life

@@ -287,6 +287,7 @@ impl Adding<'_> {
             version: VERSION.into(),
             hash: super::hash(&[name, VERSION]),
             clause: None,
+            advice: Text::default(),
             text: Text {
                 zh: zh.into(),
                 en: en.into(),

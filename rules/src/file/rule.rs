@@ -90,6 +90,8 @@ pub struct Rule<'a> {
     pub only_while: Option<Placed<'a, Expr>>,
     /// What an alarm says.
     pub text: Text,
+    /// What people are to do; empty where nothing is said.
+    pub advice: Text,
     /// What an unknown part does to a vote.
     pub degrade: Degrade,
     /// True when the rule says so itself.
@@ -116,6 +118,10 @@ impl<'a> Rule<'a> {
             _ => &WORDS,
         };
         let text = table.req("text").and_then(|item| text(&item, words));
+        let advice = match table.opt("advice") {
+            None => Some(Text::default()),
+            Some(item) => self::text(&item, words),
+        };
         let degrade = table.opt("degrade");
         let degrades = degrade.is_some();
         let degrade = degrade.and_then(|item| degrade_word(&item));
@@ -136,6 +142,7 @@ impl<'a> Rule<'a> {
             condition: condition?,
             only_while,
             text: text.unwrap_or_default(),
+            advice: advice.unwrap_or_default(),
             degrade,
             degrades,
             unknown_after_ms,

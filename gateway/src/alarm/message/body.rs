@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rules::effect::{Cause, Effect, EventKind};
 use rules::point::PointInfo;
-use rules::program::{Program, Scope};
+use rules::program::{Program, Scope, Text};
 use serde::Serialize;
 use telemetry::{UtcMs, Value};
 
@@ -110,6 +110,9 @@ pub(super) struct Rest<'a> {
     pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<TextBody>,
+    /// What people are to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) advice: Option<TextBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) action: Option<ActionBody>,
 }
@@ -163,6 +166,12 @@ pub(super) struct TextBody {
     pub(super) en: Option<String>,
 }
 
+impl TextBody {
+    fn is_empty(&self) -> bool {
+        self.zh.is_none() && self.en.is_none()
+    }
+}
+
 fn text_or_empty<S: serde::Serializer>(text: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(text.as_deref().unwrap_or(""))
 }
@@ -209,9 +218,13 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
         reason: state.reason.as_deref().unwrap_or(NOTHING),
     };
     let text = |template: &str| (!template.is_empty()).then(|| fill(template, &words));
-    let text = TextBody {
-        zh: text(&rule.text.zh),
-        en: text(&rule.text.en),
+    // Without a level it was never raised: its text would say what never was.
+    let text = |template: &Text| {
+        let text = TextBody {
+            zh: text(&template.zh),
+            en: text(&template.en),
+        };
+        (level.is_some() && !text.is_empty()).then_some(text)
     };
     let letter = state.letter();
     let flags = state.flags;
@@ -262,8 +275,8 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
         silenced: state.silenced,
         point: point_body(&info.scope, point),
         reason: state.reason.as_ref().map(own),
-        // Without a level it was never raised: its text would say what never was.
-        text: (level.is_some() && (text.zh.is_some() || text.en.is_some())).then_some(text),
+        text: text(&rule.text),
+        advice: text(&rule.advice),
         action: effect.switched.map(|switched| {
             let output = program.point(switched.output);
             ActionBody {
@@ -307,10 +320,14 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
     let mut rest_text = fields(&rest);
     let len = NUMBER_LEN_MAX + lead.len() + tail_text.len() + rest_text.len();
     if len > BODY_LEN_MAX {
-        let text = rest.text.get_or_insert(TextBody { zh: None, en: None });
+        let nothing = || TextBody { zh: None, en: None };
+        let text = rest.text.get_or_insert_with(nothing);
+        let advice = rest.advice.get_or_insert_with(nothing);
         let point = rest.point.get_or_insert_default();
         cut(
             &mut [
+                &mut advice.en,
+                &mut advice.zh,
                 &mut point.description,
                 &mut rest.reason,
                 &mut text.en,
@@ -321,8 +338,8 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
             ],
             len - BODY_LEN_MAX,
         );
-        let empty = text.zh.is_none() && text.en.is_none();
-        rest.text = rest.text.filter(|_| !empty);
+        rest.text = rest.text.filter(|text| !text.is_empty());
+        rest.advice = rest.advice.filter(|advice| !advice.is_empty());
         rest.point = rest.point.filter(|point| !point.unit.is_empty());
         tail_text = fields(&tail);
         rest_text = fields(&rest);

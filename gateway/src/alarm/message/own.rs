@@ -122,6 +122,7 @@ fn own(site: &Site, node: &str, rule: &str, tail: String, reason: String, at: Ut
         point: None,
         reason: Some(reason),
         text: None,
+        advice: None,
         action: None,
     };
     Draft {

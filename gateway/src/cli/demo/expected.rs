@@ -80,7 +80,7 @@ pub(super) const EXPECTED: [Expected; 29] = [
     expect(LEAK, "acked", Some("L2"), "C", 51, 56),
     expect(TOXIC, "acked", Some("L1"), "C", 52, 57),
     expect(NEIGHBOUR, "known", Some("L1"), "B", 57, 62),
-    expect(WELDING, "returned", Some("bypass"), "D", 58, 63),
+    expect(WELDING, "returned", Some("bypass"), "E", 58, 63),
     expect(LEAK, "level-down", Some("L1"), "C", 57, 64),
     // A rise over a minute is known when a minute is over.
     expect(HOPPER_RISE, "raised", Some("fast"), "B", 58, 67),

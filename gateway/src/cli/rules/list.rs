@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ::rules::effect::AlarmIdx;
 use ::rules::point::PointIdx;
-use ::rules::program::{OutputInfo, Program, Side};
+use ::rules::program::{OutputInfo, Program, Side, Text};
 use ::rules::unit::Unit;
 use serde::Serialize;
 
@@ -52,6 +52,20 @@ struct SwitchedBy {
     levels: Vec<String>,
 }
 
+/// In both languages, as rules write it: with words in braces.
+#[derive(Debug, Serialize)]
+struct Advice {
+    zh: String,
+    en: String,
+}
+
+impl Advice {
+    fn of(advice: &Text) -> Option<Self> {
+        let Text { zh, en } = advice.clone();
+        (!zh.is_empty() || !en.is_empty()).then_some(Self { zh, en })
+    }
+}
+
 /// An alarm to be.
 #[derive(Debug, Serialize)]
 struct Alarm {
@@ -60,6 +74,9 @@ struct Alarm {
     version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     clause: Option<String>,
+    /// What people are to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<Advice>,
     levels: Vec<Level>,
     /// The unit of its limits.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +160,7 @@ impl List {
                     pack: rule.pack.clone(),
                     version: rule.version.clone(),
                     clause: rule.clause.clone(),
+                    advice: Advice::of(&rule.advice),
                     levels: levels(program, alarm),
                     unit: program.alarm(alarm).eu.clone(),
                     points: points.into_iter().map(name).collect(),

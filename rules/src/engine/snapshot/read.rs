@@ -323,6 +323,8 @@ impl Reader<'_> {
             hash,
             clause: self.option(|reader| Ok(reader.text()?.into()))?,
             text: Text { zh, en },
+            // A rule that is gone advises nobody.
+            advice: Text::default(),
             test: self.bool()?,
             // An alarm whose rule is gone is not suppressed.
             suppress: Vec::new(),
