@@ -167,6 +167,28 @@ impl Machine {
         }
     }
 
+    /// Its rule is another: what the new one does not let be on the shelf comes back, and nothing stays there for longer than it lets.
+    pub(super) fn look_at_shelf(
+        &mut self,
+        tables: &impl Tables,
+        alarm: u32,
+        effects: &mut Effects<'_>,
+    ) {
+        let most_ms = tables.rest(alarm).shelve_max_ms;
+        let now = self.now;
+        let slot = &mut self.state.alarms[at(alarm)];
+        let is_red = slot.flags.active && Colour::of_severity(slot.severity) == Colour::Red;
+        let rare = slot.rare.as_mut();
+        let Some(shelf) = rare.and_then(|rare| rare.aside.shelf.as_mut()) else {
+            return;
+        };
+        shelf.until = shelf.until.min(now.plus_ms(most_ms));
+        if is_red || most_ms == 0 {
+            self.unshelve(tables, alarm, Cause::Config, effects);
+        }
+        self.rearm(tables, alarm);
+    }
+
     /// It returned: a shelf for once is over.
     pub(super) fn returned(
         &mut self,

@@ -122,6 +122,9 @@ impl Engine {
         if !started {
             restored.clear();
         }
+        for alarm in 0..machine.n_alarms() {
+            machine.look_at_shelf(tables, alarm, &mut effects);
+        }
         for alarm in changed {
             machine.emit(
                 tables,

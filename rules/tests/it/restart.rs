@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
-use rules::effect::{AlarmIdx, Refusal, Verb};
+use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::{Engine, SnapshotError};
 use rules::point::{PointIdx, PointInfo};
-use rules::program::{LevelSpec, Program, ProgramBuilder, RuleInfo, Scope};
+use rules::program::{AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleInfo, Scope};
 use telemetry::UtcMs;
 
 use crate::support::{Told, gas, high, level, spec};
 
 /// A gas rule of one level with another hash, on two points whose order is another too.
 fn other(limit: f64, name: &str, hash: &str) -> Arc<Program> {
+    other_with(limit, name, hash, |_| {})
+}
+
+/// The same, with its alarm as `change` makes it.
+fn other_with(
+    limit: f64,
+    name: &str,
+    hash: &str,
+    change: impl FnOnce(&mut AlarmSpec),
+) -> Arc<Program> {
     let mut builder = ProgramBuilder::new();
     for point in ["0", "a"] {
         builder
@@ -39,6 +49,7 @@ fn other(limit: f64, name: &str, hash: &str) -> Arc<Program> {
     );
     spec.scope = Scope::Point(PointIdx(1));
     spec.value = Some(rules::expr::Formula::Point(PointIdx(1)));
+    change(&mut spec);
     builder.alarm(spec).unwrap();
     Arc::new(builder.build())
 }
@@ -73,6 +84,42 @@ fn a_changed_rule_that_would_clear_an_alarm_says_so_and_waits_for_a_person() {
     told.expect(&["6 gas config-changed L1 B", "6 gas returned L1 D"]);
     told.command(7, Verb::Ack).unwrap();
     told.expect(&["7 gas acked L1 A"]);
+}
+
+/// An alarm that is on the shelf until 1,000 s.
+fn shelved() -> Told {
+    let mut told = Told::new(gas());
+    told.steady(0..=6, 0, 30.0);
+    let shelve = Command {
+        until: Some(UtcMs(1_000_000)),
+        ..Command::new(Verb::Shelve, AlarmIdx(0), "li")
+    };
+    told.act(6, shelve).unwrap();
+    told.told();
+    told
+}
+
+#[test]
+fn an_alarm_that_a_changed_rule_makes_red_comes_off_the_shelf() {
+    let red = other_with(20.0, "gas", "new", |spec| {
+        spec.levels[0].colour = Colour::Red;
+        spec.levels[0].severity = 900;
+    });
+    let mut told = under(shelved(), red);
+    told.expect(&["6 gas unshelved L1 B", "6 gas config-changed L1 B"]);
+    assert_eq!(told.engine.alarm(AlarmIdx(0)).shelved, None);
+}
+
+#[test]
+fn nothing_is_on_the_shelf_for_longer_than_a_changed_rule_lets_it() {
+    let shorter =
+        |most_ms| other_with(20.0, "gas", "new", |spec| spec.life.shelve_max_ms = most_ms);
+    let mut told = under(shelved(), shorter(60_000));
+    told.expect(&["6 gas config-changed L1 G"]);
+    told.steady(7..=66, 1, 30.0);
+    told.expect(&["66 gas unshelved L1 B"]);
+    let mut told = under(shelved(), shorter(0));
+    told.expect(&["6 gas unshelved L1 B", "6 gas config-changed L1 B"]);
 }
 
 #[test]
