@@ -208,6 +208,9 @@ impl Host {
         {
             self.outputs.decided(output, *on, *ok, alarm, t);
         }
+        if let Record::Down { to, .. } = record {
+            self.outputs.wait_again(self.engine.program(), *to);
+        }
         let mut drafts = self.drafts();
         if let Record::Gap {
             node,

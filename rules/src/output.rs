@@ -112,6 +112,13 @@ impl Outputs {
         }
     }
 
+    /// Nobody looked until `now`: whatever was told has its time again to show it.
+    pub fn wait_again(&mut self, program: &Program, now: UtcMs) {
+        for (output, info) in self.outputs.iter_mut().zip(program.outputs()) {
+            output.due = Some(now.plus_ms(info.within_ms));
+        }
+    }
+
     /// Takes over what was known of an output before.
     pub fn remember(&mut self, known: Known) {
         let mut outputs = self.outputs.iter_mut();

@@ -420,6 +420,29 @@ fn a_restart_goes_on_with_what_was_on_and_its_minimum_time() {
 }
 
 #[test]
+fn what_was_told_just_before_a_restart_has_its_time_to_show_it_after_it() {
+    let mut plant = Plant::new();
+    plant.gas[0] = 60.0;
+    plant.run(30);
+    // Told off, and it has not been read since.
+    plant.act(Verb::Silence);
+    plant.is(false, true, true);
+    let program = program();
+    // Made as of the snapshot, which is long ago.
+    let mut restarted = Outputs::new(&program, UtcMs(0));
+    for known in plant.outputs.iter() {
+        restarted.remember(known.clone());
+    }
+    restarted.wait_again(&program, UtcMs(plant.t));
+    plant.outputs = restarted;
+    plant.told();
+    plant.look();
+    assert_eq!(plant.told(), [""; 0]);
+    plant.run(1);
+    assert_eq!(plant.told(), ["tank/siren ok"]);
+}
+
+#[test]
 fn a_node_is_told_of_all_its_outputs_and_of_no_others() {
     let mut plant = Plant::new();
     plant.gas[0] = 30.0;
