@@ -43,9 +43,11 @@ const fn bound(
 }
 
 const LIMITS: &str = "GB/T 50493-2019 5.5.2";
+const AMMONIA: &str = "GB 50072-2021 7.4";
+const STEEL: &str = "GB 6222-2005";
 
-/// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL.
-const BOUNDS: [Bound; 34] = [
+/// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL; ammonia in a machine room at 150 ppm and 25 %LEL, carbon monoxide of steel works at 30 and 200 mg/m³.
+const BOUNDS: [Bound; 38] = [
     bound("combustible-gas", "%LEL", Side::High, 1, 25.0, LIMITS),
     bound("combustible-gas", "%LEL", Side::High, 2, 50.0, LIMITS),
     bound("combustible-gas-path", "LEL·m", Side::High, 1, 1.0, LIMITS),
@@ -80,6 +82,10 @@ const BOUNDS: [Bound; 34] = [
     bound("vinyl-chloride", "mg/m³", Side::High, 2, 20.0, LIMITS),
     bound("oxygen", "%VOL", Side::Low, 1, 19.5, LIMITS),
     bound("oxygen", "%VOL", Side::High, 1, 23.5, LIMITS),
+    bound("ammonia-room", "ppm", Side::High, 1, 150.0, AMMONIA),
+    bound("ammonia-room-lel", "%LEL", Side::High, 1, 25.0, AMMONIA),
+    bound("blast-furnace-co", "mg/m³", Side::High, 1, 30.0, STEEL),
+    bound("blast-furnace-co", "mg/m³", Side::High, 2, 200.0, STEEL),
 ];
 
 /// A level that has to lie at least so many times as deep as another: (kind, level, times, of, clause).

@@ -237,6 +237,45 @@ fn what_a_site_overrides_must_exist_and_say_why() {
 }
 
 #[test]
+fn the_limits_of_ammonia_rooms_and_steel_works_are_held_too() {
+    let rule = |kind: &str, levels: &str| {
+        std::format!(
+            "[[rule]]\nname = \"{kind}\"\nunverified = \"a test\"\nfor = {{ kind = \"{kind}\" }}\nhigh = [{levels}]\ntext = {{ zh = \"z\", en = \"e\" }}\n"
+        )
+    };
+    let level = |name: &str, at: &str, colour: &str| {
+        std::format!("{{ level = \"{name}\", at = \"{at}\", colour = \"{colour}\" }}")
+    };
+    let steel = [
+        level("a", "40 mg/m³", "yellow"),
+        level("b", "300 mg/m³", "red"),
+    ];
+    let rules = [
+        "pack = \"p\"\nversion = \"1\"\n".to_string(),
+        rule("ammonia-room", &level("a", "160 ppm", "red")),
+        rule("ammonia-room-lel", &level("a", "30 %LEL", "red")),
+        rule("blast-furnace-co", &steel.join(", ")),
+    ];
+    let rules = Source::new("r.toml", rules.concat());
+    let cases = Source::new(
+        "t.toml",
+        "packs = [\"r.toml\"]\n[points]\n\"i/a\" = { kind = \"ammonia-room\", eu = \"ppm\" }\n\"i/b\" = { kind = \"ammonia-room-lel\", eu = \"%LEL\" }\n\"i/c\" = { kind = \"blast-furnace-co\", eu = \"mg/m³\" }\n[[case]]\nname = \"x\"\nalarm = \"i/a/ammonia-room\"\nseries = {}\nsteps = [{ at = \"1s\", letter = \"A\" }]\n",
+    );
+    let problems = Problems::default();
+    let report = crate::case::run(&cases, &|_| Ok(rules.clone()), &problems);
+    assert!(report.is_none());
+    let told = problems.to_string();
+    for laxer in [
+        "i/a at 160 ppm is laxer than GB 50072-2021 7.4, expected at most 150 ppm",
+        "i/b at 30 %LEL is laxer than GB 50072-2021 7.4, expected at most 25 %LEL",
+        "i/c at 40 mg/m³ is laxer than GB 6222-2005, expected at most 30 mg/m³",
+        "i/c at 300 mg/m³ is laxer than GB 6222-2005, expected at most 200 mg/m³",
+    ] {
+        assert!(told.contains(laxer), "{laxer}: {told}");
+    }
+}
+
+#[test]
 fn a_molar_mass_or_volume_that_would_make_a_limit_in_ppm_laxer_is_refused() {
     let pack = crate::pack::pack("gas").expect("a pack").text;
     let n_lines = pack
