@@ -87,11 +87,12 @@ async fn serve(
         // Either way it is over.
         drop(stopped.await);
     }));
-    info!(%listen, config = config.hash, "running");
+    // Before it says that it runs: whoever waits for that may ask it to end at once.
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    info!(%listen, config = config.hash, "running");
     let exit = tokio::select! {
         _ = terminated.recv() => Exit::Done,
         _ = interrupted.recv() => Exit::Done,
