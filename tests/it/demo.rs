@@ -50,7 +50,7 @@ const STORY: [(&str, &str, &str, &str); 26] = [
         "wm-1/current/weld-without-session",
         "returned",
         "bypass",
-        "D",
+        "E",
     ),
     ("tank-farm/gt-102/combustible-gas", "raised", "L1", "B"),
     ("tank-farm/gt-102/combustible-gas", "unknown", "L1", "B"),
