@@ -414,6 +414,11 @@ fn rules_list_tells_what_watches_what_and_what_nobody_watches_without_any_secret
         .find(|it| it["id"] == "pump-house/ot-301/oxygen");
     let alarm = alarm.expect("the oxygen alarm");
     assert_eq!(alarm["levels"][1]["at_or_below"], 19.5);
+    let advice = alarm["advice"]["en"].as_str().unwrap();
+    assert!(
+        advice.starts_with("Nobody enters where it is lean"),
+        "{advice}"
+    );
     assert_eq!(alarm["levels"][1]["on_delay_ms"], 5_000);
     assert_eq!(alarm["points"], serde_json::json!(["pump-house/ot-301"]));
     assert_eq!(json["unwatched"].as_array().map(Vec::len), Some(5));
@@ -519,6 +524,8 @@ fn an_operator_sees_acknowledges_and_is_refused_at_a_running_gateway() {
     let states = at(&plant, "alarms --json", None).json();
     assert_eq!(states[0]["id"], hot(1));
     assert_eq!(states[0]["schema"], "fengsui.alarm.state/1");
+    assert_eq!(states[0]["advice"]["zh"], "冷却 t-1");
+    assert_eq!(states[0]["advice"]["en"], "Cool t-1");
     let status = at(&plant, "status", None);
     assert_eq!((status.code, status.err.as_str()), (0, ""));
     assert!(

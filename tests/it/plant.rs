@@ -42,6 +42,7 @@ high = [
   { level = "stop", at = "80 °C", colour = "orange" },
 ]
 text = { zh = "{tag} 过热 {value} {eu}", en = "{tag} is hot: {value} {eu}" }
+advice = { zh = "冷却 {tag}", en = "Cool {tag}" }
 "#;
 
 /// A running plant; it ends with the value.
