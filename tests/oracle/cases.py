@@ -5,6 +5,7 @@
 
 import json
 import random
+import re
 import sys
 
 import evaluator
@@ -16,6 +17,8 @@ POINTS = {
     "u/x": ("x", False), "u/y": ("y", False), "u/s": ("s", True), "u/t": ("t", True),
     "u/g-1": ("g", False), "u/g-2": ("g", False), "u/g-3": ("g", False),
 }
+
+MINUTES_10, HOURS_4 = 600_000, 14_400_000
 
 
 class Dice(random.Random):
@@ -127,18 +130,25 @@ class Dice(random.Random):
         derived = f'[[derived]]\nname = "d"\nvalue = "{self.choice(["unit.x - unit.y", "max(unit.x, unit.y)", "mean(unit.x, 9s)"])}"'
         calendar = '[[calendar]]\nname = "minute"\ndaily = "' + self.choice(["08:00 .. 08:01", "08:01 .. 09:00"]) + '"'
         text = "\n".join(['pack = "p"', 'version = "1"', *rules, derived, calendar]) + "\n"
+        # What is looked at each second is not played for hours.
+        ticks = re.search(r"\b(since|count|time_in|sum|increase|mean|stdev|lowest|highest|change)\(", text)
         now, steps = BEGINS, []
         alarms = [f"u/-/r{index}" for index in range(len(rules))] + [f"u/{point}/r{index}" for index in range(len(rules)) for point in ("x", "g-1", "g-2", "g-3")]
         walk, last = {name: 5.0 for name in POINTS}, {}
         for _ in range(self.randrange(20, 90)):
             now += self.choice([0, 0, 1, 1, 17, 250, 700, 1_000, 1_000, 2_001, 5_000])
+            if self.one_in(40) and not ticks:
+                # Past the end of a silence, or of a sensor's calibration.
+                now += self.choice([MINUTES_10 - 1, MINUTES_10, HOURS_4])
             if self.one_in(5):
                 verb = self.choice(["ack", "ack", "ack", "reset", "silence", "shelve", "shelve-once", "unshelve", "out-of-service", "in-service", "test", "test-end", "comment"])
                 step = {"t": now, "do": verb, "alarm": self.choice(alarms), "by": self.choice(["li", "wang"])}
                 if not self.one_in(6):
                     step["until"] = now + self.choice([1, 700, 3_000, 20_000])
                 if not self.one_in(4):
-                    step |= {"second": self.choice(["li", "zhao"]), "ticket": "W-1"}
+                    step |= {"second": self.choice(["li", "zhao", " Li"]), "ticket": "W-1"}
+                if not self.one_in(5):
+                    step["comment"] = self.choice(["seen", "seen", "seen", " "])
                 steps.append(step)
                 continue
             if self.one_in(12):

@@ -36,6 +36,8 @@ class Point:
     def __init__(self, table, now):
         self.table, self.value, self.trust, self.quality = table, 0.0, BAD, None
         self.stale_at, self.stale, self.n_read = now + table["max_age"] + 1, False, 0
+        # Until when it is believed that the sensor is being calibrated, and whether that is over.
+        self.test_end, self.overdue = None, False
 
     def number(self):
         return NOTHING if self.stale or self.n_read == 0 else Number(self.value, self.trust)
@@ -143,7 +145,8 @@ class Play:
         return set().union(*[alarm.about for alarm in self.alarms if alarm.tested is not None])
 
     def under_test(self, name):
-        return self.points[name].quality == "calibration" or name in self.tested
+        point = self.points[name]
+        return point.quality == "calibration" and not point.overdue or name in self.tested
 
     def seen(self, name, alarm):
         return NOTHING if self.under_test(name) and name not in alarm.about else self.points[name].number()
@@ -385,6 +388,7 @@ class Play:
 
     def dues(self):
         found = [point.stale_at for point in self.points.values() if not point.stale]
+        found += [point.test_end for point in self.points.values() if not point.overdue]
         for alarm in self.alarms:
             found += [level.due for level in alarm.levels if level.state in ("coming", "going")]
             found += [alarm.unknown_due, alarm.out, alarm.tested, alarm.again, alarm.shelf and alarm.shelf[0]]
@@ -410,6 +414,9 @@ class Play:
         for name, point in self.points.items():
             if not point.stale and point.stale_at <= self.now:
                 point.stale = True
+                self.touched |= {name}
+            if not point.overdue and point.test_end is not None and point.test_end <= self.now:
+                point.overdue = True
                 self.touched |= {name}
         for alarm in self.alarms:
             if alarm.tested is not None and alarm.tested <= self.now:
@@ -468,6 +475,10 @@ class Play:
         point = self.points[name]
         point.trust = trust_of(quality)
         point.value = value if point.trust != BAD and value is not None else 0.0
+        if quality != "calibration":
+            point.test_end, point.overdue = None, False
+        elif point.quality != "calibration":
+            point.test_end = self.now + 4 * MS["h"]
         point.quality, point.stale, point.n_read = quality, False, point.n_read + 1
         point.stale_at = self.now + point.table["max_age"] + 1
         self.look_at_tests()
@@ -688,6 +699,9 @@ class Play:
         """What a person does; true when it is refused."""
         alarm = next(alarm for alarm in self.alarms if alarm.id == step["alarm"])
         verb, until = step["do"], step.get("until")
+        says_why = bool(step.get("comment", "").strip())
+        if verb in ("comment", "shelve", "shelve-once", "out-of-service", "test") and not says_why:
+            return True
 
         def ends(most):
             return until is not None and self.now < until <= self.now + most
@@ -696,8 +710,7 @@ class Play:
             if alarm.acked:
                 return True
             alarm.acked, alarm.silenced = True, False
-            if alarm.active and alarm.re_alarm:
-                alarm.again = self.now + alarm.re_alarm
+            alarm.again = self.now + alarm.re_alarm if alarm.active and alarm.re_alarm else None
             self.tell(alarm, "acked")
         elif verb == "reset":
             if not alarm.latched or alarm.active or not alarm.acked:
@@ -707,7 +720,7 @@ class Play:
         elif verb == "silence":
             if alarm.below() != "B" or alarm.silenced:
                 return True
-            alarm.silenced = True
+            alarm.silenced, alarm.again = True, self.now + 10 * MS["min"]
             self.tell(alarm, "silenced")
         elif verb in ("shelve", "shelve-once"):
             red = alarm.active and alarm.level.severity > 800
@@ -720,7 +733,7 @@ class Play:
                 return True
             self.unshelve(alarm)
         elif verb == "out-of-service":
-            two = step.get("second") not in (None, "", step["by"]) and step.get("ticket")
+            two = step.get("second", "").strip().lower() not in ("", step["by"].strip().lower()) and step.get("ticket")
             if alarm.out is not None or not two or not ends(30 * MS["d"]):
                 return True
             alarm.out = until

@@ -200,6 +200,7 @@ impl Playing<'_> {
                 lasts_ms,
                 second,
                 ticket,
+                comment,
                 refused,
             } => {
                 let now = self.case.begins.plus_ms(step.at_ms);
@@ -207,6 +208,7 @@ impl Playing<'_> {
                     until: lasts_ms.map(|ms| now.plus_ms(ms)),
                     second: second.as_deref(),
                     ticket: ticket.as_deref(),
+                    comment: Some(comment),
                     ..Command::new(*verb, alarm, by)
                 };
                 self.input(step, Input::Command(command), *refused);
@@ -254,6 +256,17 @@ impl Playing<'_> {
                 .map_or("none", |level| level.name.as_str());
             if found != level {
                 wrong.push(format!("expected level {level}, found {found}"));
+            }
+        }
+        if let Some(severity) = expect.severity {
+            let found = self
+                .engine
+                .alarm(alarm)
+                .level
+                .and_then(|level| self.program.levels_of(alarm).get(usize::from(level)))
+                .map_or(0, |level| i64::from(level.severity));
+            if found != severity {
+                wrong.push(format!("expected severity {severity}, found {found}"));
             }
         }
         if let Some(unknown) = expect.unknown

@@ -11,12 +11,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use read::AlarmRecord;
+use telemetry::Quality;
 use thiserror::Error;
 
 use super::Engine;
+use super::command::SILENCE_MAX_MS;
 use super::effects::Effects;
 use super::kept::KeptSlot;
-use super::state::stale_at;
+use super::state::{CALIBRATION_MAX_MS, stale_at};
 use crate::alarm::{Aside, LevelTimes, NO_LEVEL, Phase, Reason};
 use crate::bytes::{Broken, Head, Reader};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
@@ -24,8 +26,8 @@ use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
 use crate::timer::NEVER;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated.
-const VERSION: u8 = 3;
+/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence.
+const VERSION: u8 = 4;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -87,6 +89,9 @@ impl Engine {
                 let place = &mut engine.machine.state.points[at(point.0)];
                 let fresh = place.stale_at;
                 *place = record.slot;
+                if place.quality == Quality::CALIBRATION && place.test_end == NEVER {
+                    place.test_end = now.plus_ms(CALIBRATION_MAX_MS);
+                }
                 // A new `max_age` counts from the reading, or from now where there was none.
                 let max_age_ms = engine.program.tables.point_code[at(point.0)].max_age_ms;
                 if record.max_age_ms != max_age_ms {
@@ -174,6 +179,10 @@ impl Engine {
                 .take()
                 .filter(|late| same && late.since.len() == levels.len());
             let aside = &mut rare.aside;
+            if aside.silenced {
+                let end = self.machine.now.plus_ms(SILENCE_MAX_MS);
+                aside.re_alarm_at.get_or_insert(end);
+            }
             if !same || aside.reasons.len() != n_reasons {
                 aside.reasons = alloc::vec![Reason::default(); n_reasons];
             }
@@ -262,7 +271,9 @@ impl Engine {
         let tell = (!normal || unsuppressed) && !record.retired;
         if tell && !normal {
             slot.flags.acked = false;
-            slot.rare().acked = None;
+            let rare = slot.rare();
+            rare.acked = None;
+            rare.aside.config_changed = true;
         }
         self.machine.state.alarms[at(alarm)] = slot;
         tell

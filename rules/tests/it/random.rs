@@ -192,6 +192,7 @@ fn condition(dice: &mut Dice, points: u32, alarms: u32, depth: u64) -> Cond {
                 Health::Silent,
                 Health::Faulty,
                 Health::Uncertain,
+                Health::Overdue,
             ]);
             Cond::Health(health, dice.point(points))
         }

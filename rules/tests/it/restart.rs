@@ -82,7 +82,11 @@ fn a_changed_rule_that_would_clear_an_alarm_says_so_and_waits_for_a_person() {
     told.told();
     let mut told = under(told, other(40.0, "gas", "new"));
     told.expect(&["6 gas config-changed L1 B", "6 gas returned L1 D"]);
-    told.command(7, Verb::Ack).unwrap();
+    let why = Command {
+        comment: Some("MOC-7"),
+        ..Command::new(Verb::Ack, AlarmIdx(0), "li")
+    };
+    told.act(7, why).unwrap();
     told.expect(&["7 gas acked L1 A"]);
 }
 
@@ -92,6 +96,7 @@ fn shelved() -> Told {
     told.steady(0..=6, 0, 30.0);
     let shelve = Command {
         until: Some(UtcMs(1_000_000)),
+        comment: Some("span gas"),
         ..Command::new(Verb::Shelve, AlarmIdx(0), "li")
     };
     told.act(6, shelve).unwrap();

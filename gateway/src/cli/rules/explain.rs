@@ -99,6 +99,13 @@ fn print(told: &Told, alarm: &ToldAlarm, out: &mut dyn Write) -> io::Result<()> 
             "  unknown: its condition can't be told, and what was so is held"
         )?;
     }
+    for (what, at) in &alarm.why.ends {
+        writeln!(out, "  {} {at}", what.words())?;
+    }
+    if alarm.state.fleeting > 0 {
+        let n = alarm.state.fleeting;
+        writeln!(out, "  came and went before its on-delay {n} times so far")?;
+    }
     let mut section = |title: &str, part: &Part| -> io::Result<()> {
         writeln!(out, "  {title}")?;
         print_part(part, 2, out)
@@ -128,9 +135,23 @@ fn print(told: &Told, alarm: &ToldAlarm, out: &mut dyn Write) -> io::Result<()> 
             .by
             .as_deref()
             .map_or_else(String::new, |by| format!(" by {by}"));
+        let mut why = event
+            .comment
+            .as_deref()
+            .map_or_else(String::new, |comment| format!(": {comment}"));
+        if let Some(switched) = event.switched {
+            let output = told.output(switched.output);
+            let (to, came) = match (switched.on, switched.ok) {
+                (true, true) => ("on", "is"),
+                (true, false) => ("on", "is not"),
+                (false, true) => ("off", "is"),
+                (false, false) => ("off", "is not"),
+            };
+            why += &format!(": {output} was to be {to}, and {came}");
+        }
         writeln!(
             out,
-            "    {} {}{by} → {}",
+            "    {} {}{by} → {}{why}",
             event.at,
             event.kind.word(),
             event.state.letter().as_str()
@@ -241,8 +262,20 @@ fn json_of(told: &Told) -> Value {
                         "event": event.kind.word(),
                         "letter": event.state.letter().as_str(),
                         "by": event.by.as_deref(),
+                        "comment": event.comment.as_deref(),
+                        "action": event.switched.map(|switched| json!({
+                            "name": told.output(switched.output),
+                            "on": switched.on,
+                            "ok": switched.ok,
+                        })),
                     })
                 })
+                .collect();
+            let ends: Vec<Value> = alarm
+                .why
+                .ends
+                .iter()
+                .map(|(what, at)| json!({ "what": what.words(), "at": at.to_string() }))
                 .collect();
             let suppress: Vec<Value> = alarm.why.suppress.iter().map(json_of_part).collect();
             json!({
@@ -257,6 +290,8 @@ fn json_of(told: &Told) -> Value {
                 "only_while": alarm.why.only_while.as_ref().map(json_of_part),
                 "levels": levels,
                 "suppress": suppress,
+                "ends": ends,
+                "fleeting": alarm.state.fleeting,
                 "events": events,
             })
         })
