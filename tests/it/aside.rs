@@ -106,6 +106,20 @@ fn what_people_put_aside_is_heard_by_a_regulator_and_outlives_a_kill() {
     assert!(kept["shelved_until"].as_str() > kept["changed_at"].as_str());
     let (_, list) = alarms(&plant, &[]);
     assert!(list.contains("shelved, li until "), "{list}");
+    // Who asks why it is quiet is told who put it aside, why, and until when.
+    let explained = program("fengsui")
+        .args(["rules", "explain", "gateway.toml", &one])
+        .current_dir(plant.path(""))
+        .output()
+        .unwrap();
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    let until = kept["shelved_until"].as_str().unwrap();
+    for part in [
+        format!("  on the shelf until {until}\n"),
+        " shelved by li → G: span gas\n".to_owned(),
+    ] {
+        assert!(explained.contains(&part), "{part}: {explained}");
+    }
     // What happens meanwhile is told, and stands when it is taken back.
     plant.makes_an_event(|plant| plant.set(1, 85));
     assert_eq!(watch.hears_event(&one, "level-up")["letter"], "G");

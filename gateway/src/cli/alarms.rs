@@ -305,7 +305,8 @@ pub(super) fn act(
 ) -> io::Result<Exit> {
     let (verb, args) = (asked.verb, asked.act);
     let acted = token(args.token.token_file.as_deref(), env).and_then(|token| {
-        let mut words = json!({ "by": args.by, "comment": args.comment });
+        let comment = args.comment.as_deref().unwrap_or_default();
+        let mut words = json!({ "by": args.by, "comment": comment });
         if let Some(occurrence) = args.occurrence {
             words["occurrence"] = occurrence.into();
         }

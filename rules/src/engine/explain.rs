@@ -188,7 +188,10 @@ impl Engine {
             ends.extend(aside.re_alarm_at.map(|due| (again, due)));
             ends.extend(reasons.map(|due| (Ending::HoldOff, due)));
         }
-        for point in own_points(&self.program.tables, alarm).into_iter().flatten() {
+        for point in own_points(&self.program.tables, alarm)
+            .into_iter()
+            .flatten()
+        {
             let point = &state.points[at(point)];
             if point.test_end != NEVER && !point.overdue {
                 ends.push((Ending::Calibration, point.test_end));

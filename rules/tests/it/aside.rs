@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::Engine;
+use rules::engine::explain::Ending;
 use rules::expr::{Compare, Cond, Formula};
 use rules::point::PointIdx;
 use rules::program::{Colour, LevelSpec, LifeSpec, Program, RuleInfo, Scope, Suppress};
@@ -299,6 +300,45 @@ fn acknowledge_and_reset_work_on_the_state_below_and_invariants_b_and_c_hold_the
         "5 gas reset L2 I",
         "100 gas in-service L2 A",
     ]);
+}
+
+#[test]
+fn whatever_ends_by_itself_is_explained_with_its_time_the_soonest_first() {
+    let mut told = told();
+    let ends = |told: &Told| {
+        let ends = told.engine.explain(AlarmIdx(0)).ends.into_iter();
+        ends.map(|(what, at)| (what, at.0 / 1_000)).collect::<Vec<_>>()
+    };
+    assert_eq!(ends(&told), []);
+    told.good(1, 0, 30.0);
+    told.command(2, Verb::Silence).unwrap();
+    told.act(2, until(Verb::ShelveOnce, 50)).unwrap();
+    told.act(3, out(200)).unwrap();
+    told.act(4, until(Verb::Test, 100)).unwrap();
+    assert_eq!(
+        ends(&told),
+        [
+            (Ending::ShelvedOnce, 50),
+            (Ending::Test, 100),
+            (Ending::OutOfService, 200),
+            (Ending::Silenced, 602),
+        ]
+    );
+    told.command(5, Verb::Ack).unwrap();
+    told.good(6, 1, 1.0);
+    told.good(7, 1, 0.0);
+    told.command(8, Verb::Unshelve).unwrap();
+    told.command(8, Verb::TestEnd).unwrap();
+    told.reading(9, 0, Some(30.0), Quality::CALIBRATION);
+    assert_eq!(
+        ends(&told),
+        [
+            (Ending::HoldOff, 12),
+            (Ending::ReAlarm, 65),
+            (Ending::OutOfService, 200),
+            (Ending::Calibration, 14_409),
+        ]
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use telemetry::UtcMs;
 
 use super::super::Exit;
 use crate::past::PastError;
-use crate::past::why::{Told, ToldAlarm, tell};
+use crate::past::why::{Heard, Told, ToldAlarm, tell};
 
 /// Arguments of `fengsui rules explain`.
 #[derive(Debug, clap::Args)]
@@ -131,33 +131,27 @@ fn print(told: &Told, alarm: &ToldAlarm, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "  since {}", told.from)?;
     }
     for event in &alarm.events {
-        let by = event
-            .by
-            .as_deref()
-            .map_or_else(String::new, |by| format!(" by {by}"));
-        let mut why = event
-            .comment
-            .as_deref()
-            .map_or_else(String::new, |comment| format!(": {comment}"));
-        if let Some(switched) = event.switched {
-            let output = told.output(switched.output);
-            let (to, came) = match (switched.on, switched.ok) {
-                (true, true) => ("on", "is"),
-                (true, false) => ("on", "is not"),
-                (false, true) => ("off", "is"),
-                (false, false) => ("off", "is not"),
-            };
-            why += &format!(": {output} was to be {to}, and {came}");
-        }
-        writeln!(
-            out,
-            "    {} {}{by} → {}{why}",
-            event.at,
-            event.kind.word(),
-            event.state.letter().as_str()
-        )?;
+        writeln!(out, "    {}", heard(event))?;
     }
     Ok(())
+}
+
+/// An event in a line.
+fn heard(Heard { effect, output }: &Heard) -> String {
+    let mut line = format!("{} {}", effect.at, effect.kind.word());
+    if let Some(by) = &effect.by {
+        line += &format!(" by {by}");
+    }
+    line += &format!(" → {}", effect.state.letter().as_str());
+    if let Some(comment) = &effect.comment {
+        line += &format!(": {comment}");
+    }
+    if let (Some(switched), Some(output)) = (effect.switched, output) {
+        let on = if switched.on { "on" } else { "off" };
+        let came = if switched.ok { "is" } else { "is not" };
+        line += &format!(": {output} was to be {on} and {came}");
+    }
+    line
 }
 
 fn print_part(part: &Part, depth: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -256,18 +250,17 @@ fn json_of(told: &Told) -> Value {
             let events: Vec<Value> = alarm
                 .events
                 .iter()
-                .map(|event| {
+                .map(|Heard { effect, output }| {
+                    let action = effect.switched.map(
+                        |switched| json!({ "name": output, "on": switched.on, "ok": switched.ok }),
+                    );
                     json!({
-                        "at": event.at.to_string(),
-                        "event": event.kind.word(),
-                        "letter": event.state.letter().as_str(),
-                        "by": event.by.as_deref(),
-                        "comment": event.comment.as_deref(),
-                        "action": event.switched.map(|switched| json!({
-                            "name": told.output(switched.output),
-                            "on": switched.on,
-                            "ok": switched.ok,
-                        })),
+                        "at": effect.at.to_string(),
+                        "event": effect.kind.word(),
+                        "letter": effect.state.letter().as_str(),
+                        "by": effect.by.as_deref(),
+                        "comment": effect.comment.as_deref(),
+                        "action": action,
                     })
                 })
                 .collect();
