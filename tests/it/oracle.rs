@@ -1,17 +1,19 @@
 //! Random rules and traces, played by the engine and by a second opinion in Python that was written from the language reference.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use front::{Problems, Source};
 use rules::compile::{System, compile};
-use rules::effect::{Command, Effect, Input, Verb};
-use rules::engine::Engine;
+use rules::effect::{Command, Input, Verb};
 use rules::point::PointInfo;
 use rules::program::Program;
 use serde::Deserialize;
 use support::python;
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+
+mod play;
+
+use play::play;
 
 /// How many cases a run of all tests plays; `FENGSUI_ORACLE_CASES` says otherwise, `FENGSUI_ORACLE_FROM` from which on.
 const CASES: u64 = 60;
@@ -28,7 +30,10 @@ pub(crate) struct Line {
 pub(crate) struct Case {
     pub(crate) begins: i64,
     points: Vec<Point>,
+    /// A pack.
     rules: String,
+    /// What the site says beside it.
+    site: String,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -37,6 +42,7 @@ struct Point {
     name: String,
     kind: String,
     switch: bool,
+    output: bool,
     eu: Option<String>,
     max_age: u64,
 }
@@ -65,9 +71,13 @@ pub(crate) struct Step {
 /// Time, alarm, event, letter, level.
 type Event = (i64, String, String, String, Option<String>);
 
-#[derive(Debug, Deserialize, PartialEq)]
+/// Time, output, and whether it is told to be on or off, or shows it, or failed to.
+type Switched = (i64, String, String);
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
 struct Told {
     events: Vec<Event>,
+    switched: Vec<Switched>,
     refused: Vec<bool>,
 }
 
@@ -79,6 +89,15 @@ impl Told {
             by_alarm.entry(&event.1).or_default().push(event);
         }
         by_alarm
+    }
+
+    /// What each output did.
+    fn by_output(&self) -> BTreeMap<&str, Vec<(i64, &str)>> {
+        let mut by_output: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
+        for (t, output, what) in &self.switched {
+            by_output.entry(output).or_default().push((*t, what));
+        }
+        by_output
     }
 }
 
@@ -96,6 +115,7 @@ impl Case {
                     kind: point.kind.clone(),
                     eu: point.eu.clone(),
                     digital: point.switch,
+                    output: point.output,
                     period_ms: 1_000,
                     max_age_ms: point.max_age,
                     ..PointInfo::default()
@@ -107,8 +127,12 @@ impl Case {
             nodes: Vec::new(),
         };
         let problems = Problems::default();
-        let source = Source::new("case.toml", &*self.rules);
-        let program = compile(&[source], &points, &system, &problems, &Problems::default());
+        let mut sources = vec![Source::new("pack.toml", &*self.rules)];
+        // A file that says nothing is none.
+        if !self.site.trim().is_empty() {
+            sources.push(Source::new("site.toml", &*self.site));
+        }
+        let program = compile(&sources, &points, &system, &problems, &Problems::default());
         program.ok_or_else(|| problems.to_string())
     }
 }
@@ -155,40 +179,6 @@ impl Step {
     }
 }
 
-fn play(case: &Case, program: Program) -> Told {
-    let program = Arc::new(program);
-    let mut engine = Engine::new(Arc::clone(&program), UtcMs(case.begins));
-    let mut effects = Vec::new();
-    let mut refused = Vec::new();
-    for step in &case.steps {
-        let input = step.input(&program);
-        let done = engine.handle(input, UtcMs(step.t), &mut effects);
-        match input {
-            Input::Command(_) => refused.push(done.is_err()),
-            _ => done.unwrap(),
-        }
-    }
-    let told = effects.iter().map(|effect| told(&program, effect));
-    let events = told
-        .filter(|(_, alarm, ..)| !alarm.contains("/sys."))
-        .collect();
-    Told { events, refused }
-}
-
-fn told(program: &Program, effect: &Effect) -> Event {
-    let levels = program.levels_of(effect.alarm);
-    (
-        effect.at.0,
-        program.id_of(effect.alarm).to_string(),
-        effect.kind.word().to_owned(),
-        effect.state.letter().as_str().to_owned(),
-        effect
-            .state
-            .level
-            .map(|level| levels[usize::from(level)].name.clone()),
-    )
-}
-
 /// So many cases, each with what the reference says of it.
 pub(crate) fn played(from: u64, cases: u64) -> Vec<Line> {
     let output = python("../oracle/cases.py")
@@ -227,9 +217,14 @@ fn random_rules_do_what_the_reference_says() {
         let found = play(&line.case, program);
         n_events += found.events.len();
         let (ours, theirs) = (found.by_alarm(), line.told.by_alarm());
-        if ours == theirs && found.refused == line.told.refused {
+        let (switched, to_be) = (found.by_output(), line.told.by_output());
+        if ours == theirs && switched == to_be && found.refused == line.told.refused {
             continue;
         }
+        let outputs = switched
+            .iter()
+            .zip(&to_be)
+            .find(|(ours, theirs)| ours != theirs);
         let alarms = ours.keys().chain(theirs.keys());
         let first = alarms
             .filter_map(|alarm| {
@@ -250,8 +245,8 @@ fn random_rules_do_what_the_reference_says() {
                 time(ours).min(time(theirs))
             });
         unlike.push(format!(
-            "case {}, first {first:?}\n{}",
-            line.number, line.case.rules
+            "case {}, first {first:?}, outputs {outputs:?}\n{}\n{}",
+            line.number, line.case.rules, line.case.site
         ));
     }
     assert!(

@@ -14,6 +14,12 @@ def duration(text):
     return int(digits) * MS[text[len(digits):]]
 
 
+def in_unit(value, of, unit):
+    """A constant in another unit, to twelve digits, as people mean it."""
+    row = next(row for row in UNITS if of in row)
+    return float(f"{value * row[of] / row[unit]:.11e}")
+
+
 def truth(holds, trust):
     strength = {GOOD: 2, UNCERTAIN: 1, BAD: 0}[trust]
     return strength if holds else -strength
