@@ -13,6 +13,8 @@ import evaluator
 # 2026-01-01 at 8 in the morning, and shortly before that day ends; by China's clock.
 BEGINS = [1_767_225_600_000, 1_767_283_180_000]
 DELAYS = ["0ms", "0ms", "1ms", "700ms", "2s", "5s"]
+# Metres that lie well between the distances of any two places that are read.
+DISTANCES = [104_000, 162_800, 239_900, 295_000, 765_000]
 WINDOWS = ["6001ms", "12s", "60s"]
 POINTS = {
     "u/x": ("x", False), "u/y": ("y", False), "u/s": ("s", True), "u/t": ("t", True),
@@ -20,6 +22,9 @@ POINTS = {
 }
 # A second unit, in some cases.
 OTHERS = {"v/x": ("x", False), "v/y": ("y", False), "v/s": ("s", True), "v/t": ("t", True), "v/g-1": ("g", False), "v/g-2": ("g", False), "v/g-3": ("g", False)}
+# Numbers in other units, in some cases.
+MEASURED = {"u/p": ("p", False), "u/q": ("q", False), "u/lon": ("lon", False), "u/lat": ("lat", False)}
+EU = {"p": "Pa", "q": "ppm", "lon": "deg", "lat": "deg"}
 # What may be switched, and a switch that shows what one of them does; in some cases.
 SWITCHED = {"u/siren": ("siren", True), "u/lamp": ("lamp", True), "u/fan": ("fan", True), "u/turns": ("turns", True)}
 KINDS = ["siren", "lamp", "fan"]
@@ -31,8 +36,9 @@ def facts(rule):
     table = tomllib.loads(rule)["rule"][0]
     levels = table.get("high", []) + table.get("low", [])
     all_levels = levels + table.get("levels", []) + table.get("counts", [])
+    unit = levels[0]["deadband"].split(" ")[1] if levels else ""
     actions = {kind for level in all_levels for kind in level.get("actions", [])}
-    return {"name": table["name"], "limits": bool(levels), "levels": [level["level"] for level in all_levels], "actions": actions}
+    return {"name": table["name"], "limits": bool(levels), "levels": [level["level"] for level in all_levels], "actions": actions, "unit": unit}
 
 
 class Dice(random.Random):
@@ -64,10 +70,18 @@ class Dice(random.Random):
             return "derived.d"
         if kind == 6:
             return f"({inner()} {self.choice('+-')} limit.w)"
-        return f"{self.choice(['mean', 'lowest', 'highest', 'change'])}({inner()}, {self.choice(WINDOWS)})"
+        return f"{self.choice(['mean', 'stdev', 'lowest', 'highest', 'change'])}({inner()}, {self.choice(WINDOWS)})"
 
     def condition(self, depth, own, each=True):
         sign = self.choice([">=", ">", "<=", "<"])
+        if self.measures and self.one_in(5):
+            return self.choice([
+                f"convert('u/p', 'hPa') {sign} {self.level() / 100} hPa",
+                f"convert('u/p', 'kPa') - 1 Pa {sign} {self.level() / 1000} kPa",
+                f"convert('u/q', 'mg/m³') {sign} {self.level() + 0.3} mg/m³",
+                f"'u/q' {sign} {self.level() + 0.3} mg/m³",
+                f"distance('u/lon', 'u/lat', 5.2 deg, 4.9 deg) {sign} {self.choice(DISTANCES)} m",
+            ])
         if depth == 0 or self.one_in(4):
             return self.choice(["unit.s", "unit.t", f"{self.number(0, own)} {sign} {self.level()} %LEL"])
         inner = lambda: self.condition(depth - 1, own, each)
@@ -125,9 +139,15 @@ class Dice(random.Random):
             lines.append(f'suppress = [{{ while = "{self.condition(1, own)}", reason = "r", hold_off = "{self.choice(DELAYS)}" }}]')
         return "\n".join(lines)
 
-    def limit(self, side, place):
+    def in_unit(self, number, unit):
+        """So that what is read, from 0 to 10, may reach it."""
+        return f"{number / {'hPa': 100, 'kPa': 1000}.get(unit, 1)} {unit}"
+
+    def limit(self, side, place, unit):
         """The limit of a level, as a number or as the site gives it."""
         number = self.at(side, place)
+        if unit != "%LEL":
+            return f'at = "{self.in_unit(number, unit)}"'
         word = f"{side}{place}"
         text = self.choice([f'at = "{number} %LEL"'] * 4 + [
             f'at = "limit.{word}"',
@@ -158,7 +178,11 @@ class Dice(random.Random):
         own = self.one_in(2)
         lines = self.head(name, f'{{ kind = "{self.choice(["x", "g"])}" }}' if own else '{ unit_with = ["x"] }')
         if self.one_in(2):
-            if not own or self.one_in(2):
+            unit = "%LEL"
+            if self.measures and self.one_in(3):
+                value, unit = self.choice([("convert('u/p', 'hPa')", "hPa"), ("convert('u/q', 'mg/m³')", "mg/m³"), ("'u/p'", "kPa")])
+                lines.append(f'value = "{value}"')
+            elif not own or self.one_in(2):
                 lines.append(f'value = "{self.number(2, own)}"')
             n_high, n_low = self.randrange(4), self.randrange(3)
             n_high += n_high + n_low == 0
@@ -167,7 +191,7 @@ class Dice(random.Random):
                     continue
                 levels = []
                 for place in range(count):
-                    levels.append(f'{{ {self.limit(side, place)}, deadband = "{self.randrange(3) / 2} %LEL", {self.keys(side + str(place), COLOURS[place + self.randrange(2) * (place == count - 1)])} }}')
+                    levels.append(f'{{ {self.limit(side, place, unit)}, deadband = "{self.in_unit(self.randrange(3) / 2, unit)}", {self.keys(side + str(place), COLOURS[place + self.randrange(2) * (place == count - 1)])} }}')
                 lines.append(f"{side} = [{', '.join(levels)}]")
         else:
             levels = [f'{{ when = "{self.condition(3, own)}", {self.keys("l" + str(place), COLOURS[place])} }}' for place in range(self.randrange(1, 4))]
@@ -216,9 +240,9 @@ class Dice(random.Random):
             if level is not None:
                 lines.append(f'level = "{level}"')
                 if rule["limits"] and self.one_in(2):
-                    lines.append(f'at = "{self.at(level[:-1], int(level[-1]), self.choice([0, 0.5]))} %LEL"')
+                    lines.append(f'at = "{self.in_unit(self.at(level[:-1], int(level[-1]), self.choice([0, 0.5])), rule["unit"])}"')
             if rule["limits"] and self.one_in(3):
-                lines.append(f'deadband = "{self.randrange(3) / 2} %LEL"')
+                lines.append(f'deadband = "{self.in_unit(self.randrange(3) / 2, rule["unit"])}"')
             lines += [f'{key} = "{self.choice(DELAYS)}"' for key in ("on_delay", "off_delay") if self.one_in(2)]
             if len(lines) > 4 + (level is not None):
                 tables.append("\n".join(lines))
@@ -230,7 +254,7 @@ class Dice(random.Random):
         if len(rule["levels"]) > 1 and self.one_in(2):
             return "\n".join([*lines, "level_up = true"])
         at = self.at(level[:-1], int(level[-1]), -0.75 if level.startswith("high") else -0.25)
-        return "\n".join([*lines, f'level = "{level}"', f'at = "{at} %LEL"'])
+        return "\n".join([*lines, f'level = "{level}"', f'at = "{self.in_unit(at, rule["unit"])}"'])
 
     def calendar(self, name):
         keys = self.choice([
@@ -266,11 +290,11 @@ class Dice(random.Random):
     def case(self):
         # The words of limits that must be given.
         self.needed = set()
-        self.switches = self.one_in(2)
-        points, kinds = [], POINTS | (OTHERS if self.one_in(3) else {}) | (SWITCHED if self.switches else {})
+        self.switches, self.measures = self.one_in(2), self.one_in(3)
+        points, kinds = [], POINTS | (OTHERS if self.one_in(3) else {}) | (SWITCHED if self.switches else {}) | (MEASURED if self.measures else {})
         for name, (kind, switch) in kinds.items():
             table = {"name": name, "kind": kind, "switch": switch, "output": kind in KINDS, "max_age": self.choice([1_500, 4_000, 1_000_000])}
-            points.append(table if switch else table | {"eu": "%LEL"})
+            points.append(table if switch else table | {"eu": EU.get(kind, "%LEL")})
         rules = []
         for index in range(self.randrange(1, 5)):
             counts = index > 0 and self.one_in(3)
@@ -278,6 +302,7 @@ class Dice(random.Random):
             rules.append(self.counting_rule(f"r{index}", others) if counts else self.rule(f"r{index}"))
         derived = f'[[derived]]\nname = "d"\nvalue = "{self.choice(["unit.x - unit.y", "max(unit.x, unit.y)", "mean(unit.x, 9s)"])}"'
         pack = ['pack = "p"', 'version = "1"', *rules, derived, self.calendar("c0"), self.calendar("c1"), *self.limits(kinds, True)]
+        pack += ['[[limits]]\nmolar-volume = "24.45 L/mol"\nmolar-mass = "28.01 g/mol"' for _ in range(self.measures)]
         begins = self.choice(BEGINS)
         now, steps = begins, []
         case = {"begins": begins, "points": points, "rules": "\n".join(pack) + "\n", "site": self.site(rules, kinds), "steps": steps}

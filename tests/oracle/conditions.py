@@ -3,7 +3,7 @@
 from calendars import calendar_holds
 from expressions import parse
 from remembered import Held, Since, Window
-from values import BAD, FIRM_FALSE, FIRM_TRUE, GOOD, MS, NOTHING, Number, UNCERTAIN, UNKNOWN, compare, in_unit, reckon, truth, vote
+from values import BAD, FIRM_FALSE, FIRM_TRUE, GOOD, MS, NOTHING, Number, UNCERTAIN, UNITS, UNKNOWN, compare, distance, reckon, truth, vote
 
 
 class Conditions:
@@ -127,6 +127,10 @@ class Conditions:
         if tree[0] == "call" and tree[1] != "each":
             if tree[1] in ("since", "time_in"):
                 return "s"
+            if tree[1] == "convert":
+                return tree[2][1][1]
+            if tree[1] == "distance":
+                return "m"
             return "" if tree[1] == "count" else self.unit_of(tree[2][0], alarm, each)
         return self.points[self.named(tree, alarm, each)].table.get("eu", "")
 
@@ -138,7 +142,7 @@ class Conditions:
         for step, tree in enumerate(trees):
             number = self.number(tree, alarm, (*path, step), each)
             if tree[0] == "number" and tree[2] != unit:
-                number = Number(in_unit(tree[1], tree[2], unit))
+                number = Number(self.in_unit(tree[1], tree[2], unit, alarm))
             found.append(number)
         return found
 
@@ -170,6 +174,11 @@ class Conditions:
             for number in numbers[1:]:
                 all_of = reckon([all_of, number], {"min": min, "max": max}[name])
             return all_of
+        if name == "distance":
+            return reckon([self.number(part, alarm, (*path, step), each) for step, part in enumerate(parts)], distance)
+        if name == "convert":
+            factor = self.factor(self.unit_of(parts[0], alarm, each), parts[1][1], alarm)
+            return reckon([self.number(parts[0], alarm, path, each)], factor)
         key = (alarm.id, *path, name, each)
         if name == "since":
             condition = self.condition(parts[0], alarm, (*path, "of"), each)
@@ -199,6 +208,18 @@ class Conditions:
             slot.look(self.now)
         return slot.answer
 
+    def in_unit(self, value, of, unit, alarm):
+        """A constant in another unit, to twelve digits, as people mean it."""
+        return float(f"{self.factor(of, unit, alarm)(value):.11e}")
+
+    def factor(self, of, unit, alarm):
+        """What turns a number of one unit into one of another; between ppm and mg/m³ lies what the site says of the gas."""
+        if {of, unit} == {"ppm", "mg/m³"}:
+            volume, mass = [self.number(parse(self.site.limit(word, alarm)), alarm, ()).value for word in ("molar-volume", "molar-mass")]
+            return (lambda ppm: ppm * mass / volume) if of == "ppm" else (lambda mg: mg * volume / mass)
+        row = next(row for row in UNITS if of in row)
+        return lambda value: value * row[of] / row[unit]
+
     def is_inner_looked(self, alarm, path):
         """True when a window or a since inside this one was looked at in this millisecond, or a held became another."""
         begins = (alarm.id, *path, "of")
@@ -210,6 +231,8 @@ class Conditions:
         return self.is_up_again or self.now % 1000 == 0 or bool(self.touched & self.read_by(tree, alarm, each))
 
     def read_by(self, tree, alarm, each):
+        if isinstance(tree, tuple) and tree[:2] == ("call", "convert"):
+            return self.read_by(tree[2][0], alarm, each)
         if isinstance(tree, tuple) and tree[:2] == ("call", "same"):
             each = None
         if isinstance(tree, tuple) and tree[:2] == ("call", "each") and each is None:
@@ -248,7 +271,7 @@ class Conditions:
         if self.lacks_limit(tree, alarm):
             return None
         number, of = self.number(tree, alarm, ("limit",)).value, self.unit_of(tree, alarm, None)
-        return number if of == unit else in_unit(number, of, unit)
+        return number if of == unit else self.in_unit(number, of, unit, alarm)
 
     def lacks_limit(self, tree, alarm):
         if not isinstance(tree, (tuple, list)):
