@@ -164,7 +164,7 @@ impl<'a> Site<'a> {
         Some(&self.limits[*index].number)
     }
 
-    /// The overrides of a rule for a point or a unit, widest first, each with its index.
+    /// The overrides of a rule for a point or a unit, widest first, and of those for the same points the one for all levels first; each with its index.
     pub(super) fn overrides_of(&self, rule: &str, here: &Here<'_>) -> Vec<(usize, &Override<'a>)> {
         let mut found: Vec<(usize, &Override<'a>)> = self
             .overrides
@@ -172,7 +172,7 @@ impl<'a> Site<'a> {
             .enumerate()
             .filter(|(_, entry)| entry.rule.value == rule && takes(&entry.selector, here))
             .collect();
-        found.sort_by_key(|(_, entry)| entry.selector.rank());
+        found.sort_by_key(|(_, entry)| (entry.selector.rank(), entry.level.is_some()));
         found
     }
 
