@@ -177,7 +177,8 @@ impl Engine {
             if !same || aside.reasons.len() != n_reasons {
                 aside.reasons = alloc::vec![Reason::default(); n_reasons];
             }
-            if info.retired {
+            // Of an alarm whose rule goes; what people do to it afterwards stays.
+            if info.retired && !record.retired {
                 *aside = Aside::default();
             }
             let aside = aside.clone();
@@ -262,7 +263,10 @@ impl Engine {
         let tell = (!normal || unsuppressed) && !record.retired;
         if tell && !normal {
             slot.flags.acked = false;
-            slot.rare().acked = None;
+            let rare = slot.rare();
+            rare.acked = None;
+            // What was acknowledged was another rule's alarm; nothing asks again for it.
+            rare.aside.re_alarm_at = None;
         }
         self.machine.state.alarms[at(alarm)] = slot;
         tell
