@@ -1,6 +1,6 @@
 """Random rule files with random traces for both opinions, and what the second opinion says of each.
 
-    cases.py FROM COUNT     prints one JSON object a line: {"case": …, "told": …}; the same number gives the same case
+    cases.py FROM COUNT     prints one JSON object a line: {"name": …, "case": …, "told": …}; the same number gives the same case
 """
 
 import json
@@ -38,7 +38,7 @@ def facts(rule):
     all_levels = levels + table.get("levels", []) + table.get("counts", [])
     unit = levels[0]["deadband"].split(" ")[1] if levels else ""
     actions = {kind for level in all_levels for kind in level.get("actions", [])}
-    return {"name": table["name"], "limits": bool(levels), "levels": [level["level"] for level in all_levels], "actions": actions, "unit": unit}
+    return {"name": table["name"], "limits": bool(levels), "levels": [level["level"] for level in all_levels], "actions": actions, "unit": unit, "over": table.get("over", [])}
 
 
 class Dice(random.Random):
@@ -160,7 +160,7 @@ class Dice(random.Random):
         return text
 
     def at(self, side, place, shift=0):
-        return 5 + 1.5 * place + shift if side == "high" else 4 - 1.5 * place - shift
+        return 5 + 1.5 * place + shift if side.startswith("high") else 4 - 1.5 * place - shift
 
     def counting_rule(self, name, others):
         site = self.one_in(2)
@@ -240,7 +240,9 @@ class Dice(random.Random):
             if level is not None:
                 lines.append(f'level = "{level}"')
                 if rule["limits"] and self.one_in(2):
-                    lines.append(f'at = "{self.in_unit(self.at(level[:-1], int(level[-1]), self.choice([0, 0.5])), rule["unit"])}"')
+                    at = self.in_unit(self.at(level[:-1], int(level[-1]), self.choice([0, 0.5])), rule["unit"])
+                    asked = f"2 * limit.half-{level.replace('-', '')}" if rule["unit"] == "%LEL" and self.one_in(2) else at
+                    lines.append(f'at = "{asked}"')
             if rule["limits"] and self.one_in(3):
                 lines.append(f'deadband = "{self.in_unit(self.randrange(3) / 2, rule["unit"])}"')
             lines += [f'{key} = "{self.choice(DELAYS)}"' for key in ("on_delay", "off_delay") if self.one_in(2)]
@@ -287,6 +289,50 @@ class Dice(random.Random):
             lines.append('units = ["v"]')
         return "\n".join(lines)
 
+    # -- what is another later
+
+    def files(self, parts):
+        pack = ['pack = "p"', 'version = "1"', *parts["rules"], parts["derived"], *parts["calendars"], *parts["limits"]]
+        pack += ['[[limits]]\nmolar-volume = "24.45 L/mol"\nmolar-mass = "28.01 g/mol"' for _ in range(self.measures)]
+        return {"rules": "\n".join(pack) + "\n", "site": parts["site"]}
+
+    def derived(self):
+        return f'[[derived]]\nname = "d"\nvalue = "{self.choice(["unit.x - unit.y", "max(unit.x, unit.y)", "mean(unit.x, 9s)"])}"'
+
+    def any_rule(self, index, before):
+        names = [facts(rule)["name"] for rule in before]
+        if names and self.one_in(3):
+            return self.counting_rule(f"r{index}", names)
+        return self.rule(f"r{index}")
+
+    def changed(self, parts, kinds):
+        """The same with one or two things otherwise."""
+        parts = parts | {"rules": list(parts["rules"]), "calendars": list(parts["calendars"])}
+        rules = parts["rules"]
+        for _ in range(self.randrange(1, 3)):
+            place, what = self.randrange(len(rules)), self.randrange(8)
+            name = facts(rules[place])["name"]
+            if what == 0:
+                rules[place] = self.any_rule(int(name[1:]), rules[:place])
+            elif what == 1 and len(rules) > 1 and not any(name in facts(rule)["over"] for rule in rules):
+                del rules[place]
+            elif what == 2:
+                # A level that goes, or comes to be another.
+                rules[place] = rules[place].replace('"high0"', '"high-0"').replace('"l0"', '"l-0"')
+            elif what == 3:
+                parts["derived"] = self.derived()
+            elif what == 4:
+                which = self.randrange(2)
+                parts["calendars"][which] = self.calendar(f"c{which}")
+            elif what == 6:
+                rules[place] = rules[place].replace(f'on_delay = "{self.choice(DELAYS)}"', f'on_delay = "{self.choice(DELAYS)}"').replace("latch = true", "latch = false")
+            if what in (0, 5):
+                parts["limits"] = self.limits(kinds, True)
+            if what in (0, 1, 2, 7):
+                # What it set otherwise may be of a rule or a level that is not there any more.
+                parts["site"] = self.site(rules, kinds)
+        return parts
+
     def case(self):
         # The words of limits that must be given.
         self.needed = set()
@@ -297,17 +343,19 @@ class Dice(random.Random):
             points.append(table if switch else table | {"eu": EU.get(kind, "%LEL")})
         rules = []
         for index in range(self.randrange(1, 5)):
-            counts = index > 0 and self.one_in(3)
-            others = [f"r{other}" for other in range(index)]
-            rules.append(self.counting_rule(f"r{index}", others) if counts else self.rule(f"r{index}"))
-        derived = f'[[derived]]\nname = "d"\nvalue = "{self.choice(["unit.x - unit.y", "max(unit.x, unit.y)", "mean(unit.x, 9s)"])}"'
-        pack = ['pack = "p"', 'version = "1"', *rules, derived, self.calendar("c0"), self.calendar("c1"), *self.limits(kinds, True)]
-        pack += ['[[limits]]\nmolar-volume = "24.45 L/mol"\nmolar-mass = "28.01 g/mol"' for _ in range(self.measures)]
+            rules.append(self.any_rule(index, rules))
         begins = self.choice(BEGINS)
         now, steps = begins, []
-        case = {"begins": begins, "points": points, "rules": "\n".join(pack) + "\n", "site": self.site(rules, kinds), "steps": steps}
-        alarms = [alarm.id for alarm in evaluator.Play(case).alarms]
+        parts = {"rules": rules, "derived": self.derived(), "calendars": [self.calendar("c0"), self.calendar("c1")], "limits": self.limits(kinds, True)}
+        parts["site"] = self.site(parts["rules"], kinds)
+        files = [self.files(parts)]
+        for _ in range(self.randrange(1, 4) if self.one_in(3) else 0):
+            parts = self.changed(parts, kinds)
+            files.append(self.choice([self.files(parts)] * 4 + files))
+        case = {"begins": begins, "points": points, **files[0], "changes": files[1:], "steps": steps}
+        alarms = sorted({alarm.id for file in files for alarm in evaluator.Play({**case, **file}).alarms})
         walk, last = {name: 5.0 for name in kinds}, {}
+        to_come = list(range(len(files) - 1))
         for _ in range(self.randrange(20, 90)):
             now += self.choice([0, 0, 1, 1, 17, 250, 700, 1_000, 1_000, 2_001, 5_000])
             if alarms and self.one_in(5):
@@ -318,6 +366,9 @@ class Dice(random.Random):
                 if not self.one_in(4):
                     step |= {"second": self.choice(["li", "zhao"]), "ticket": "W-1"}
                 steps.append(step)
+                continue
+            if to_come and self.one_in(12):
+                steps.append({"t": now, "change": to_come.pop(0)})
                 continue
             if self.one_in(12):
                 begin = now + self.choice([0, 1, 300, 1_000])
@@ -348,6 +399,7 @@ class Dice(random.Random):
         return case
 
 
-for number in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
-    case = Dice(number).case()
-    print(json.dumps({"number": number, "case": case, "told": evaluator.play(case)}), flush=True)
+if __name__ == "__main__":
+    for number in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
+        case = Dice(number).case()
+        print(json.dumps({"name": f"case {number}", "case": case, "told": evaluator.play(case)}), flush=True)

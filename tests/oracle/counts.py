@@ -9,7 +9,7 @@ LEAST = {"blue": 1, "yellow": 401, "orange": 601, "red": 801}
 def counted(alarm, alarms):
     """The alarms that an alarm counts: those of its rules in its unit, or in the whole site."""
     rules = alarm.rule.get("over", [])
-    return [other for other in alarms if other.rule["name"] in rules and alarm.unit in ("-", other.unit)]
+    return [other for other in alarms if not other.retired and other.rule["name"] in rules and alarm.unit in ("-", other.unit)]
 
 
 def member(other, colour):

@@ -6,7 +6,8 @@ Everything is evaluated anew at every moment at which anything may happen. `play
     points   [{name: "unit/point", kind, eu, switch, max_age}]
     rules    the text of a pack
     site     the text of the site's own file
-    steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket} | {t}]
+    changes  what is another from some step on: [{rules, site}]
+    steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket} | {t, down: from} | {t, late: name, …} | {t, change: which} | {t}]
 
 and gives every event as [t, alarm, event, letter, level], of each output what it was told and whether it shows it as [t, output, word], and of each step with `do` whether it was refused.
 """
@@ -14,6 +15,7 @@ and gives every event as [t, alarm, event, letter, level], of each output what i
 import tomllib
 
 import counts
+from changes import go_on
 from conditions import Conditions
 from expressions import parse
 from remembered import Held, Since, Window
@@ -65,6 +67,8 @@ class Alarm:
         self.level, self.occurrence = None, 0
         self.unknown_now, self.unknown_due, self.waiting = True, None, True
         self.shelf, self.out, self.tested, self.again = None, None, None, None
+        # Its rule is gone.
+        self.retired = False
         # Of late readings: the time of the last, since when each level is reached, and which was told.
         self.late = None
 
@@ -81,6 +85,9 @@ class Alarm:
         if any(reason[2] for reason in self.reasons):
             return "H"
         return "G" if self.shelf else self.below()
+
+    def is_red(self):
+        return self.active and self.level.severity > 800
 
     def side(self, level):
         return "low" if level.side == "low" else "high"
@@ -124,6 +131,8 @@ class Play(Conditions):
         tables = self.site.tables("output")
         self.outputs = [Output(table, self.points[table["point"]].table["kind"], self.now) for table in tables]
         self.switched = []
+
+    def begin(self):
         self.evaluate()
         self.switch()
 
@@ -243,7 +252,7 @@ class Play(Conditions):
         if trust == BAD:
             return
         for alarm in self.alarms:
-            if alarm.gate is not None or alarm.levels[0].side not in ("high", "low") or self.named(alarm.value, alarm, None) != name:
+            if alarm.retired or alarm.gate is not None or alarm.levels[0].side not in ("high", "low") or self.named(alarm.value, alarm, None) != name:
                 continue
             reached = [level for level in alarm.levels if self.reaches(level, value)]
             if not reached:
@@ -297,6 +306,8 @@ class Play(Conditions):
     def evaluate(self):
         for alarm in self.alarms:
             self.end_asides(alarm)
+            if alarm.retired:
+                continue
             for level in reversed(alarm.levels):
                 if level.state in ("coming", "going") and level.due <= self.now:
                     alarm.turn_on(level) if level.state == "coming" else level.off()
@@ -450,7 +461,9 @@ class Play(Conditions):
 
     def act(self, step):
         """What a person does; true when it is refused."""
-        alarm = next(alarm for alarm in self.alarms if alarm.id == step["alarm"])
+        alarm = next((alarm for alarm in self.alarms if alarm.id == step["alarm"]), None)
+        if alarm is None:
+            return True
         verb, until = step["do"], step.get("until")
 
         def ends(most):
@@ -468,14 +481,15 @@ class Play(Conditions):
                 return True
             alarm.latched = False
             self.tell(alarm, "reset")
+            if alarm.retired:
+                self.tell(alarm, "retired")
         elif verb == "silence":
             if alarm.below() != "B" or alarm.silenced:
                 return True
             alarm.silenced = True
             self.tell(alarm, "silenced")
         elif verb in ("shelve", "shelve-once"):
-            red = alarm.active and alarm.level.severity > 800
-            if alarm.letter() >= "E" or red or alarm.shelve_max == 0 or not ends(alarm.shelve_max):
+            if alarm.letter() >= "E" or alarm.is_red() or alarm.shelve_max == 0 or not ends(alarm.shelve_max):
                 return True
             alarm.shelf = (until, verb == "shelve-once")
             self.tell(alarm, "shelved")
@@ -513,6 +527,7 @@ class Play(Conditions):
 
 def play(case):
     playing = Play(case)
+    playing.begin()
     refused = []
     for step in case["steps"]:
         if "down" in step:
@@ -524,5 +539,9 @@ def play(case):
             playing.read(step["read"], step["value"], step["quality"])
         elif "do" in step:
             refused.append(playing.act(step))
+        elif "change" in step:
+            changed = Play(case | case["changes"][step["change"]])
+            go_on(changed, playing)
+            playing = changed
         playing.switch()
     return {"events": playing.events, "switched": playing.switched, "refused": refused}

@@ -20,7 +20,7 @@ class Output:
 
     def asked_by(self, alarm):
         """True for an alarm that may switch it, at a level that asks for its kind."""
-        if alarm.rule["name"] not in self.table["rules"] or alarm.unit not in ("-", self.unit, *self.table.get("units", [])):
+        if alarm.retired or alarm.rule["name"] not in self.table["rules"] or alarm.unit not in ("-", self.unit, *self.table.get("units", [])):
             return False
         rule, level = alarm.rule, alarm.level
         if level is None:

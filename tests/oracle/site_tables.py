@@ -34,9 +34,9 @@ class Site:
         return min(found, key=width)[word] if found else None
 
     def overrides(self, alarm, level=None):
-        """Narrowest first; of one level, or of the alarm as a whole."""
+        """Of one level, or of the alarm as a whole; narrowest first, and of those for the same points the one that names the level."""
         found = [table for table in self.tables("override") if table["rule"] == alarm.rule["name"] and takes(table, alarm)]
-        return sorted((table for table in found if level is None or table.get("level", level.name) == level.name), key=width)
+        return sorted((table for table in found if level is None or table.get("level", level.name) == level.name), key=lambda table: (width(table), "level" not in table))
 
     def is_off(self, alarm):
         return any(table.get("off") for table in self.overrides(alarm))

@@ -10,9 +10,11 @@ use telemetry::UtcMs;
 
 use super::{Case, Event, Told};
 
-pub(super) fn play(case: &Case, program: Program) -> Told {
+/// What is told of a case; otherwise why its rules make no sense.
+pub(super) fn play(case: &Case) -> Result<Told, String> {
     let begins = UtcMs(case.begins);
-    let program = Arc::new(program);
+    let program = Arc::new(case.program()?);
+    let changed = case.changed()?;
     let mut playing = Playing {
         outputs: Outputs::new(&program, begins),
         engine: Engine::new(program, begins),
@@ -22,7 +24,11 @@ pub(super) fn play(case: &Case, program: Program) -> Told {
     for step in &case.steps {
         let now = UtcMs(step.t);
         let program = Arc::clone(playing.engine.program());
-        let input = step.input(&program);
+        let Some(input) = step.input(&program) else {
+            playing.advance(now);
+            playing.told.refused.push(true);
+            continue;
+        };
         playing.advance(match input {
             Input::Down { from, .. } => from,
             _ => now,
@@ -35,9 +41,12 @@ pub(super) fn play(case: &Case, program: Program) -> Told {
         if let Input::Down { to, .. } = input {
             playing.outputs.wait_again(&program, to);
         }
+        if let Some(change) = step.change {
+            playing.change(changed[change].clone());
+        }
         playing.tell();
     }
-    playing.told
+    Ok(playing.told)
 }
 
 struct Playing {
@@ -60,6 +69,15 @@ impl Playing {
         }
         self.engine.handle_timeout(until, &mut self.effects);
         self.tell();
+    }
+
+    /// Goes on under another program, as a gateway does.
+    fn change(&mut self, mut program: Program) {
+        let snapshot = self.engine.snapshot();
+        program.adopt(&snapshot).unwrap();
+        self.engine = Engine::restore(Arc::new(program), &snapshot, &mut self.effects).unwrap();
+        let (program, now) = (self.engine.program(), self.engine.now());
+        self.outputs.go_on(program, now);
     }
 
     /// Takes down what alarms said, and what that does to outputs.
