@@ -22,6 +22,7 @@ use crate::bytes::{Broken, Head, Reader};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
 use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
 use crate::timer::NEVER;
+use crate::value::Truth;
 
 const MAGIC: &[u8; 4] = b"FSRS";
 /// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated.
@@ -234,6 +235,8 @@ impl Engine {
         let normal = slot.flags.letter_below() == Letter::A && !info.retired;
         if info.retired {
             slot.unknown_now = false;
+            // What the system said last of it is said by nobody any more.
+            slot.external = Truth::FALSE;
             if !record.retired {
                 slot.flags = Flags {
                     active: false,

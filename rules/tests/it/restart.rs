@@ -5,10 +5,13 @@ use std::sync::Arc;
 use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::{Engine, SnapshotError};
 use rules::point::{PointIdx, PointInfo};
-use rules::program::{AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleInfo, Scope};
+use rules::program::{
+    AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleInfo, Scope, Test,
+};
+use rules::value::Tri;
 use telemetry::UtcMs;
 
-use crate::support::{Told, gas, high, level, spec};
+use crate::support::{Told, builder, gas, high, level, rule, spec};
 
 /// A gas rule of one level with another hash, on two points whose order is another too.
 fn other(limit: f64, name: &str, hash: &str) -> Arc<Program> {
@@ -192,4 +195,32 @@ fn what_is_no_snapshot_is_refused() {
         check(&snapshot[..end]),
         Err(SnapshotError::Broken { .. })
     ));
+}
+
+#[test]
+fn an_alarm_of_the_system_whose_rule_is_gone_is_not_active_for_ever() {
+    let mut builder = builder(&["a"], 10);
+    let rule = rule(&mut builder, "silent");
+    let levels = vec![level("on", Test::External)];
+    let spec = AlarmSpec {
+        value: None,
+        ..spec(rule, levels)
+    };
+    let alarm = builder.alarm(spec).unwrap();
+    let mut told = Told::new(Arc::new(builder.build()));
+    told.condition(1, alarm.0, Tri::True, "");
+    told.expect(&["1 silent raised on B"]);
+    let mut program = other(20.0, "another", "x").as_ref().clone();
+    program.adopt(&told.engine.snapshot()).unwrap();
+    let alarm = program.find_alarm("u/a/silent").unwrap();
+    let mut told = under(told, Arc::new(program));
+    told.on(alarm);
+    told.command(2, Verb::Ack).unwrap();
+    told.command(3, Verb::Reset).unwrap();
+    told.expect(&[
+        "1 silent config-changed on E",
+        "2 silent acked on F",
+        "3 silent reset on A",
+        "3 silent retired on A",
+    ]);
 }
