@@ -1,17 +1,15 @@
 //! Random rules and traces, played by the engine and by a second opinion in Python that was written from the language reference.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use front::{Problems, Source};
-use rules::compile::{System, compile};
-use rules::effect::{Command, Effect, Input, Verb};
-use rules::engine::Engine;
-use rules::point::PointInfo;
-use rules::program::Program;
 use serde::Deserialize;
 use support::python;
-use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+
+mod case;
+mod play;
+
+pub(crate) use case::Case;
+use play::play;
 
 /// How many cases a run of all tests plays; `FENGSUI_ORACLE_CASES` says otherwise, `FENGSUI_ORACLE_FROM` from which on.
 const CASES: u64 = 60;
@@ -19,184 +17,72 @@ const CASES: u64 = 60;
 /// What `tests/oracle/cases.py` prints in a line.
 #[derive(Deserialize)]
 pub(crate) struct Line {
-    number: u64,
+    name: String,
     pub(crate) case: Case,
     told: Told,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Case {
-    pub(crate) begins: i64,
-    points: Vec<Point>,
-    rules: String,
-    pub(crate) steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Point {
-    name: String,
-    kind: String,
-    switch: bool,
-    eu: Option<String>,
-    max_age: u64,
-}
-
-/// A reading, one that came late, a person's deed, a time that nobody saw, or time alone.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Step {
-    pub(crate) t: i64,
-    read: Option<String>,
-    late: Option<String>,
-    /// The source's time of a late reading.
-    at: Option<i64>,
-    /// From when on nobody looked.
-    down: Option<i64>,
-    value: Option<f64>,
-    quality: Option<String>,
-    #[serde(rename = "do")]
-    verb: Option<String>,
-    alarm: Option<String>,
-    by: Option<String>,
-    until: Option<i64>,
-    second: Option<String>,
-    ticket: Option<String>,
-    comment: Option<String>,
+    /// What a kept case says itself that is told.
+    #[serde(default)]
+    tells: Vec<String>,
 }
 
 /// Time, alarm, event, letter, level.
 type Event = (i64, String, String, String, Option<String>);
 
-#[derive(Debug, Deserialize, PartialEq)]
+/// Time, output, and whether it is told to be on or off, or shows it, or failed to.
+type Switched = (i64, String, String);
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
 struct Told {
     events: Vec<Event>,
+    switched: Vec<Switched>,
     refused: Vec<bool>,
 }
 
+/// What each alarm and each output said, by its name, and when: which of two speaks first in one moment is nobody's business.
+type Said = BTreeMap<String, Vec<(i64, String)>>;
+
 impl Told {
-    /// What each alarm said: which of two alarms speaks first in one moment is nobody's business.
-    fn by_alarm(&self) -> BTreeMap<&str, Vec<&Event>> {
-        let mut by_alarm: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
-        for event in &self.events {
-            by_alarm.entry(&event.1).or_default().push(event);
+    fn said(&self, begins: i64) -> Said {
+        let mut said = Said::new();
+        for (t, alarm, event, letter, level) in &self.events {
+            let level = level.as_deref().unwrap_or("-");
+            let line = format!("{event} {letter} {level}");
+            said.entry(alarm.clone())
+                .or_default()
+                .push((t - begins, line));
         }
-        by_alarm
+        for (t, output, what) in &self.switched {
+            let line = (t - begins, what.clone());
+            said.entry(output.clone()).or_default().push(line);
+        }
+        said
     }
 }
 
-impl Case {
-    /// The compiled rules; none when they make no sense together.
-    pub(crate) fn program(&self) -> Result<Program, String> {
-        let points: Vec<PointInfo> = self
-            .points
-            .iter()
-            .map(|point| {
-                let (unit, name) = point.name.split_once('/').unwrap();
-                PointInfo {
-                    unit: unit.into(),
-                    point: name.into(),
-                    kind: point.kind.clone(),
-                    eu: point.eu.clone(),
-                    digital: point.switch,
-                    period_ms: 1_000,
-                    max_age_ms: point.max_age,
-                    ..PointInfo::default()
-                }
-            })
-            .collect();
-        let system = System {
-            gateway: "gw".into(),
-            nodes: Vec::new(),
-        };
-        let problems = Problems::default();
-        let source = Source::new("case.toml", &*self.rules);
-        let program = compile(&[source], &points, &system, &problems, &Problems::default());
-        program.ok_or_else(|| problems.to_string())
-    }
+/// The first difference, in words; none where there is none.
+fn difference(ours: &Said, theirs: &Said) -> Option<String> {
+    let nothing = Vec::new();
+    let names = ours.keys().chain(theirs.keys());
+    let firsts = names.filter_map(|name| {
+        let (ours, theirs) = (ours.get(name), theirs.get(name));
+        let (ours, theirs) = (ours.unwrap_or(&nothing), theirs.unwrap_or(&nothing));
+        let place =
+            (0..ours.len().max(theirs.len())).find(|at| ours.get(*at) != theirs.get(*at))?;
+        let (ours, theirs) = (ours.get(place), theirs.get(place));
+        let at = ours.into_iter().chain(theirs).map(|(t, _)| *t).min();
+        Some((at, format!("{name}: ours {ours:?}, theirs {theirs:?}")))
+    });
+    firsts.min().map(|(_, what)| what)
 }
 
-impl Step {
-    /// What it tells the engine, by the indices of a program.
-    pub(crate) fn input(&self, program: &Program) -> Input<'_> {
-        let now = UtcMs(self.t);
-        if let Some(from) = self.down {
-            let from = UtcMs(from);
-            return Input::Down { from, to: now };
-        }
-        if let Some(name) = self.read.as_ref().or(self.late.as_ref()) {
-            let (unit, point) = name.split_once('/').unwrap();
-            let point = program.find_point(unit, point).unwrap();
-            let quality = Quality::from_word(self.quality.as_deref().unwrap()).unwrap();
-            let value = self.value.filter(|_| !quality.is_bad());
-            let value = value.map(|value| match program.point(point).digital {
-                true => Value::Bool(value > 0.0),
-                false => Value::Number(value),
-            });
-            let sample = Sample {
-                at: self.at.map_or(now, UtcMs),
-                value,
-                quality,
-                clock: Clock::Synced,
-            };
-            return match self.late {
-                Some(_) => Input::Late { point, sample },
-                None => Input::Sample { point, sample },
-            };
-        }
-        let Some(verb) = &self.verb else {
-            return Input::Time;
-        };
-        let alarm = program.find_alarm(self.alarm.as_deref().unwrap()).unwrap();
-        let verb = Verb::from_word(verb).unwrap();
-        Input::Command(Command {
-            until: self.until.map(UtcMs),
-            second: self.second.as_deref(),
-            ticket: self.ticket.as_deref(),
-            comment: self.comment.as_deref(),
-            ..Command::new(verb, alarm, self.by.as_deref().unwrap())
-        })
-    }
-}
-
-fn play(case: &Case, program: Program) -> Told {
-    let program = Arc::new(program);
-    let mut engine = Engine::new(Arc::clone(&program), UtcMs(case.begins));
-    let mut effects = Vec::new();
-    let mut refused = Vec::new();
-    for step in &case.steps {
-        let input = step.input(&program);
-        let done = engine.handle(input, UtcMs(step.t), &mut effects);
-        match input {
-            Input::Command(_) => refused.push(done.is_err()),
-            _ => done.unwrap(),
-        }
-    }
-    let told = effects.iter().map(|effect| told(&program, effect));
-    let events = told
-        .filter(|(_, alarm, ..)| !alarm.contains("/sys."))
-        .collect();
-    Told { events, refused }
-}
-
-fn told(program: &Program, effect: &Effect) -> Event {
-    let levels = program.levels_of(effect.alarm);
-    (
-        effect.at.0,
-        program.id_of(effect.alarm).to_string(),
-        effect.kind.word().to_owned(),
-        effect.state.letter().as_str().to_owned(),
-        effect
-            .state
-            .level
-            .map(|level| levels[usize::from(level)].name.clone()),
-    )
-}
-
-/// So many cases, each with what the reference says of it.
+/// So many random cases, each with what the reference says of it.
 pub(crate) fn played(from: u64, cases: u64) -> Vec<Line> {
-    let output = python("../oracle/cases.py")
-        .args([from.to_string(), cases.to_string()])
-        .output()
-        .unwrap();
+    lines("../oracle/cases.py", &[from, cases])
+}
+
+fn lines(script: &str, args: &[u64]) -> Vec<Line> {
+    let args = args.iter().map(u64::to_string);
+    let output = python(script).args(args).output().unwrap();
     let (said, wrong) = (
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8(output.stderr).unwrap(),
@@ -219,46 +105,24 @@ fn random_rules_do_what_the_reference_says() {
     let (mut n_events, mut unlike) = (0, Vec::new());
     let mut nonsense = Vec::new();
     for line in played(from, cases) {
-        let program = match line.case.program() {
-            Ok(program) => program,
+        let found = match play(&line.case) {
+            Ok(found) => found,
             Err(why) => {
-                nonsense.push(format!("case {}: {why}", line.number));
+                nonsense.push(format!("{}: {why}", line.name));
                 continue;
             }
         };
-        let found = play(&line.case, program);
         n_events += found.events.len();
-        let (ours, theirs) = (found.by_alarm(), line.told.by_alarm());
-        if ours == theirs && found.refused == line.told.refused {
-            continue;
+        let begins = line.case.begins;
+        let first = difference(&found.said(begins), &line.told.said(begins));
+        if first.is_some() || found.refused != line.told.refused {
+            let first = first.unwrap_or_else(|| "what is refused".into());
+            unlike.push(format!("{}, first {first}\n{}", line.name, line.case));
         }
-        let alarms = ours.keys().chain(theirs.keys());
-        let first = alarms
-            .filter_map(|alarm| {
-                let (ours, theirs) = (ours.get(alarm), theirs.get(alarm));
-                let at = |list: Option<&Vec<&Event>>, place: usize| {
-                    list.and_then(|list| list.get(place))
-                        .map(|event| (*event).clone())
-                };
-                let place = (0..).find(|place| {
-                    at(ours, *place) != at(theirs, *place)
-                        || at(ours, *place).is_none() && at(theirs, *place).is_none()
-                })?;
-                let (ours, theirs) = (at(ours, place), at(theirs, place));
-                (ours != theirs).then_some((ours, theirs))
-            })
-            .min_by_key(|(ours, theirs)| {
-                let time = |event: &Option<Event>| event.as_ref().map_or(i64::MAX, |event| event.0);
-                time(ours).min(time(theirs))
-            });
-        unlike.push(format!(
-            "case {}, first {first:?}\n{}",
-            line.number, line.case.rules
-        ));
     }
     assert!(
         unlike.is_empty(),
-        "{} of {cases} cases (ours, theirs):\n{}",
+        "{} of {cases} cases:\n{}",
         unlike.len(),
         unlike.join("\n")
     );
@@ -269,4 +133,38 @@ fn random_rules_do_what_the_reference_says() {
         nonsense.join("\n")
     );
     assert!(n_events as u64 >= cases, "{n_events} events");
+}
+
+#[test]
+fn what_was_found_once_stays_as_the_reference_says() {
+    let lines = lines("../oracle/found.py", &[]);
+    assert!(!lines.is_empty());
+    for line in lines {
+        let found = play(&line.case).unwrap_or_else(|why| panic!("{}: {why}", line.name));
+        let (ours, theirs) = (
+            found.said(line.case.begins),
+            line.told.said(line.case.begins),
+        );
+        let mut tells = Said::new();
+        for told in &line.tells {
+            let [t, name, what] = *told.splitn(3, ' ').collect::<Vec<_>>() else {
+                panic!("{}: {told}", line.name);
+            };
+            let said = tells.entry(name.to_owned()).or_default();
+            said.push((t.parse().unwrap(), what.to_owned()));
+        }
+        assert_eq!(
+            difference(&ours, &theirs),
+            None,
+            "{}: the engine (ours) and the reference",
+            line.name
+        );
+        assert_eq!(
+            difference(&ours, &tells),
+            None,
+            "{}: the engine (ours) and what the case tells",
+            line.name
+        );
+        assert_eq!(found.refused, line.told.refused, "{}", line.name);
+    }
 }

@@ -4,32 +4,26 @@ Everything is evaluated anew at every moment at which anything may happen. `play
 
     begins   milliseconds since 1970
     points   [{name: "unit/point", kind, eu, switch, max_age}]
-    rules    the text of a rule file
-    steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket} | {t}]
+    rules    the text of a pack
+    site     the text of the site's own file
+    changes  what is another from some step on: [{rules, site}]
+    steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket, comment} | {t, down: from} | {t, late: name, …} | {t, change: which} | {t}]
 
-and gives every event as [t, alarm, event, letter, level], and of each step with `do` whether it was refused.
+and gives every event as [t, alarm, event, letter, level], of each output what it was told and whether it shows it as [t, output, word], and of each step with `do` whether it was refused.
 """
 
 import tomllib
 
+import counts
+from changes import go_on
+from conditions import Conditions
 from expressions import parse
 from remembered import Held, Since, Window
-from values import BAD, FIRM_FALSE, FIRM_TRUE, GOOD, MS, NOTHING, Number, UNCERTAIN, UNITS, UNKNOWN, WEAK_TRUE, compare, duration, reckon, trust_of, truth, vote
+from outputs import Output
+from site_tables import Site, limit_now
+from values import BAD, FIRM_FALSE, FIRM_TRUE, MS, NOTHING, Number, UNKNOWN, compare, duration, trust_of
 
 COLOURS = {"blue": 200, "yellow": 500, "orange": 700, "red": 900}
-
-
-def calendar_holds(table, now):
-    minutes = now // 60_000 + 480
-    day, minute = divmod(minutes, 1440)
-    if "daily" in table:
-        clock = lambda text: int(text[:2]) * 60 + int(text[3:5])
-        start, end = [clock(part.strip()) for part in table["daily"].split("..")]
-        if not (start <= minute < end if start < end else minute >= start or minute < end):
-            return False
-    if "weekdays" in table:
-        return ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][(day + 3) % 7] in table["weekdays"]
-    return True
 
 
 class Point:
@@ -44,12 +38,13 @@ class Point:
 
 
 class Level:
-    def __init__(self, table, side, limit=None):
-        self.name, self.side, self.limit = table["level"], side, limit
-        self.severity = COLOURS[table["colour"]]
+    def __init__(self, table, side):
+        self.name, self.side = table["level"], side
+        self.table, self.severity = table, COLOURS[table["colour"]]
         self.when = parse(table["when"]) if "when" in table else None
-        self.at, self.deadband = table.get("at"), table.get("deadband")
-        self.on_delay, self.off_delay = [duration(table.get(key, "0ms")) for key in ("on_delay", "off_delay")]
+        # What the site makes of these: in the unit of what is compared, and with the stricter limits of some times.
+        self.at, self.limit, self.deadband, self.overlays = table.get("at"), None, None, []
+        self.on_delay, self.off_delay = None, None
         self.latch = table.get("latch", False)
         self.count, self.least = table.get("count"), table.get("from")
         self.on, self.state, self.due = False, "idle", None
@@ -59,8 +54,8 @@ class Level:
 
 
 class Alarm:
-    def __init__(self, rule, unit, own):
-        self.rule, self.unit, self.own = rule, unit, own
+    def __init__(self, rule, unit, own, kind):
+        self.rule, self.unit, self.own, self.kind = rule, unit, own, kind
         self.id = f"{unit}/{own.split('/')[1] if own else '-'}/{rule['name']}"
         self.levels = [Level(table, side) for side in ("high", "low") for table in rule.get(side, [])]
         for table in rule.get("levels", []) + rule.get("counts", []) + ([rule] if "when" in rule else []):
@@ -74,6 +69,10 @@ class Alarm:
         self.level, self.occurrence = None, 0
         self.unknown_now, self.unknown_due, self.waiting = True, None, True
         self.shelf, self.out, self.tested, self.again = None, None, None, None
+        # Its rule changed, and nobody has acknowledged that.
+        self.config_changed = False
+        # Its rule is gone.
+        self.retired = False
         # Of late readings: the time of the last, since when each level is reached, and which was told.
         self.late = None
 
@@ -90,6 +89,9 @@ class Alarm:
         if any(reason[2] for reason in self.reasons):
             return "H"
         return "G" if self.shelf else self.below()
+
+    def is_red(self):
+        return self.active and self.level.severity > 800
 
     def side(self, level):
         return "low" if level.side == "low" else "high"
@@ -108,23 +110,40 @@ class Alarm:
                 other.on, other.state, other.due = True, "idle", None
 
 
-class Play:
+class Play(Conditions):
     def __init__(self, case):
-        file = tomllib.loads(case["rules"])
+        files = [tomllib.loads(case[name]) for name in ("rules", "site")]
         self.now, self.events = case["begins"], []
         self.points = {table["name"]: Point(table, self.now) for table in case["points"]}
-        self.calendars = {table["name"]: table for table in file.get("calendar", [])}
-        self.derived = {table["name"]: parse(table["value"]) for table in file.get("derived", [])}
+        self.site = Site(files)
+        self.derived = {table["name"]: parse(table["value"]) for table in self.site.tables("derived")}
         self.alarms, self.kept = [], {}
-        for rule in file["rule"]:
+        for rule in self.site.tables("rule"):
             for unit, own in self.scopes(rule):
-                self.alarms.append(Alarm(rule, unit, own))
+                alarm = Alarm(rule, unit, own, own and self.points[own].table["kind"])
+                if self.site.is_off(alarm):
+                    continue
+                self.site.set_delays(alarm)
+                self.site.set_limits(alarm, lambda text: self.constant(text, alarm))
+                # A level that counts more alarms than there are is left out, and an alarm without any level too.
+                alarm.levels = [level for level in alarm.levels if level.count is None or level.count <= len(self.counted(alarm))]
+                if alarm.levels:
+                    self.alarms.append(alarm)
         for alarm in self.alarms:
             alarm.reads, alarm.about = self.reads(alarm), self.own(alarm)
         self.tested = set()
+        tables = self.site.tables("output")
+        self.outputs = [Output(table, self.points[table["point"]].table["kind"], self.now) for table in tables]
+        self.switched = []
+
+    def begin(self):
         self.evaluate()
+        self.switch()
 
     def scopes(self, rule):
+        """The units that a rule has an alarm in, each with the point that it is about; "-" is the site as a whole."""
+        if rule["for"] == "site":
+            return [("-", None)]
         names = list(self.points)
         if "kind" in rule["for"]:
             return [(name.split("/")[0], name) for name in names if self.points[name].table["kind"] == rule["for"]["kind"]]
@@ -162,224 +181,6 @@ class Play:
                 alarm.test = test
                 self.tell(alarm, "test-begun" if test else "test-ended")
 
-    # -- conditions and numbers; `path` tells one place in the rules from another
-
-    def named(self, tree, alarm, each):
-        if tree[0] == "point":
-            return tree[1]
-        if tree[0] == "call" and tree[1] == "each":
-            return each
-        if tree == ("name", "self"):
-            return alarm.own
-        if tree[0] == "name" and tree[1].startswith("unit."):
-            found = [name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == tree[1][5:]]
-            return found[0]
-        return None
-
-    def is_condition(self, tree, alarm, each):
-        if tree[0] in ("and", "or", "not", "compare"):
-            return True
-        if tree[0] == "call" and tree[1] != "each":
-            return tree[1] in ("held", "any", "all", "at_least", "bad", "stale", "during", "same")
-        if tree[0] == "name" and tree[1].startswith("derived."):
-            return self.is_condition(self.derived[tree[1][8:]], alarm, each)
-        name = self.named(tree, alarm, each)
-        return name is not None and self.points[name].table["switch"]
-
-    def condition(self, tree, alarm, path, each=None):
-        again = lambda part, step: self.condition(part, alarm, (*path, step), each)
-        kind = tree[0]
-        if kind == "not":
-            return -again(tree[1], 0)
-        if kind in ("and", "or"):
-            answers = [again(part, step) for step, part in enumerate(tree[1])]
-            return min(answers) if kind == "and" else max(answers)
-        if kind == "compare":
-            return compare(tree[1], *self.numbers(tree[2:], alarm, path, each))
-        if kind == "name" and tree[1].startswith("derived."):
-            return again(self.derived[tree[1][8:]], tree[1])
-        if kind != "call" or tree[1] == "each":
-            number = self.seen(self.named(tree, alarm, each), alarm)
-            return truth(number.value != 0, number.trust)
-        name, parts = tree[1], tree[2]
-        if name == "during":
-            return FIRM_TRUE if calendar_holds(self.calendars[parts[0][1]], self.now) else FIRM_FALSE
-        if name in ("bad", "stale"):
-            point = self.points[self.named(parts[0], alarm, each)]
-            if point.stale:
-                return FIRM_TRUE
-            if name == "stale":
-                return FIRM_FALSE
-            return UNKNOWN if point.n_read == 0 else FIRM_TRUE if point.trust == BAD else FIRM_FALSE
-        if name == "same":
-            return self.same(int(parts[0][1]), parts[1:], alarm, each)
-        if name == "held":
-            key = (alarm.id, *path, "held", each)
-            slot = self.kept.setdefault(key, Held(int(parts[1][1] * MS[parts[1][2]])))
-            return slot.look(again(parts[0], "of"), self.now)
-        k, parts = (int(parts[0][1]), parts[1:]) if name == "at_least" else (None, parts)
-        members = []
-        for step, part in enumerate(parts):
-            kinds = self.each_kind(part)
-            if kinds is None:
-                members.append(again(part, step))
-                continue
-            for point in self.points:
-                if point.startswith(alarm.unit + "/") and self.points[point].table["kind"] == kinds:
-                    members.append(self.condition(part, alarm, (*path, step, point), point))
-        if name == "all":
-            return min(members)
-        if name == "any":
-            return max(members)
-        return vote(k, members, alarm.rule.get("degrade", "hold"))
-
-    def each_kind(self, tree):
-        if isinstance(tree, tuple):
-            if tree[:2] == ("call", "each"):
-                return tree[2][0][1][5:]
-            if tree[0] == "call" and tree[1] in ("any", "all", "at_least", "same"):
-                return None
-        if isinstance(tree, (tuple, list)):
-            for part in tree:
-                if (found := self.each_kind(part)) is not None:
-                    return found
-        return None
-
-    def same(self, n, parts, alarm, each):
-        numbers = []
-        for part in parts:
-            if part[0] == "call":
-                kind = part[2][0][1][5:]
-                numbers += [self.seen(name, alarm) for name, point in self.points.items() if name.startswith(alarm.unit + "/") and point.table["kind"] == kind]
-            else:
-                numbers.append(self.seen(self.named(part, alarm, each), alarm))
-        bad = sum(1 for number in numbers if number.trust == BAD)
-        answer = UNKNOWN if bad >= n else FIRM_FALSE
-        for value in {number.value for number in numbers if number.trust != BAD and number.value != 0}:
-            alike = [number.trust for number in numbers if number.trust != BAD and number.value == value]
-            if len(alike) >= n:
-                # So many of the best of them agree.
-                answer = max(answer, truth(True, max(alike)))
-            elif len(alike) + bad >= n:
-                answer = max(answer, UNKNOWN)
-        return answer
-
-    def unit_of(self, tree, alarm, each):
-        """The row of units and the unit that an expression is in; of a constant without one, nothing."""
-        if tree[0] == "number":
-            return tree[2]
-        if tree[0] in ("minus",):
-            return self.unit_of(tree[1], alarm, each)
-        if tree[0] == "reckon":
-            left, right = [self.unit_of(part, alarm, each) for part in tree[2:]]
-            if tree[1] == "/":
-                return "" if right else left
-            return left or right if tree[1] == "*" else left if tree[2][0] != "number" else right
-        if tree[0] == "name" and tree[1].startswith("derived."):
-            return self.unit_of(self.derived[tree[1][8:]], alarm, each)
-        if tree[0] == "call" and tree[1] != "each":
-            if tree[1] in ("since", "time_in"):
-                return "s"
-            return "" if tree[1] == "count" else self.unit_of(tree[2][0], alarm, each)
-        return self.points[self.named(tree, alarm, each)].table.get("eu", "")
-
-    def numbers(self, trees, alarm, path, each):
-        """Numbers beside each other: constants are brought into the unit of what is measured."""
-        measured = [tree for tree in trees if tree[0] != "number"] or trees
-        unit = self.unit_of(measured[0], alarm, each)
-        found = []
-        for step, tree in enumerate(trees):
-            number = self.number(tree, alarm, (*path, step), each)
-            if tree[0] == "number" and tree[2] != unit:
-                row = next(row for row in UNITS if tree[2] in row)
-                # To twelve digits, as people mean it.
-                number = Number(float(f"{tree[1] * row[tree[2]] / row[unit]:.11e}"))
-            found.append(number)
-        return found
-
-    def number(self, tree, alarm, path, each=None):
-        kind = tree[0]
-        if kind == "number":
-            return Number(tree[1])
-        if kind == "minus":
-            return reckon([self.number(tree[1], alarm, path, each)], lambda a: -a)
-        if kind == "reckon":
-            sign = tree[1]
-            if sign in "+-" or sign == "/" and self.unit_of(tree[3], alarm, each):
-                pair = self.numbers(tree[2:], alarm, path, each)
-            else:
-                pair = [self.number(part, alarm, (*path, step), each) for step, part in enumerate(tree[2:])]
-            return reckon(pair, {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b}[sign])
-        if kind == "name" and tree[1].startswith("derived."):
-            return self.number(self.derived[tree[1][8:]], alarm, (*path, tree[1]), each)
-        if kind != "call" or tree[1] == "each":
-            return self.seen(self.named(tree, alarm, each), alarm)
-        name, parts = tree[1], tree[2]
-        if name == "abs":
-            return reckon([self.number(parts[0], alarm, path, each)], abs)
-        if name in ("min", "max"):
-            numbers = self.numbers(parts, alarm, path, each)
-            all_of = numbers[0]
-            for number in numbers[1:]:
-                all_of = reckon([all_of, number], {"min": min, "max": max}[name])
-            return all_of
-        key = (alarm.id, *path, name, each)
-        if name == "since":
-            condition = self.condition(parts[0], alarm, (*path, "of"), each)
-            slot = self.kept.setdefault(key, Since(self.now))
-            if slot.at is None or condition != slot.before or self.is_tick(parts[0], alarm, each) or self.is_inner_looked(alarm, path):
-                slot.look(condition, self.now)
-            return slot.answer
-        slot = self.kept.get(key)
-        if slot is None:
-            slot = self.kept[key] = Window(name, int(parts[1][1] * MS[parts[1][2]]), self.now)
-        if name in ("count", "time_in"):
-            answer = self.condition(parts[0], alarm, (*path, "of"), each)
-            moment = (1.0 if answer > 0 else 0.0, {2: GOOD, 1: UNCERTAIN, 0: BAD}[abs(answer)])
-        else:
-            number = self.number(parts[0], alarm, (*path, "of"), each)
-            number = NOTHING if number.least else number
-            moment = (number.value, number.trust)
-        is_new = not slot.past or slot.past[-1][1] != moment
-        if name == "sum" and moment[1] != BAD:
-            n_read = self.points[self.named(parts[0], alarm, each)].n_read
-            if n_read != slot.n_read:
-                slot.readings.append((self.now, moment[0]))
-            slot.n_read = n_read
-        if is_new:
-            slot.take(moment, self.now)
-        if is_new or self.is_tick(parts[0], alarm, each) or self.now % slot.slice == 0 or self.is_inner_looked(alarm, path):
-            slot.look(self.now)
-        return slot.answer
-
-    def is_inner_looked(self, alarm, path):
-        """True when a window or a since inside this one was looked at in this millisecond, or a held became another."""
-        begins = (alarm.id, *path, "of")
-        inner = (slot for key, slot in self.kept.items() if key[: len(begins)] == begins)
-        return any(slot.looked == self.now for slot in inner)
-
-    def is_tick(self, tree, alarm, each):
-        """True when what remembers is looked at though it reads the same: at whole seconds, after a down, and when a point that it reads was read or grew stale."""
-        return self.is_up_again or self.now % 1000 == 0 or bool(self.touched & self.read_by(tree, alarm, each))
-
-    def read_by(self, tree, alarm, each):
-        if isinstance(tree, tuple) and tree[:2] == ("call", "same"):
-            each = None
-        if isinstance(tree, tuple) and tree[:2] == ("call", "each") and each is None:
-            kind = tree[2][0][1][5:]
-            return {name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == kind}
-        name = self.named(tree, alarm, each) if isinstance(tree, tuple) and tree and tree[0] in ("point", "name", "call") else None
-        if name:
-            return {name}
-        found = set()
-        if isinstance(tree, tuple) and tree[0] == "name" and tree[1].startswith("derived."):
-            return self.read_by(self.derived[tree[1][8:]], alarm, each)
-        if isinstance(tree, (tuple, list)):
-            for part in tree:
-                if isinstance(part, (tuple, list)):
-                    found |= self.read_by(part, alarm, each)
-        return found
-
     # -- time
 
     # The points that were read, or grew stale, in this moment.
@@ -393,6 +194,8 @@ class Play:
             found += [level.due for level in alarm.levels if level.state in ("coming", "going")]
             found += [alarm.unknown_due, alarm.out, alarm.tested, alarm.again, alarm.shelf and alarm.shelf[0]]
             found += [reason[3] for reason in alarm.reasons]
+        for output in self.outputs:
+            found += output.dues()
         for slot in self.kept.values():
             if isinstance(slot, Held):
                 found += slot.dues(self.now)
@@ -400,7 +203,7 @@ class Play:
                 found.append((self.now // 1000 + 1) * 1000)
                 if isinstance(slot, Window):
                     found.append((self.now // slot.slice + 1) * slot.slice)
-        if self.calendars:
+        if self.site.calendars:
             found.append((self.now // 60_000 + 1) * 60_000)
         return [due for due in found if due is not None]
 
@@ -424,6 +227,13 @@ class Play:
         self.look_at_tests()
         self.evaluate()
         self.touched = frozenset()
+        self.switch()
+
+    def switch(self):
+        """Outputs are looked at until they have nothing more to tell in this moment."""
+        for output in self.outputs:
+            while told := output.look(self.alarms, self.points, self.now):
+                self.switched.append([self.now, output.table["point"], told])
 
     def down(self, begin, end):
         self.advance(begin)
@@ -440,6 +250,8 @@ class Play:
                 slot.due += end - begin
             elif isinstance(slot, Window):
                 slot.past.append((begin, (0.0, BAD)))
+        for output in self.outputs:
+            output.wait_again(end)
         self.now, self.is_up_again = end, True
         self.moment()
         self.is_up_again = False
@@ -449,9 +261,9 @@ class Play:
         if trust == BAD:
             return
         for alarm in self.alarms:
-            if alarm.gate is not None or alarm.levels[0].side not in ("high", "low") or self.named(alarm.value, alarm, None) != name:
+            if alarm.retired or alarm.gate is not None or alarm.levels[0].side not in ("high", "low") or self.named(alarm.value, alarm, None) != name:
                 continue
-            reached = [level for level in alarm.levels if self.reaches(alarm, level, value)]
+            reached = [level for level in alarm.levels if self.reaches(level, value)]
             if not reached:
                 alarm.late = None
                 continue
@@ -467,8 +279,8 @@ class Play:
                 self.events.append([self.now, alarm.id, "historical", alarm.letter(), shown.name])
             alarm.late = (at, since, shown)
 
-    def reaches(self, alarm, level, value):
-        limit = self.constant(level.at, self.unit_of(alarm.value, alarm, None))
+    def reaches(self, level, value):
+        limit = limit_now(level, self.now)
         return value >= limit if level.side == "high" else value <= limit
 
     def read(self, name, value, quality):
@@ -507,6 +319,8 @@ class Play:
     def evaluate(self):
         for alarm in self.alarms:
             self.end_asides(alarm)
+            if alarm.retired:
+                continue
             for level in reversed(alarm.levels):
                 if level.state in ("coming", "going") and level.due <= self.now:
                     alarm.turn_on(level) if level.state == "coming" else level.off()
@@ -554,24 +368,8 @@ class Play:
                     return True
         return any(other.waiting for other in self.counted(alarm))
 
-    def points_in(self, tree, alarm):
-        found = self.read_by(tree, alarm, None)
-        kinds = self.each_kinds(tree)
-        for name in self.points:
-            if name.startswith(alarm.unit + "/") and f"unit.{self.points[name].table['kind']}" in kinds:
-                found.add(name)
-        return found - {None}
-
-    def each_kinds(self, tree):
-        if isinstance(tree, tuple) and tree[:2] == ("call", "each"):
-            return {tree[2][0][1]}
-        if isinstance(tree, (tuple, list)):
-            return set().union(*[self.each_kinds(part) for part in tree]) if tree else set()
-        return set()
-
     def counted(self, alarm):
-        over = alarm.rule.get("over", [])
-        return [other for other in self.alarms if other.rule["name"] in over and other.unit == alarm.unit]
+        return counts.counted(alarm, self.alarms)
 
     def conditions(self, alarm):
         gate = FIRM_TRUE if alarm.gate is None else self.condition(alarm.gate, alarm, ("gate",))
@@ -581,38 +379,17 @@ class Play:
             value = self.number(alarm.value, alarm, ("value",))
         for index, level in enumerate(alarm.levels):
             if level.count is not None:
-                members = []
-                for other in self.counted(alarm):
-                    if other.test:
-                        members.append(UNKNOWN)
-                        continue
-                    reached = other.active and other.level.severity >= {"blue": 1, "yellow": 401, "orange": 601, "red": 801}[level.least]
-                    members.append((WEAK_TRUE if other.unknown_now else FIRM_TRUE) if reached else UNKNOWN if other.unknown_now else FIRM_FALSE)
-                answer = vote(level.count, members, alarm.rule.get("degrade"))
+                answer = counts.answer(level, self.counted(alarm), alarm.rule["degrade"])
             elif level.side == "when":
                 answer = self.condition(level.when, alarm, ("level", index))
             else:
-                table = alarm.rule[level.side][[other for other in alarm.levels if other.side == level.side].index(level)]
-                unit = self.unit_of(alarm.value, alarm, None)
-                limit = self.constant(table["at"], unit)
-                back = self.constant(table["deadband"], unit) if "deadband" in table else 0.0
+                limit = limit_now(level, self.now)
                 if level.side == "high":
-                    answer = compare(">=", value, Number(limit - back if level.on else limit))
+                    answer = compare(">=", value, Number(limit - level.deadband if level.on else limit))
                 else:
-                    answer = compare("<=", value, Number(limit + back if level.on else limit))
+                    answer = compare("<=", value, Number(limit + level.deadband if level.on else limit))
             found.append(min(answer, gate))
         return found
-
-    def constant(self, text, unit):
-        tree = parse(text)
-        sign = 1
-        if tree[0] == "minus":
-            sign, tree = -1, tree[1]
-        _, value, of = tree
-        if of == unit:
-            return sign * value
-        row = next(row for row in UNITS if of in row)
-        return sign * float(f"{value * row[of] / row[unit]:.11e}")
 
     def apply(self, alarm, conditions):
         were_on = [level.on for level in alarm.levels]
@@ -697,7 +474,9 @@ class Play:
 
     def act(self, step):
         """What a person does; true when it is refused."""
-        alarm = next(alarm for alarm in self.alarms if alarm.id == step["alarm"])
+        alarm = next((alarm for alarm in self.alarms if alarm.id == step["alarm"]), None)
+        if alarm is None:
+            return True
         verb, until = step["do"], step.get("until")
         says_why = bool(step.get("comment", "").strip())
         if verb in ("comment", "shelve", "shelve-once", "out-of-service", "test") and not says_why:
@@ -707,9 +486,9 @@ class Play:
             return until is not None and self.now < until <= self.now + most
 
         if verb == "ack":
-            if alarm.acked:
+            if alarm.acked or alarm.config_changed and not says_why:
                 return True
-            alarm.acked, alarm.silenced = True, False
+            alarm.acked, alarm.silenced, alarm.config_changed = True, False, False
             alarm.again = self.now + alarm.re_alarm if alarm.active and alarm.re_alarm else None
             self.tell(alarm, "acked")
         elif verb == "reset":
@@ -717,14 +496,15 @@ class Play:
                 return True
             alarm.latched = False
             self.tell(alarm, "reset")
+            if alarm.retired:
+                self.tell(alarm, "retired")
         elif verb == "silence":
             if alarm.below() != "B" or alarm.silenced:
                 return True
             alarm.silenced, alarm.again = True, self.now + 10 * MS["min"]
             self.tell(alarm, "silenced")
         elif verb in ("shelve", "shelve-once"):
-            red = alarm.active and alarm.level.severity > 800
-            if alarm.letter() >= "E" or red or alarm.shelve_max == 0 or not ends(alarm.shelve_max):
+            if alarm.letter() >= "E" or alarm.is_red() or alarm.shelve_max == 0 or not ends(alarm.shelve_max):
                 return True
             alarm.shelf = (until, verb == "shelve-once")
             self.tell(alarm, "shelved")
@@ -762,6 +542,7 @@ class Play:
 
 def play(case):
     playing = Play(case)
+    playing.begin()
     refused = []
     for step in case["steps"]:
         if "down" in step:
@@ -773,4 +554,9 @@ def play(case):
             playing.read(step["read"], step["value"], step["quality"])
         elif "do" in step:
             refused.append(playing.act(step))
-    return {"events": playing.events, "refused": refused}
+        elif "change" in step:
+            changed = Play(case | case["changes"][step["change"]])
+            go_on(changed, playing)
+            playing = changed
+        playing.switch()
+    return {"events": playing.events, "switched": playing.switched, "refused": refused}

@@ -6,7 +6,7 @@ GOOD, UNCERTAIN, BAD = 0, 1, 2
 FIRM_FALSE, WEAK_FALSE, UNKNOWN, WEAK_TRUE, FIRM_TRUE = -2, -1, 0, 1, 2
 MS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 # What each unit is in the first of its row.
-UNITS = [{"": 1}, {"%LEL": 1}, {"Pa": 1, "hPa": 100, "kPa": 1000}, {"s": 1, "ms": 0.001, "min": 60, "h": 3600, "d": 86400}]
+UNITS = [{"": 1}, {"%LEL": 1}, {"ppm": 1}, {"mg/m³": 1}, {"L/mol": 1}, {"g/mol": 1}, {"m": 1}, {"deg": 1}, {"Pa": 1, "hPa": 100, "kPa": 1000}, {"s": 1, "ms": 0.001, "min": 60, "h": 3600, "d": 86400}]
 
 
 def duration(text):
@@ -52,6 +52,13 @@ def compare(sign, left, right):
             return WEAK_TRUE if holds else UNKNOWN
         return UNKNOWN if holds else WEAK_FALSE
     return truth(holds, max(left.trust, right.trust))
+
+
+def distance(*degrees):
+    """Metres on a ball of the earth's mean radius."""
+    lon, lat, other_lon, other_lat = map(math.radians, degrees)
+    half = math.sin((other_lat - lat) / 2) ** 2 + math.cos(lat) * math.cos(other_lat) * math.sin((other_lon - lon) / 2) ** 2
+    return 2 * 6_371_000 * math.asin(min(1.0, math.sqrt(half)))
 
 
 def vote(k, members, degrade):

@@ -453,6 +453,10 @@ impl<'c, 'a> Adding<'c, 'a> {
                     },
                     on_delay_ms: spec.on_delay_ms,
                     item,
+                    given: match std::ptr::eq(item, &raw const limit_level.at.item) {
+                        true => self.given(&limit_level.at.value, here),
+                        false => String::new(),
+                    },
                 });
                 specs.push(spec);
             }
@@ -540,6 +544,19 @@ impl<'c, 'a> Adding<'c, 'a> {
             });
         }
         Ok(())
+    }
+
+    /// The limits of the site that an expression rests on, for a message.
+    fn given(&self, expr: &Expr, here: &Here<'_>) -> String {
+        let mut given = String::new();
+        expr.walk(&mut |part| {
+            if let Node::Name(Name::Limit(word)) = &part.node
+                && let Some(place) = self.site.limit_of_site(word, here)
+            {
+                given.push_str(&format!(", by `{word}` at {place},"));
+            }
+        });
+        given
     }
 
     /// A level's limit and deadband in the unit of the value, and where the limit is written; none for a level that the site leaves out.

@@ -118,6 +118,8 @@ pub(super) struct Found<'f, 'a> {
     pub on_delay_ms: u64,
     /// Where the limit is written.
     pub item: &'f Item<'a>,
+    /// The site's limits that it rests on, each with its place.
+    pub given: String,
 }
 
 /// Where a rule's limits came out for one point.
@@ -214,8 +216,8 @@ pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -
                 Side::Low => "at least",
             };
             level.item.problem(format!(
-                "`{}` of {} at {limit} {unit} is laxer than {}, expected {most} {worst} {unit}, or an override of the site with `laxer_than = \"{}\"`",
-                level.name, judged.point, bound.clause, bound.clause
+                "`{}` of {} at {limit} {unit}{} is laxer than {}, expected {most} {worst} {unit}, or an override of the site with `laxer_than = \"{}\"`",
+                level.name, judged.point, level.given, bound.clause, bound.clause
             ));
             fine = false;
         }

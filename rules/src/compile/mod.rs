@@ -374,16 +374,14 @@ fn rule_info(head: &Head, rule: &Rule<'_>, site: &Site<'_>) -> RuleInfo {
         .iter()
         .filter(|entry| entry.rule.value == rule.name.value)
         .collect();
+    let overrides = format!("{overrides:?}");
+    // An override may ask for limits, too.
+    let limits = site.written_limits(&format!("{written}{overrides}"));
     RuleInfo {
         name: rule.name.value.clone(),
         pack: head.pack.clone(),
         version: head.version.clone(),
-        hash: hash(&[
-            &head.pack,
-            &written,
-            &format!("{overrides:?}"),
-            &site.written_limits(&written),
-        ]),
+        hash: hash(&[&head.pack, &written, &overrides, &limits]),
         clause: rule.clause.clone(),
         text: rule.text.clone(),
         advice: rule.advice.clone(),

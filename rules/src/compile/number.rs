@@ -163,7 +163,13 @@ pub(super) fn convert_number(
             Formula::Const(converted)
         }
         None => {
-            let scaled = arith(Arith::Mul, number.formula, factor);
+            // 35 Pa are 0.35 hPa to the last digit, so that a limit of that is reached: 35 / 100, and not 35 * 0.01.
+            let scaled = match rounded(1.0 / factor) {
+                Some(parts) if factor < 1.0 && libm::trunc(parts).total_cmp(&parts).is_eq() => {
+                    arith(Arith::Div, number.formula, parts)
+                }
+                _ => arith(Arith::Mul, number.formula, factor),
+            };
             if zero.abs() > 0.0 {
                 arith(Arith::Add, scaled, zero)
             } else {

@@ -24,6 +24,7 @@ use crate::bytes::{Broken, Head, Reader};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
 use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
 use crate::timer::NEVER;
+use crate::value::Truth;
 
 const MAGIC: &[u8; 4] = b"FSRS";
 /// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence.
@@ -186,7 +187,8 @@ impl Engine {
             if !same || aside.reasons.len() != n_reasons {
                 aside.reasons = alloc::vec![Reason::default(); n_reasons];
             }
-            if info.retired {
+            // Of an alarm whose rule goes; what people do to it afterwards stays.
+            if info.retired && !record.retired {
                 *aside = Aside::default();
             }
             let aside = aside.clone();
@@ -242,6 +244,8 @@ impl Engine {
         let normal = slot.flags.letter_below() == Letter::A && !info.retired;
         if info.retired {
             slot.unknown_now = false;
+            // What the system said last of it is said by nobody any more.
+            slot.external = Truth::FALSE;
             if !record.retired {
                 slot.flags = Flags {
                     active: false,
@@ -274,6 +278,9 @@ impl Engine {
             let rare = slot.rare();
             rare.acked = None;
             rare.aside.config_changed = true;
+            // What was acknowledged or silenced was another rule's alarm; nothing asks again for it, and this one sounds.
+            rare.aside.re_alarm_at = None;
+            rare.aside.silenced = false;
         }
         self.machine.state.alarms[at(alarm)] = slot;
         tell

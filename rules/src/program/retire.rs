@@ -36,7 +36,8 @@ impl Program {
             test: rule.test,
             external: false,
             retired: true,
-            scope: point.map(|point| point.0),
+            // It is about no point any more: a test of one is no test of it.
+            scope: None,
             unknown_hold_ms: 0,
             band: (f64::INFINITY, f64::NEG_INFINITY),
             points: nothing,

@@ -307,7 +307,8 @@ fn whatever_ends_by_itself_is_explained_with_its_time_the_soonest_first() {
     let mut told = told();
     let ends = |told: &Told| {
         let ends = told.engine.explain(AlarmIdx(0)).ends.into_iter();
-        ends.map(|(what, at)| (what, at.0 / 1_000)).collect::<Vec<_>>()
+        ends.map(|(what, at)| (what, at.0 / 1_000))
+            .collect::<Vec<_>>()
     };
     assert_eq!(ends(&told), []);
     told.good(1, 0, 30.0);
@@ -499,11 +500,7 @@ fn row_22_who_acknowledges_that_a_rule_changed_says_why() {
     };
     assert!(told.engine.alarm(AlarmIdx(0)).config_changed);
     assert_eq!(told.command(3, Verb::Ack), Err(Refusal::NoReason));
-    let why = Command {
-        comment: Some("limit of the new detector, MOC-7"),
-        ..Command::new(Verb::Ack, AlarmIdx(0), "li")
-    };
-    told.act(4, why).unwrap();
+    told.command_why(4, Verb::Ack).unwrap();
     assert!(!told.engine.alarm(AlarmIdx(0)).config_changed);
     told.expect(&["4 gas acked L1 A"]);
 }

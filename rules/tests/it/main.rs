@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod aside;
+mod bad;
+mod change;
 mod explain;
 mod image;
 mod language;

@@ -8,12 +8,13 @@ use rules::engine::Engine;
 use rules::expr::{Arith, Compare, Cond, Degrade, Formula, Health, Window, WindowOf};
 use rules::point::{PointIdx, PointInfo};
 use rules::program::{
-    AlarmSpec, Colour, LevelSpec, LifeSpec, Overlay, Program, ProgramBuilder, Scope, Suppress, Test,
+    AlarmSpec, Colour, LevelSpec, LifeSpec, Overlay, Program, ProgramBuilder, RuleIdx, RuleInfo,
+    Scope, Suppress, Test,
 };
 use rules::value::Tri;
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
-use crate::support::{level, rule};
+use crate::support::{conditions, level};
 
 /// SplitMix64.
 #[derive(Clone, Debug)]
@@ -26,6 +27,11 @@ impl Dice {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (mixed ^ (mixed >> 31)) % below
+    }
+
+    /// A seed for other dice.
+    pub(crate) fn seed(&mut self) -> u64 {
+        self.roll(u64::MAX)
     }
 
     pub(crate) fn index(&mut self, below: usize) -> usize {
@@ -46,6 +52,23 @@ impl Dice {
 
     fn point(&mut self, points: u32) -> PointIdx {
         PointIdx(u32::try_from(self.roll(u64::from(points))).unwrap())
+    }
+}
+
+/// What conditions may look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sight {
+    points: u32,
+    /// So many alarms before.
+    alarms: u32,
+    /// Values alone: not how a point is, nor the time of day, nor another alarm.
+    values_only: bool,
+}
+
+impl Sight {
+    /// The same, without other alarms.
+    fn alone(self) -> Self {
+        Self { alarms: 0, ..self }
     }
 }
 
@@ -89,36 +112,36 @@ fn timed(dice: &mut Dice, name: &str, test: Test) -> LevelSpec {
     }
 }
 
-fn formula(dice: &mut Dice, points: u32, depth: u64) -> Formula {
+fn formula(dice: &mut Dice, sight: Sight, depth: u64) -> Formula {
     match dice.roll(if depth == 0 { 2 } else { 7 }) {
         0 => Formula::Const(dice.number()),
-        1 => Formula::Point(dice.point(points)),
-        2 => Formula::Abs(Box::new(formula(dice, points, depth - 1))),
-        3 => Formula::Since(Box::new(condition(dice, points, 0, depth - 1))),
-        4 | 5 => Formula::Window(Box::new(window(dice, points, depth - 1))),
+        1 => Formula::Point(dice.point(sight.points)),
+        2 => Formula::Abs(Box::new(formula(dice, sight, depth - 1))),
+        3 => Formula::Since(Box::new(condition(dice, sight.alone(), depth - 1))),
+        4 | 5 => Formula::Window(Box::new(window(dice, sight, depth - 1))),
         _ => {
             let arith = dice.pick(&[Arith::Add, Arith::Sub, Arith::Mul, Arith::Div, Arith::Min]);
-            let left = formula(dice, points, depth - 1);
+            let left = formula(dice, sight, depth - 1);
             Formula::Arith(
                 arith,
                 Box::new(left),
-                Box::new(formula(dice, points, depth - 1)),
+                Box::new(formula(dice, sight, depth - 1)),
             )
         }
     }
 }
 
-fn window(dice: &mut Dice, points: u32, depth: u64) -> Window {
+fn window(dice: &mut Dice, sight: Sight, depth: u64) -> Window {
     let of = match dice.roll(9) {
-        0 => WindowOf::Count(condition(dice, points, 0, depth)),
-        1 => WindowOf::TimeIn(condition(dice, points, 0, depth)),
-        2 => WindowOf::Sum(dice.point(points)),
-        3 => WindowOf::Increase(dice.point(points)),
-        4 => WindowOf::Mean(formula(dice, points, depth)),
-        5 => WindowOf::Stdev(formula(dice, points, depth)),
-        6 => WindowOf::Lowest(formula(dice, points, depth)),
-        7 => WindowOf::Highest(formula(dice, points, depth)),
-        _ => WindowOf::Change(formula(dice, points, depth)),
+        0 => WindowOf::Count(condition(dice, sight.alone(), depth)),
+        1 => WindowOf::TimeIn(condition(dice, sight.alone(), depth)),
+        2 => WindowOf::Sum(dice.point(sight.points)),
+        3 => WindowOf::Increase(dice.point(sight.points)),
+        4 => WindowOf::Mean(formula(dice, sight, depth)),
+        5 => WindowOf::Stdev(formula(dice, sight, depth)),
+        6 => WindowOf::Lowest(formula(dice, sight, depth)),
+        7 => WindowOf::Highest(formula(dice, sight, depth)),
+        _ => WindowOf::Change(formula(dice, sight, depth)),
     };
     Window {
         of,
@@ -153,36 +176,37 @@ fn overlay(dice: &mut Dice, levels: &mut [LevelSpec]) {
 }
 
 /// Some alarms ask again, some may not be shelved, some are suppressed.
-fn life(dice: &mut Dice, points: u32) -> LifeSpec {
+fn life(dice: &mut Dice, sight: Sight) -> LifeSpec {
     let n_reasons = if dice.one_in(3) { 1 + dice.roll(2) } else { 0 };
     LifeSpec {
         re_alarm_ms: dice.pick(&[0, 0, 30, 900]),
         shelve_max_ms: dice.pick(&[0, 1_000, 8 * 3_600_000]),
         suppress: (0..n_reasons)
             .map(|_| Suppress {
-                condition: condition(dice, points, 0, 1),
+                condition: condition(dice, sight.alone(), 1),
                 hold_off_ms: dice.pick(&DELAYS),
             })
             .collect(),
     }
 }
 
-fn condition(dice: &mut Dice, points: u32, alarms: u32, depth: u64) -> Cond {
+fn condition(dice: &mut Dice, sight: Sight, depth: u64) -> Cond {
     let kinds = if depth == 0 { 4 } else { 10 };
     match dice.roll(kinds) {
-        8 if points > 1 => Cond::Same {
+        8 if sight.points > 1 => Cond::Same {
             n: 2,
-            points: (0..points).map(PointIdx).collect(),
+            points: (0..sight.points).map(PointIdx).collect(),
         },
+        2 | 3 | 8 | 9 if sight.values_only => Cond::On(dice.point(sight.points)),
         8 | 9 => Cond::During(calendar(dice)),
-        0 => Cond::On(dice.point(points)),
+        0 => Cond::On(dice.point(sight.points)),
         1 => {
             let compare = dice.pick(&[Compare::Ge, Compare::Lt, Compare::Ne]);
-            let left = Formula::Point(dice.point(points));
-            Cond::Compare(compare, left, formula(dice, points, 2))
+            let left = Formula::Point(dice.point(sight.points));
+            Cond::Compare(compare, left, formula(dice, sight, 2))
         }
-        2 if alarms > 0 => Cond::Alarm {
-            alarm: AlarmIdx(u32::try_from(dice.roll(u64::from(alarms))).unwrap()),
+        2 if sight.alarms > 0 => Cond::Alarm {
+            alarm: AlarmIdx(u32::try_from(dice.roll(u64::from(sight.alarms))).unwrap()),
             severity: dice.pick(&[0, 401, 601, 801]),
         },
         2 | 3 => {
@@ -194,16 +218,16 @@ fn condition(dice: &mut Dice, points: u32, alarms: u32, depth: u64) -> Cond {
                 Health::Uncertain,
                 Health::Overdue,
             ]);
-            Cond::Health(health, dice.point(points))
+            Cond::Health(health, dice.point(sight.points))
         }
-        4 => Cond::Not(Box::new(condition(dice, points, alarms, depth - 1))),
+        4 => Cond::Not(Box::new(condition(dice, sight, depth - 1))),
         5 => Cond::Held(
-            Box::new(condition(dice, points, alarms, depth - 1)),
+            Box::new(condition(dice, sight, depth - 1)),
             dice.pick(&DELAYS),
         ),
         kind => {
             let parts: Vec<_> = (0..=dice.roll(3))
-                .map(|_| condition(dice, points, alarms, depth - 1))
+                .map(|_| condition(dice, sight, depth - 1))
                 .collect();
             match kind {
                 6 if dice.one_in(2) => Cond::All(parts),
@@ -223,61 +247,127 @@ fn condition(dice: &mut Dice, points: u32, alarms: u32, depth: u64) -> Cond {
     }
 }
 
-/// Up to 4 points and up to 8 alarms of every kind.
-pub(crate) fn program(dice: &mut Dice) -> Arc<Program> {
-    let mut builder = ProgramBuilder::new();
-    let points = u32::try_from(1 + dice.roll(4)).unwrap();
-    for index in 0..points {
-        builder
-            .point(PointInfo {
-                unit: "u".into(),
-                point: format!("p{index}"),
-                max_age_ms: dice.pick(&[0, 300, 2_000]),
-                digital: dice.one_in(3),
-                ..PointInfo::default()
-            })
-            .unwrap();
-    }
-    for index in 0..=dice.roll(8) {
-        let rule = rule(&mut builder, &format!("r{index}"));
-        let alarms = u32::try_from(index).unwrap();
-        let gate = dice.one_in(3).then(|| condition(dice, points, alarms, 2));
-        let unknown_hold_ms = dice.pick(&DELAYS);
-        let (value, mut levels, only_while) = match dice.roll(5) {
-            0 => (None, vec![timed(dice, "on", Test::External)], None),
-            1 => {
-                let levels = (0..=dice.roll(3))
-                    .map(|index| {
-                        let condition = condition(dice, points, alarms, 3);
-                        timed(dice, &format!("l{index}"), Test::When(condition))
-                    })
-                    .collect();
-                (None, levels, gate)
-            }
-            2 => (Some(formula(dice, points, 2)), limits(dice), gate),
-            _ => (Some(Formula::Point(dice.point(points))), limits(dice), gate),
-        };
-        overlay(dice, &mut levels);
-        let added = builder.alarm(AlarmSpec {
-            scope: Scope::Site,
-            rule,
-            value,
-            eu: None,
-            only_while,
-            levels,
-            unknown_hold_ms,
-            life: life(dice, points),
-        });
-        if added.is_err() {
-            // It read nothing; something else then.
-            let condition = Cond::On(dice.point(points));
-            let levels = vec![("on", Colour::Red, condition)];
-            builder
-                .alarm(crate::support::conditions("u", rule, levels))
-                .unwrap();
+/// What a random program is made of: the same seeds give the same points and rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    points: u64,
+    /// A number for the name, and what the rule is.
+    rules: Vec<(u64, u64)>,
+    values_only: bool,
+}
+
+impl Plan {
+    /// Up to 4 points and up to 8 alarms of every kind.
+    pub(crate) fn new(dice: &mut Dice) -> Self {
+        Self {
+            points: dice.seed(),
+            rules: (0..=dice.roll(8)).map(|name| (name, dice.seed())).collect(),
+            values_only: false,
         }
     }
-    Arc::new(builder.build())
+
+    /// Rules that look at values alone, and no alarm that the system says.
+    pub(crate) fn of_values(dice: &mut Dice) -> Self {
+        Self {
+            values_only: true,
+            ..Self::new(dice)
+        }
+    }
+
+    /// Makes one rule another, or lets one go, or come.
+    pub(crate) fn change(&mut self, dice: &mut Dice) {
+        let place = dice.index(self.rules.len());
+        match dice.roll(3) {
+            0 if self.rules.len() > 1 => {
+                self.rules.remove(place);
+            }
+            1 if self.rules.len() < 9 => {
+                let is_new = |name: &u64| self.rules.iter().all(|(taken, _)| taken != name);
+                let name = (0..).find(is_new).unwrap();
+                self.rules.push((name, dice.seed()));
+            }
+            _ => self.rules[place].1 = dice.seed(),
+        }
+    }
+
+    pub(crate) fn program(&self) -> Program {
+        let mut builder = ProgramBuilder::new();
+        let mut dice = Dice(self.points);
+        let points = u32::try_from(1 + dice.roll(4)).unwrap();
+        for index in 0..points {
+            builder
+                .point(PointInfo {
+                    unit: "u".into(),
+                    point: format!("p{index}"),
+                    max_age_ms: dice.pick(&[0, 300, 2_000]),
+                    digital: dice.one_in(3),
+                    ..PointInfo::default()
+                })
+                .unwrap();
+        }
+        for (alarms, (name, seed)) in (0..).zip(&self.rules) {
+            let sight = Sight {
+                points,
+                alarms: if self.values_only { 0 } else { alarms },
+                values_only: self.values_only,
+            };
+            let rule = builder
+                .rule(RuleInfo {
+                    name: format!("r{name}"),
+                    // Which alarms come before it is a part of what it says.
+                    hash: format!("{seed} at {alarms}"),
+                    ..RuleInfo::default()
+                })
+                .unwrap();
+            add_alarm(&mut builder, &mut Dice(*seed), rule, sight);
+        }
+        builder.build()
+    }
+}
+
+fn add_alarm(builder: &mut ProgramBuilder, dice: &mut Dice, rule: RuleIdx, sight: Sight) {
+    let gate = dice.one_in(3).then(|| condition(dice, sight, 2));
+    let unknown_hold_ms = dice.pick(&DELAYS);
+    let (value, mut levels, only_while) = match dice.roll(5) {
+        0 if !sight.values_only => (None, vec![timed(dice, "on", Test::External)], None),
+        0 | 1 => {
+            let levels = (0..=dice.roll(3))
+                .map(|index| {
+                    let condition = condition(dice, sight, 3);
+                    timed(dice, &format!("l{index}"), Test::When(condition))
+                })
+                .collect();
+            (None, levels, gate)
+        }
+        2 => (Some(formula(dice, sight, 2)), limits(dice), gate),
+        _ => {
+            let value = Formula::Point(dice.point(sight.points));
+            (Some(value), limits(dice), gate)
+        }
+    };
+    if !sight.values_only {
+        overlay(dice, &mut levels);
+    }
+    let added = builder.alarm(AlarmSpec {
+        scope: Scope::Site,
+        rule,
+        value,
+        eu: None,
+        only_while,
+        levels,
+        unknown_hold_ms,
+        life: life(dice, sight),
+    });
+    if added.is_err() {
+        // It read nothing; something else then.
+        let condition = Cond::On(dice.point(sight.points));
+        let levels = vec![("on", Colour::Red, condition)];
+        builder.alarm(conditions("u", rule, levels)).unwrap();
+    }
+}
+
+pub(crate) fn program(dice: &mut Dice) -> Arc<Program> {
+    Arc::new(Plan::new(dice).program())
 }
 
 /// One step of a trace: an input and its time.

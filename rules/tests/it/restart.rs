@@ -5,10 +5,13 @@ use std::sync::Arc;
 use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::{Engine, SnapshotError};
 use rules::point::{PointIdx, PointInfo};
-use rules::program::{AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleInfo, Scope};
+use rules::program::{
+    AlarmSpec, Colour, LevelSpec, Program, ProgramBuilder, RuleInfo, Scope, Test,
+};
+use rules::value::Tri;
 use telemetry::UtcMs;
 
-use crate::support::{Told, gas, high, level, spec};
+use crate::support::{Told, builder, gas, high, level, rule, spec};
 
 /// A gas rule of one level with another hash, on two points whose order is another too.
 fn other(limit: f64, name: &str, hash: &str) -> Arc<Program> {
@@ -82,11 +85,7 @@ fn a_changed_rule_that_would_clear_an_alarm_says_so_and_waits_for_a_person() {
     told.told();
     let mut told = under(told, other(40.0, "gas", "new"));
     told.expect(&["6 gas config-changed L1 B", "6 gas returned L1 D"]);
-    let why = Command {
-        comment: Some("MOC-7"),
-        ..Command::new(Verb::Ack, AlarmIdx(0), "li")
-    };
-    told.act(7, why).unwrap();
+    told.command_why(7, Verb::Ack).unwrap();
     told.expect(&["7 gas acked L1 A"]);
 }
 
@@ -165,7 +164,7 @@ fn a_removed_rules_alarm_stays_until_it_is_acknowledged_and_reset() {
     told.expect(&[]);
     told.on(alarm);
     assert_eq!(told.command(7, Verb::Reset), Err(Refusal::NotAcked));
-    told.command(8, Verb::Ack).unwrap();
+    told.command_why(8, Verb::Ack).unwrap();
     told.command(9, Verb::Reset).unwrap();
     told.expect(&["8 gas acked L1 F", "9 gas reset L1 A", "9 gas retired L1 A"]);
     // Nothing is left to adopt.
@@ -197,4 +196,32 @@ fn what_is_no_snapshot_is_refused() {
         check(&snapshot[..end]),
         Err(SnapshotError::Broken { .. })
     ));
+}
+
+#[test]
+fn an_alarm_of_the_system_whose_rule_is_gone_is_not_active_for_ever() {
+    let mut builder = builder(&["a"], 10);
+    let rule = rule(&mut builder, "silent");
+    let levels = vec![level("on", Test::External)];
+    let spec = AlarmSpec {
+        value: None,
+        ..spec(rule, levels)
+    };
+    let alarm = builder.alarm(spec).unwrap();
+    let mut told = Told::new(Arc::new(builder.build()));
+    told.condition(1, alarm.0, Tri::True, "");
+    told.expect(&["1 silent raised on B"]);
+    let mut program = other(20.0, "another", "x").as_ref().clone();
+    program.adopt(&told.engine.snapshot()).unwrap();
+    let alarm = program.find_alarm("u/a/silent").unwrap();
+    let mut told = under(told, Arc::new(program));
+    told.on(alarm);
+    told.command_why(2, Verb::Ack).unwrap();
+    told.command(3, Verb::Reset).unwrap();
+    told.expect(&[
+        "1 silent config-changed on E",
+        "2 silent acked on F",
+        "3 silent reset on A",
+        "3 silent retired on A",
+    ]);
 }

@@ -135,6 +135,22 @@ fn a_rule_that_cites_a_clause_and_asks_what_cannot_be_compared_with_it_is_refuse
 }
 
 #[test]
+fn a_limit_of_the_site_that_is_laxer_than_its_clause_is_told_with_its_place() {
+    let toxic = rule(
+        "name = \"toxic\"\nfor = { kind = \"carbon-monoxide\" }\nhigh = [{ level = \"L1\", at = \"limit.oel\", colour = \"yellow\" }]",
+    );
+    let site = Source::new(
+        "site.toml",
+        "[[limits]]\nkind = \"carbon-monoxide\"\noel = \"60 mg/m³\"\nmolar-mass = \"28.01 g/mol\"\n[[limits]]\nmolar-volume = \"24.45 L/mol\"",
+    );
+    let (_, problems, _) = compile_for(&super::site(), &[toxic, site]);
+    assert_eq!(
+        problems,
+        "r.toml:6:30: rule[0].high[0].at: `L1` of tank/co-01 at 52.3741520885 ppm, by `oel` at site.toml:3:7, is laxer than GB/T 50493-2019 5.5.2, expected at most 17.4580506962 ppm, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`"
+    );
+}
+
+#[test]
 fn levels_that_do_not_rise_are_refused() {
     check(
         &std::format!(
