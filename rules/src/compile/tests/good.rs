@@ -70,6 +70,9 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "dust/hopper/hopper-rise [fast]",
             "pond/p1/phreatic-depth [blue 8, yellow 7.2, orange 6.6, red 6]",
             "pond/p2/phreatic-depth [blue 8.5, yellow 7.2, orange 6.6, red 6]",
+            "pond/p1/instrument-fault [sensor, silent]",
+            "pond/p2/instrument-fault [sensor, silent]",
+            "pond/-/data-fault [several]",
             "pond/-/phreatic-item [blue, red]",
             "shop/wm-1.current/weld-without-session [bypass 10]",
             "shop/wm-2.current/weld-without-session [bypass 10]",
@@ -171,7 +174,7 @@ fn the_packs_are_in_order_without_a_site() {
         .iter()
         .map(crate::pack::Pack::source)
         .collect();
-    assert_eq!(super::super::check(&files, &problems), 69);
+    assert_eq!(super::super::check(&files, &problems), 84);
     assert_eq!(problems.to_string(), "");
 }
 
