@@ -192,7 +192,7 @@ fn is_seen(pack: &Pack, mutant: &Mutant) -> bool {
 /// No place is exactly 50 m from another.
 fn is_never_seen(mutant: &Mutant) -> bool {
     let what = (mutant.rule.as_str(), mutant.what.as_str());
-    matches!(what, ("outside-permit", " >  →  >= "))
+    matches!(what, ("outside-permit" | "remote-scan", " >  →  >= "))
 }
 
 #[track_caller]

@@ -174,7 +174,7 @@ fn the_packs_are_in_order_without_a_site() {
         .iter()
         .map(crate::pack::Pack::source)
         .collect();
-    assert_eq!(super::super::check(&files, &problems), 84);
+    assert_eq!(super::super::check(&files, &problems), 89);
     assert_eq!(problems.to_string(), "");
 }
 
