@@ -88,8 +88,10 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "tank/-/identical-carbon-monoxide [identical]",
             "tank/gt-01/capped [capped]",
             "tank/gt-02/capped [capped]",
+            "tank/co-01/capped-toxic [capped]",
             "tank/gt-01/covered [covered]",
             "tank/gt-02/covered [covered]",
+            "tank/co-01/covered-toxic [covered]",
             "tank/-/gas-major [major]",
         ]
     );
@@ -174,7 +176,7 @@ fn the_packs_are_in_order_without_a_site() {
         .iter()
         .map(crate::pack::Pack::source)
         .collect();
-    assert_eq!(super::super::check(&files, &problems), 89);
+    assert_eq!(super::super::check(&files, &problems), 113);
     assert_eq!(problems.to_string(), "");
 }
 
