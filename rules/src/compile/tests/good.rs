@@ -73,7 +73,7 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "pond/p1/instrument-fault [sensor, silent]",
             "pond/p2/instrument-fault [sensor, silent]",
             "pond/-/data-fault [several]",
-            "pond/-/phreatic-item [blue, red]",
+            "pond/-/phreatic-item [blue, one-yellow, one-orange, one-red, red]",
             "shop/wm-1.current/weld-without-session [bypass 10]",
             "shop/wm-2.current/weld-without-session [bypass 10]",
             "shop/wm-1.session/weld-idle [idle]",
