@@ -289,12 +289,19 @@ class Dice(random.Random):
             lines.append('units = ["v"]')
         return "\n".join(lines)
 
+    def points(self, kinds):
+        tables = []
+        for name, (kind, switch) in kinds.items():
+            table = {"name": name, "kind": kind, "switch": switch, "output": kind in KINDS, "max_age": self.choice([1_500, 4_000, 1_000_000])}
+            tables.append(table if switch else table | {"eu": EU.get(kind, "%LEL")})
+        return tables
+
     # -- what is another later
 
     def files(self, parts):
         pack = ['pack = "p"', 'version = "1"', *parts["rules"], parts["derived"], *parts["calendars"], *parts["limits"]]
         pack += ['[[limits]]\nmolar-volume = "24.45 L/mol"\nmolar-mass = "28.01 g/mol"' for _ in range(self.measures)]
-        return {"rules": "\n".join(pack) + "\n", "site": parts["site"]}
+        return {"points": parts["points"], "rules": "\n".join(pack) + "\n", "site": parts["site"]}
 
     def derived(self):
         return f'[[derived]]\nname = "d"\nvalue = "{self.choice(["unit.x - unit.y", "max(unit.x, unit.y)", "mean(unit.x, 9s)"])}"'
@@ -310,7 +317,7 @@ class Dice(random.Random):
         parts = parts | {"rules": list(parts["rules"]), "calendars": list(parts["calendars"])}
         rules = parts["rules"]
         for _ in range(self.randrange(1, 3)):
-            place, what = self.randrange(len(rules)), self.randrange(8)
+            place, what = self.randrange(len(rules)), self.randrange(9)
             name = facts(rules[place])["name"]
             if what == 0:
                 rules[place] = self.any_rule(int(name[1:]), rules[:place])
@@ -326,6 +333,8 @@ class Dice(random.Random):
                 parts["calendars"][which] = self.calendar(f"c{which}")
             elif what == 6:
                 rules[place] = rules[place].replace(f'on_delay = "{self.choice(DELAYS)}"', f'on_delay = "{self.choice(DELAYS)}"').replace("latch = true", "latch = false")
+            elif what == 8:
+                parts["points"] = self.points(kinds)
             if what in (0, 5):
                 parts["limits"] = self.limits(kinds, True)
             if what in (0, 1, 2, 7):
@@ -337,22 +346,19 @@ class Dice(random.Random):
         # The words of limits that must be given.
         self.needed = set()
         self.switches, self.measures = self.one_in(2), self.one_in(3)
-        points, kinds = [], POINTS | (OTHERS if self.one_in(3) else {}) | (SWITCHED if self.switches else {}) | (MEASURED if self.measures else {})
-        for name, (kind, switch) in kinds.items():
-            table = {"name": name, "kind": kind, "switch": switch, "output": kind in KINDS, "max_age": self.choice([1_500, 4_000, 1_000_000])}
-            points.append(table if switch else table | {"eu": EU.get(kind, "%LEL")})
+        kinds = POINTS | (OTHERS if self.one_in(3) else {}) | (SWITCHED if self.switches else {}) | (MEASURED if self.measures else {})
         rules = []
         for index in range(self.randrange(1, 5)):
             rules.append(self.any_rule(index, rules))
         begins = self.choice(BEGINS)
         now, steps = begins, []
-        parts = {"rules": rules, "derived": self.derived(), "calendars": [self.calendar("c0"), self.calendar("c1")], "limits": self.limits(kinds, True)}
+        parts = {"points": self.points(kinds), "rules": rules, "derived": self.derived(), "calendars": [self.calendar("c0"), self.calendar("c1")], "limits": self.limits(kinds, True)}
         parts["site"] = self.site(parts["rules"], kinds)
         files = [self.files(parts)]
         for _ in range(self.randrange(1, 4) if self.one_in(3) else 0):
             parts = self.changed(parts, kinds)
             files.append(self.choice([self.files(parts)] * 4 + files))
-        case = {"begins": begins, "points": points, **files[0], "changes": files[1:], "steps": steps}
+        case = {"begins": begins, **files[0], "changes": files[1:], "steps": steps}
         alarms = sorted({alarm.id for file in files for alarm in evaluator.Play({**case, **file}).alarms})
         walk, last = {name: 5.0 for name in kinds}, {}
         to_come = list(range(len(files) - 1))
