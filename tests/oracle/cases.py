@@ -292,7 +292,7 @@ class Dice(random.Random):
     def points(self, kinds):
         tables = []
         for name, (kind, switch) in kinds.items():
-            table = {"name": name, "kind": kind, "switch": switch, "output": kind in KINDS, "max_age": self.choice([1_500, 4_000, 1_000_000])}
+            table = {"name": name, "kind": kind, "switch": switch, "output": kind in KINDS, "max_age": self.choice([1_500, 4_000, 1_000_000] + [1_000_000] * 6 * (not self.rough))}
             tables.append(table if switch else table | {"eu": EU.get(kind, "%LEL")})
         return tables
 
@@ -345,6 +345,8 @@ class Dice(random.Random):
     def case(self):
         # The words of limits that must be given.
         self.needed = set()
+        # In half of the cases much is not known; in the others most is, from the beginning on, and more happens.
+        self.rough = self.one_in(2)
         self.switches, self.measures = self.one_in(2), self.one_in(3)
         kinds = POINTS | (OTHERS if self.one_in(3) else {}) | (SWITCHED if self.switches else {}) | (MEASURED if self.measures else {})
         rules = []
@@ -361,11 +363,15 @@ class Dice(random.Random):
         case = {"begins": begins, **files[0], "changes": files[1:], "steps": steps}
         alarms = sorted({alarm.id for file in files for alarm in evaluator.Play({**case, **file}).alarms})
         walk, last = {name: 5.0 for name in kinds}, {}
+        for name, (_, switch) in kinds.items():
+            if not self.rough:
+                steps.append({"t": now, "read": name, "value": 0.0 if switch else 5.0, "quality": "good"})
+                last[name] = now
         to_come = list(range(len(files) - 1))
         for _ in range(self.randrange(20, 90)):
             now += self.choice([0, 0, 1, 1, 17, 250, 700, 1_000, 1_000, 2_001, 5_000])
             if alarms and self.one_in(5):
-                verb = self.choice(["ack", "ack", "ack", "reset", "silence", "shelve", "shelve-once", "unshelve", "out-of-service", "in-service", "test", "test-end", "comment"])
+                verb = self.choice(["ack"] * (3 if self.rough else 8) + ["reset", "silence", "shelve"] * (not self.rough) + ["reset", "silence", "shelve", "shelve-once", "unshelve", "out-of-service", "in-service", "test", "test-end", "comment"])
                 step = {"t": now, "do": verb, "alarm": self.choice(alarms), "by": self.choice(["li", "wang"])}
                 if not self.one_in(6):
                     step["until"] = now + self.choice([1, 700, 3_000, 20_000])
@@ -394,12 +400,12 @@ class Dice(random.Random):
                 now += 1
             last[name] = now
             switch = kinds[name][1]
-            if self.one_in(4):
+            if self.one_in(4 if self.rough else 2):
                 walk[name] = self.level()
             else:
                 walk[name] = min(10.0, max(0.0, walk[name] + self.choice([-0.5, 0, 0.5])))
             value = float(self.randrange(2)) if switch else walk[name]
-            quality = self.choice(["good"] * 8 + ["uncertain", "calibration", "sensor-failure", "comm-error"])
+            quality = self.choice(["good"] * (8 if self.rough else 60) + ["uncertain", "calibration", "sensor-failure", "comm-error"])
             steps.append({"t": now, "read": name, "value": value, "quality": quality})
         steps.append({"t": now + 30_000})
         return case
