@@ -18,8 +18,8 @@ import counts
 from changes import go_on
 from conditions import Conditions
 from expressions import parse
-from remembered import Held, Since, Window
 from outputs import Output
+from remembered import Held, Since, Window
 from site_tables import Site, limit_now
 from values import BAD, FIRM_FALSE, FIRM_TRUE, MS, NOTHING, Number, UNKNOWN, compare, duration, trust_of
 
