@@ -84,9 +84,10 @@ impl<T: Tables> Levels<'_, T> {
         }
     }
 
-    /// Applies the condition of each level at `now`, the gravest first.
-    pub(crate) fn apply(&mut self, conditions: &[Truth], now: UtcMs) {
+    /// Applies the condition of each level at `now`, the gravest first. True when what was on its way to an alarm went back.
+    pub(crate) fn apply(&mut self, conditions: &[Truth], now: UtcMs) -> bool {
         let before = self.on();
+        let mut went_back = false;
         for level in (0..self.phases.len()).rev() {
             // The other side took over: what was judged by the way out is off by the way in.
             if before >> level & 1 == 1 && !self.phases[level].is_on() {
@@ -118,7 +119,10 @@ impl<T: Tables> Levels<'_, T> {
                 }
                 Phase::Paused if condition.is_unknown() => {}
                 Phase::Off => {}
-                Phase::Pending | Phase::Paused => self.turn_off(level),
+                Phase::Pending | Phase::Paused => {
+                    self.turn_off(level);
+                    went_back = true;
+                }
                 Phase::On if condition.is_firmly_false() => {
                     if code.off_delay_ms == 0 {
                         self.turn_off(level);
@@ -134,6 +138,7 @@ impl<T: Tables> Levels<'_, T> {
                 Phase::On | Phase::Leaving => {}
             }
         }
+        went_back && self.is_quiet()
     }
 
     /// Nobody evaluated from `from` to `to`: on-delays go on where they were, off-delays begin again.
@@ -249,6 +254,8 @@ pub(crate) struct Slot {
     /// What the system said last, for a condition from outside.
     pub(crate) external: Truth,
     pub(crate) occurrence: u32,
+    /// How often its condition came and went before its on-delay.
+    pub(crate) fleeting: u32,
     /// When people are told that it can't be told.
     pub(crate) unknown_due: UtcMs,
     /// The earliest of its delays.
@@ -280,8 +287,12 @@ pub(crate) struct Aside {
     pub(crate) test_until: Option<UtcMs>,
     /// The siren is quiet.
     pub(crate) silenced: bool,
-    /// When an acknowledged alarm asks again.
+    /// When an acknowledged or a silenced alarm asks again.
     pub(crate) re_alarm_at: Option<UtcMs>,
+    /// How often this occurrence asked again (OPC UA Part 9, `ReAlarmRepeatCount`).
+    pub(crate) re_alarms: u32,
+    /// Its rule changed or went while it was not normal, and nobody has acknowledged that.
+    pub(crate) config_changed: bool,
     /// Its rule's reasons to suppress it.
     pub(crate) reasons: Vec<Reason>,
 }
@@ -353,6 +364,7 @@ impl Slot {
             severity: 0,
             external: Truth::FALSE,
             occurrence: 0,
+            fleeting: 0,
             unknown_due: NEVER,
             next_due: NEVER,
             changed_at: NEVER,

@@ -117,7 +117,7 @@ pub enum Verb {
     Reset,
     /// Say something about it.
     Comment,
-    /// Let the siren be quiet; it sounds again with the next raise, level up or re-alarm.
+    /// Let the siren be quiet for ten minutes at most; it sounds again with the next raise or level up.
     Silence,
     /// Put it aside until a time.
     Shelve,
@@ -210,6 +210,9 @@ pub enum Refusal {
     /// A command without a name.
     #[error("nobody is named, expected who asks")]
     Nobody,
+    /// A command that wants a reason has none.
+    #[error("no reason is given, expected why")]
+    NoReason,
     /// Nothing sounds: the alarm is not active, or somebody has seen it.
     #[error("nothing sounds, expected an active alarm that nobody has acknowledged")]
     NotSounding,
@@ -285,7 +288,7 @@ pub enum EventKind {
     Comment,
     /// A person let the siren be quiet.
     Silenced,
-    /// Acknowledged for long and still active: unacknowledged again.
+    /// Acknowledged for long, or silenced, and still active: unacknowledged and loud again.
     ReAlarmed,
     /// A person put it aside.
     Shelved,
@@ -482,6 +485,12 @@ pub struct AlarmState {
     pub suppressed_by: u8,
     /// A person let the siren be quiet.
     pub silenced: bool,
+    /// How often this occurrence asked again: it was acknowledged or silenced, and was still there.
+    pub re_alarms: u32,
+    /// How often the condition came and went before its on-delay, ever.
+    pub fleeting: u32,
+    /// Its rule changed or went while it was not normal, and nobody has acknowledged that.
+    pub config_changed: bool,
     /// The limit of its level, where the level compares a number.
     pub limit: Option<f64>,
     /// The farthest value on its side since it was raised, where the level compares a number.

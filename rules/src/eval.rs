@@ -39,12 +39,22 @@ pub(crate) enum Op {
     AtLeast(u32, Degrade),
 }
 
+/// What can be told of a point's reading without its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vitals {
+    /// The last quality; none when it was never read.
+    pub(crate) quality: Option<Quality>,
+    pub(crate) stale: bool,
+    /// It has said that it is being calibrated for too long.
+    pub(crate) overdue: bool,
+}
+
 /// What code reads.
 pub(crate) trait Memory {
     /// A point's value: bad when it is stale, bad or was never read.
     fn number(&self, point: u32) -> Number;
-    /// A point's last quality, none when it was never read; and whether it is stale.
-    fn health(&self, point: u32) -> (Option<Quality>, bool);
+    /// What can be told of a point's reading.
+    fn health(&self, point: u32) -> Vitals;
     /// Whether an alarm is active at a severity or above.
     fn alarm(&self, alarm: u32, severity: u16) -> Truth;
     /// The answer of what is remembered, where it is a condition.
@@ -139,8 +149,7 @@ impl Stack {
                     t += 1;
                 }
                 Op::Health(health, point) => {
-                    let (quality, stale) = memory.health(point);
-                    self.truths[t] = told(health, quality, stale);
+                    self.truths[t] = told(health, memory.health(point));
                     t += 1;
                 }
                 Op::Alarm(alarm, severity) => {
@@ -251,11 +260,17 @@ fn same(least: u32, points: impl Iterator<Item = u32> + Clone, memory: &impl Mem
     answer
 }
 
-fn told(health: Health, quality: Option<Quality>, stale: bool) -> Truth {
+fn told(health: Health, vitals: Vitals) -> Truth {
+    let Vitals {
+        quality,
+        stale,
+        overdue,
+    } = vitals;
     let line = |quality: Quality| quality == Quality::COMM_ERROR || quality == Quality::NO_DATA;
     let answer = match (health, quality) {
         (Health::Stale, _) => stale,
         (Health::Bad | Health::Silent, _) if stale => true,
+        (Health::Overdue, _) => overdue,
         (_, None) => return Truth::UNKNOWN,
         (Health::Bad, Some(quality)) => quality.is_bad(),
         (Health::Silent, Some(quality)) => line(quality),
@@ -400,9 +415,17 @@ mod tests {
 
     #[test]
     fn health_is_unknown_before_the_first_reading_and_stale_counts_as_bad() {
-        assert_eq!(told(Health::Bad, None, false), Truth::UNKNOWN);
-        assert_eq!(told(Health::Stale, None, false), Truth::FALSE);
-        assert_eq!(told(Health::Bad, None, true), Truth::TRUE);
+        let said = |health, quality, stale| {
+            let vitals = Vitals {
+                quality,
+                stale,
+                overdue: false,
+            };
+            told(health, vitals)
+        };
+        assert_eq!(said(Health::Bad, None, false), Truth::UNKNOWN);
+        assert_eq!(said(Health::Stale, None, false), Truth::FALSE);
+        assert_eq!(said(Health::Bad, None, true), Truth::TRUE);
         let line = Some(Quality::COMM_ERROR);
         let sensor = Some(Quality::SENSOR_FAILURE);
         for (health, quality, expected) in [
@@ -413,7 +436,7 @@ mod tests {
             (Health::Bad, Some(Quality::UNCERTAIN), Truth::FALSE),
             (Health::Uncertain, Some(Quality::UNCERTAIN), Truth::TRUE),
         ] {
-            assert_eq!(told(health, quality, false), expected);
+            assert_eq!(said(health, quality, false), expected);
         }
     }
 }

@@ -115,6 +115,21 @@ impl Compare {
     }
 }
 
+impl Compare {
+    /// This comparison, or where it does not hold the contrary one.
+    pub(crate) fn or_contrary(self, holds: bool) -> Self {
+        match self {
+            _ if holds => self,
+            Self::Lt => Self::Ge,
+            Self::Le => Self::Gt,
+            Self::Gt => Self::Le,
+            Self::Ge => Self::Lt,
+            Self::Eq => Self::Ne,
+            Self::Ne => Self::Eq,
+        }
+    }
+}
+
 /// A condition: true, false or unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cond {
@@ -176,6 +191,8 @@ pub enum Health {
     Faulty,
     /// Uncertain. Unknown before the first reading.
     Uncertain,
+    /// It has said that it is being calibrated for longer than that is believed.
+    Overdue,
 }
 
 /// What an unknown member does to a vote.

@@ -64,16 +64,28 @@ fn what_people_put_aside_is_heard_by_a_regulator_and_outlives_a_kill() {
     plant.makes_an_event(|plant| plant.set(1, 65));
 
     // Shelved: refused when for too long, told to the regulator, kept over a kill.
-    refused(&plant, &with(&["shelve"]), 2, "--for");
     refused(
         &plant,
-        &with(&["shelve", "--for", "2 days"]),
+        &with(&["shelve", "--comment", "span gas"]),
+        2,
+        "--for",
+    );
+    refused(&plant, &with(&["shelve", "--for", "2h"]), 2, "--comment");
+    refused(
+        &plant,
+        &with(&["shelve", "--for", "2h", "--comment", " "]),
+        1,
+        "no reason is given",
+    );
+    refused(
+        &plant,
+        &with(&["shelve", "--for", "2 days", "--comment", "span gas"]),
         2,
         "is no duration",
     );
     refused(
         &plant,
-        &with(&["shelve", "--for", "9h"]),
+        &with(&["shelve", "--for", "9h", "--comment", "span gas"]),
         1,
         "expected at most 480 min",
     );
@@ -94,6 +106,20 @@ fn what_people_put_aside_is_heard_by_a_regulator_and_outlives_a_kill() {
     assert!(kept["shelved_until"].as_str() > kept["changed_at"].as_str());
     let (_, list) = alarms(&plant, &[]);
     assert!(list.contains("shelved, li until "), "{list}");
+    // Who asks why it is quiet is told who put it aside, why, and until when.
+    let explained = program("fengsui")
+        .args(["rules", "explain", "gateway.toml", &one])
+        .current_dir(plant.path(""))
+        .output()
+        .unwrap();
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    let until = kept["shelved_until"].as_str().unwrap();
+    for part in [
+        format!("  on the shelf until {until}\n"),
+        " shelved by li → G: span gas\n".to_owned(),
+    ] {
+        assert!(explained.contains(&part), "{part}: {explained}");
+    }
     // What happens meanwhile is told, and stands when it is taken back.
     plant.makes_an_event(|plant| plant.set(1, 85));
     assert_eq!(watch.hears_event(&one, "level-up")["letter"], "G");
@@ -114,6 +140,8 @@ fn what_people_put_aside_is_heard_by_a_regulator_and_outlives_a_kill() {
         "8h",
         "--ticket",
         "W-17",
+        "--comment",
+        "new cell",
         "--second",
     ];
     refused(
@@ -126,7 +154,7 @@ fn what_people_put_aside_is_heard_by_a_regulator_and_outlives_a_kill() {
     let told = watch.hears_event(&one, "out-of-service");
     assert_eq!(
         (&told["letter"], &told["comment"]),
-        (&json!("I"), &json!("work order W-17; with zhang"))
+        (&json!("I"), &json!("work order W-17; with zhang; new cell"))
     );
     done(&plant, &with(&["ack"]));
     assert_eq!(watch.hears_event(&one, "acked")["letter"], "I");
@@ -137,7 +165,7 @@ fn what_people_put_aside_is_heard_by_a_regulator_and_outlives_a_kill() {
 
     // A test marks its own alarm and no other.
     let two = ["test", "hall/t-2/hot", "--by", "li", "--for", "10min"];
-    done(&plant, &two);
+    done(&plant, &[&two[..], &["--comment", "bump test"]].concat());
     assert_eq!(watch.hears_event(&hot(2), "test-begun")["test"], true);
     plant.makes_an_event(|plant| plant.set(2, 65));
     assert_eq!(watch.hears_event(&hot(2), "raised")["test"], true);

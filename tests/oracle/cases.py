@@ -5,6 +5,7 @@
 
 import json
 import random
+import re
 import sys
 import tomllib
 
@@ -39,6 +40,8 @@ def facts(rule):
     unit = levels[0]["deadband"].split(" ")[1] if levels else ""
     actions = {kind for level in all_levels for kind in level.get("actions", [])}
     return {"name": table["name"], "limits": bool(levels), "levels": [level["level"] for level in all_levels], "actions": actions, "unit": unit, "over": table.get("over", [])}
+
+MINUTES_10, HOURS_4 = 600_000, 14_400_000
 
 
 class Dice(random.Random):
@@ -163,8 +166,9 @@ class Dice(random.Random):
         return 5 + 1.5 * place + shift if side.startswith("high") else 4 - 1.5 * place - shift
 
     def counting_rule(self, name, others):
-        site = self.one_in(2)
-        lines = self.head(name, '"site"' if site else '{ unit_with = ["x"] }')
+        scope = self.choice(['"site"', '"site"', '"units"', '{ unit_with = ["x"] }'])
+        site = scope == '"site"'
+        lines = self.head(name, scope)
         over = self.sample(others, self.randrange(1, len(others) + 1))
         lines.append("over = [" + ", ".join(f'"{other}"' for other in over) + "]")
         levels = [
@@ -362,6 +366,8 @@ class Dice(random.Random):
             files.append(self.choice([self.files(parts)] * 4 + files))
         case = {"begins": begins, **files[0], "changes": files[1:], "steps": steps}
         alarms = sorted({alarm.id for file in files for alarm in evaluator.Play({**case, **file}).alarms})
+        # What is looked at each second is not played for hours.
+        ticks = re.search(r"\b(since|count|time_in|sum|increase|mean|stdev|lowest|highest|change)\(", "".join(file["rules"] for file in files))
         walk, last = {name: 5.0 for name in kinds}, {}
         for name, (_, switch) in kinds.items():
             if not self.rough:
@@ -370,13 +376,18 @@ class Dice(random.Random):
         to_come = list(range(len(files) - 1))
         for _ in range(self.randrange(20, 90)):
             now += self.choice([0, 0, 1, 1, 17, 250, 700, 1_000, 1_000, 2_001, 5_000])
+            if self.one_in(40) and not ticks:
+                # Past the end of a silence, or of a sensor's calibration.
+                now += self.choice([MINUTES_10 - 1, MINUTES_10, HOURS_4])
             if alarms and self.one_in(5):
                 verb = self.choice(["ack"] * (3 if self.rough else 8) + ["reset", "silence", "shelve"] * (not self.rough) + ["reset", "silence", "shelve", "shelve-once", "unshelve", "out-of-service", "in-service", "test", "test-end", "comment"])
                 step = {"t": now, "do": verb, "alarm": self.choice(alarms), "by": self.choice(["li", "wang"])}
                 if not self.one_in(6):
                     step["until"] = now + self.choice([1, 700, 3_000, 20_000])
                 if not self.one_in(4):
-                    step |= {"second": self.choice(["li", "zhao"]), "ticket": "W-1"}
+                    step |= {"second": self.choice(["li", "zhao", " Li"]), "ticket": "W-1"}
+                if not self.one_in(5):
+                    step["comment"] = self.choice(["seen", "seen", "seen", " "])
                 steps.append(step)
                 continue
             if to_come and self.one_in(12):

@@ -68,7 +68,7 @@ def go_on(new, old):
 
 def keep_reading(point, was, now):
     """A point keeps what it read last; another `max_age` counts from there, or from now on where nothing was read."""
-    for name in ("value", "trust", "quality", "stale", "n_read", "read_at"):
+    for name in ("value", "trust", "quality", "stale", "n_read", "read_at", "test_end", "overdue"):
         setattr(point, name, getattr(was, name))
     if point.table["max_age"] == was.table["max_age"]:
         point.stale_at = was.stale_at
@@ -79,7 +79,7 @@ def keep_reading(point, was, now):
 def take_over(alarm, was):
     """An alarm whose rule is another keeps its state and what people did to it, but for an acknowledgement; true when it has to say so."""
     normal = was.below() == "A"
-    for name in ("active", "acked", "latched", "unknown", "silenced", "test", "occurrence", "shelf", "out", "tested", "again"):
+    for name in ("active", "acked", "latched", "unknown", "silenced", "test", "occurrence", "shelf", "out", "tested", "again", "config_changed"):
         setattr(alarm, name, getattr(was, name))
     if was.level is not None:
         alarm.level = same_level(alarm, was.level)
@@ -89,8 +89,8 @@ def take_over(alarm, was):
     if was.retired or normal and not unsuppressed:
         return False
     if not normal:
-        # People saw another alarm than this one is now.
-        alarm.acked, alarm.again = False, None
+        # People saw, and silenced, another alarm than this one is now.
+        alarm.acked, alarm.again, alarm.silenced, alarm.config_changed = False, None, False, True
     return True
 
 
@@ -105,7 +105,7 @@ def same_level(alarm, level):
 def retire(alarm):
     """An alarm whose rule is gone is not active any more, and stays until it is acknowledged and reset."""
     alarm.retired, alarm.active, alarm.latched, alarm.acked = True, False, True, False
-    alarm.unknown, alarm.silenced = False, False
+    alarm.unknown, alarm.silenced, alarm.config_changed = False, False, True
     alarm.shelf, alarm.out, alarm.tested, alarm.again, alarm.reasons, alarm.late = None, None, None, None, [], None
     alarm.shelve_max, alarm.unknown_due, alarm.waiting, alarm.unknown_now = 0, None, False, False
     for level in alarm.levels:

@@ -7,7 +7,7 @@ Everything is evaluated anew at every moment at which anything may happen. `play
     rules    the text of a pack
     site     the text of the site's own file
     changes  what is another from some step on: [{points, rules, site}]
-    steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket} | {t, down: from} | {t, late: name, …} | {t, change: which} | {t}]
+    steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket, comment} | {t, down: from} | {t, late: name, …} | {t, change: which} | {t}]
 
 and gives every event as [t, alarm, event, letter, level], of each output what it was told and whether it shows it as [t, output, word], and of each step with `do` whether it was refused.
 """
@@ -30,6 +30,8 @@ class Point:
     def __init__(self, table, now):
         self.table, self.value, self.trust, self.quality = table, 0.0, BAD, None
         self.stale_at, self.stale, self.n_read, self.read_at = now + table["max_age"] + 1, False, 0, None
+        # Until when it is believed that the sensor is being calibrated, and whether that is over.
+        self.test_end, self.overdue = None, False
 
     def number(self):
         return NOTHING if self.stale or self.n_read == 0 else Number(self.value, self.trust)
@@ -67,6 +69,8 @@ class Alarm:
         self.level, self.occurrence = None, 0
         self.unknown_now, self.unknown_due, self.waiting = True, None, True
         self.shelf, self.out, self.tested, self.again = None, None, None, None
+        # Its rule changed, and nobody has acknowledged that.
+        self.config_changed = False
         # Its rule is gone.
         self.retired = False
         # Of late readings: the time of the last, since when each level is reached, and which was told.
@@ -144,6 +148,8 @@ class Play(Conditions):
         if "kind" in rule["for"]:
             return [(name.split("/")[0], name) for name in names if self.points[name].table["kind"] == rule["for"]["kind"]]
         units = sorted({name.split("/")[0] for name in names})
+        if rule["for"] == "units":
+            return [(unit, None) for unit in units]
         has = lambda unit, kind: any(name.startswith(unit + "/") and self.points[name].table["kind"] == kind for name in names)
         return [(unit, None) for unit in units if all(has(unit, kind) for kind in rule["for"]["unit_with"])]
 
@@ -160,7 +166,8 @@ class Play(Conditions):
         return set().union(*[alarm.about for alarm in self.alarms if alarm.tested is not None])
 
     def under_test(self, name):
-        return self.points[name].quality == "calibration" or name in self.tested
+        point = self.points[name]
+        return point.quality == "calibration" and not point.overdue or name in self.tested
 
     def seen(self, name, alarm):
         return NOTHING if self.under_test(name) and name not in alarm.about else self.points[name].number()
@@ -184,6 +191,7 @@ class Play(Conditions):
 
     def dues(self):
         found = [point.stale_at for point in self.points.values() if not point.stale]
+        found += [point.test_end for point in self.points.values() if not point.overdue]
         for alarm in self.alarms:
             found += [level.due for level in alarm.levels if level.state in ("coming", "going")]
             found += [alarm.unknown_due, alarm.out, alarm.tested, alarm.again, alarm.shelf and alarm.shelf[0]]
@@ -211,6 +219,9 @@ class Play(Conditions):
         for name, point in self.points.items():
             if not point.stale and point.stale_at <= self.now:
                 point.stale = True
+                self.touched |= {name}
+            if not point.overdue and point.test_end is not None and point.test_end <= self.now:
+                point.overdue = True
                 self.touched |= {name}
         for alarm in self.alarms:
             if alarm.tested is not None and alarm.tested <= self.now:
@@ -278,6 +289,10 @@ class Play(Conditions):
         point = self.points[name]
         point.trust = trust_of(quality)
         point.value = value if point.trust != BAD and value is not None else 0.0
+        if quality != "calibration":
+            point.test_end, point.overdue = None, False
+        elif point.quality != "calibration":
+            point.test_end = self.now + 4 * MS["h"]
         point.quality, point.stale, point.n_read, point.read_at = quality, False, point.n_read + 1, self.now
         point.stale_at = self.now + point.table["max_age"] + 1
         self.look_at_tests()
@@ -465,16 +480,18 @@ class Play(Conditions):
         if alarm is None:
             return True
         verb, until = step["do"], step.get("until")
+        says_why = bool(step.get("comment", "").strip())
+        if verb in ("comment", "shelve", "shelve-once", "out-of-service", "test") and not says_why:
+            return True
 
         def ends(most):
             return until is not None and self.now < until <= self.now + most
 
         if verb == "ack":
-            if alarm.acked:
+            if alarm.acked or alarm.config_changed and not says_why:
                 return True
-            alarm.acked, alarm.silenced = True, False
-            if alarm.active and alarm.re_alarm:
-                alarm.again = self.now + alarm.re_alarm
+            alarm.acked, alarm.silenced, alarm.config_changed = True, False, False
+            alarm.again = self.now + alarm.re_alarm if alarm.active and alarm.re_alarm else None
             self.tell(alarm, "acked")
         elif verb == "reset":
             if not alarm.latched or alarm.active or not alarm.acked:
@@ -486,7 +503,7 @@ class Play(Conditions):
         elif verb == "silence":
             if alarm.below() != "B" or alarm.silenced:
                 return True
-            alarm.silenced = True
+            alarm.silenced, alarm.again = True, self.now + 10 * MS["min"]
             self.tell(alarm, "silenced")
         elif verb in ("shelve", "shelve-once"):
             if alarm.letter() >= "E" or alarm.is_red() or alarm.shelve_max == 0 or not ends(alarm.shelve_max):
@@ -498,7 +515,7 @@ class Play(Conditions):
                 return True
             self.unshelve(alarm)
         elif verb == "out-of-service":
-            two = step.get("second") not in (None, "", step["by"]) and step.get("ticket")
+            two = step.get("second", "").strip().lower() not in ("", step["by"].strip().lower()) and step.get("ticket")
             if alarm.out is not None or not two or not ends(30 * MS["d"]):
                 return True
             alarm.out = until

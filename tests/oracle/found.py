@@ -21,7 +21,7 @@ def case(file):
     steps = []
     for step in file["steps"]:
         times = {key: begins + step[key] for key in ("t", "until", "down", "at") if key in step}
-        reads = {"quality": "good", "value": None} if "read" in step or "late" in step else {"by": "li"} if "do" in step else {}
+        reads = {"quality": "good", "value": None} if "read" in step or "late" in step else {"by": "li", "comment": "why"} if "do" in step else {}
         steps.append({**reads, **step, **times})
     files = {"points": points, "rules": file["rules"], "site": file.get("site", "")}
     return {"begins": begins, **files, "changes": [files | change for change in file.get("changes", [])], "steps": steps}

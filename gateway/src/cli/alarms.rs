@@ -33,9 +33,9 @@ pub(super) struct ActArgs {
     /// Who acts; it goes into the event that regulators get.
     #[arg(long, value_name = "NAME")]
     by: String,
-    /// What there is to say about it.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    comment: String,
+    /// What there is to say about it: the reason for what is done.
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
     /// The occurrence that was seen: refused when there has been another since.
     #[arg(long, value_name = "N")]
     occurrence: Option<u64>,
@@ -184,6 +184,7 @@ struct State {
     #[serde(default)]
     suppressed_by: Vec<String>,
     text: Option<Text>,
+    advice: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -265,13 +266,13 @@ fn row(state: &State) -> Vec<String> {
     }
     let unit = state.unit.as_deref().unwrap_or_default();
     let value = state.value.map(|value| reading(value, unit));
-    let what = state.text.as_ref().map(|text| {
-        if text.en.is_empty() {
-            text.zh.clone()
-        } else {
-            text.en.clone()
-        }
-    });
+    let told_in = |text: &Text| match text.en.is_empty() {
+        true => text.zh.clone(),
+        false => text.en.clone(),
+    };
+    // What it is, and what to do about it.
+    let parts = [&state.text, &state.advice].into_iter().flatten();
+    let what: Vec<String> = parts.map(told_in).collect();
     vec![
         state.letter.clone(),
         or_none(&state.level),
@@ -281,7 +282,7 @@ fn row(state: &State) -> Vec<String> {
         state.occurrence.to_string(),
         or_none(&value),
         seconds(&state.changed_at),
-        what.unwrap_or_default(),
+        what.join(" — "),
     ]
 }
 
@@ -304,7 +305,8 @@ pub(super) fn act(
 ) -> io::Result<Exit> {
     let (verb, args) = (asked.verb, asked.act);
     let acted = token(args.token.token_file.as_deref(), env).and_then(|token| {
-        let mut words = json!({ "by": args.by, "comment": args.comment });
+        let comment = args.comment.as_deref().unwrap_or_default();
+        let mut words = json!({ "by": args.by, "comment": comment });
         if let Some(occurrence) = args.occurrence {
             words["occurrence"] = occurrence.into();
         }

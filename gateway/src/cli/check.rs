@@ -28,6 +28,9 @@ pub(super) fn run(
 ) -> io::Result<Exit> {
     let (problems, warnings) = (Problems::default(), Problems::default());
     let config = load(&args.config, env, &problems, &warnings);
+    if let Some(config) = &config {
+        super::rules::warn_of_unwatched(&config.program, &warnings);
+    }
     let exit = match &config {
         Some(_) => Exit::Done,
         None => Exit::BadInput,

@@ -119,16 +119,18 @@ enum AlarmsCommand {
     Reset(alarms::ActArgs),
     /// Say something about an alarm; it goes into its events.
     #[command(
+        mut_arg("comment", |it| it.required(true)),
         after_help = "Example: fengsui alarms comment tank-farm/gt-101/combustible-gas --by li.wei --comment \"flange tightened\""
     )]
     Comment(alarms::ActArgs),
-    /// Let the siren be quiet; it sounds again with the next raise, graver level or reminder. Not an acknowledgement.
+    /// Let the siren be quiet for ten minutes at most; it sounds again with the next raise or graver level. Not an acknowledgement.
     #[command(
         after_help = "Example: fengsui alarms silence tank-farm/gt-101/combustible-gas --by li.wei"
     )]
     Silence(alarms::ActArgs),
     /// Put an alarm aside until it comes back by itself. Red alarms can't be.
     #[command(
+        mut_arg("comment", |it| it.required(true)),
         after_help = "Example: fengsui alarms shelve tank-farm/gt-101/combustible-gas --by li.wei --for 2h --comment \"span gas in the air\""
     )]
     Shelve(alarms::ShelveArgs),
@@ -139,7 +141,8 @@ enum AlarmsCommand {
     Unshelve(alarms::ActArgs),
     /// Take an alarm out of service while its sensor is worked on; it comes back by itself.
     #[command(
-        after_help = "Example: fengsui alarms out-of-service tank-farm/gt-101/combustible-gas --by li.wei --second zhang.min --ticket W-17 --for 8h"
+        mut_arg("comment", |it| it.required(true)),
+        after_help = "Example: fengsui alarms out-of-service tank-farm/gt-101/combustible-gas --by li.wei --second zhang.min --ticket W-17 --for 8h --comment \"new cell\""
     )]
     OutOfService(alarms::OutArgs),
     /// Put an alarm back into service.
@@ -149,7 +152,8 @@ enum AlarmsCommand {
     InService(alarms::ActArgs),
     /// Mark what all alarms about an alarm's point say as a test: a bump test, a calibration. Others do not see what it reads.
     #[command(
-        after_help = "Example: fengsui alarms test tank-farm/gt-101/combustible-gas --by li.wei --for 10min"
+        mut_arg("comment", |it| it.required(true)),
+        after_help = "Example: fengsui alarms test tank-farm/gt-101/combustible-gas --by li.wei --for 10min --comment \"bump test\""
     )]
     Test(alarms::TimedArgs),
     /// End the test of an alarm's point before its time, whichever of its alarms it began at.

@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ::rules::case::{self, Report};
-use ::rules::compile::compile;
+use ::rules::compile::{compile, unwatched};
 use ::rules::pack::{self, PACKS};
+use ::rules::program::Program;
 use front::{Place, Problem, Problems, Source};
 use serde::Serialize;
 
@@ -101,7 +102,9 @@ pub(super) fn check(
     let n_rules = ::rules::compile::check(&sources, &problems);
     if let Some(site) = site.filter(|_| problems.is_empty()) {
         let (points, system) = (site.program.points(), site.system());
-        compile(&sources, points, &system, &problems, &warnings);
+        if let Some(program) = compile(&sources, points, &system, &problems, &warnings) {
+            warn_of_unwatched(&program, &warnings);
+        }
     }
     let exit = if problems.is_empty() {
         Exit::Done
@@ -131,6 +134,20 @@ pub(super) fn check(
         writeln!(out, "{n}: all right{rest}")?;
     }
     Ok(exit)
+}
+
+/// What no rule watches is read for the record only: a warning at the place of each such point.
+pub(super) fn warn_of_unwatched(program: &Program, warnings: &Problems) {
+    for point in unwatched(program) {
+        let info = program.point(point);
+        let declared = info.declared.as_deref().unwrap_or_default();
+        let mut parts = declared.rsplitn(3, ':');
+        let mut number = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
+        let (col, line) = (number(), number());
+        let file = parts.next().unwrap_or("(points)").to_owned();
+        let what = format!("no rule watches {}/{}", info.unit, info.point);
+        warnings.add(Place { file, line, col }, "", what);
+    }
 }
 
 /// Plays rule tests: 0 when every case came out as expected, 1 when one did not, 2 when a file is wrong.

@@ -46,9 +46,18 @@ pub struct ToldAlarm {
     /// Why it is so.
     pub why: Why,
     /// What happened to it since `from`.
-    pub events: Vec<Effect>,
+    pub events: Vec<Heard>,
     sinces: Sinces,
     reads: BTreeSet<u32>,
+}
+
+/// What happened to an alarm.
+#[derive(Debug)]
+pub struct Heard {
+    /// What.
+    pub effect: Effect,
+    /// The output whose switching made it an event, `{unit}/{point}`.
+    pub output: Option<String>,
 }
 
 /// Tells of an alarm, or of every alarm that reads a point, by name; none when neither exists then.
@@ -159,7 +168,11 @@ impl Told {
         for effect in effects {
             let id = engine.program().id_of(effect.alarm).to_string();
             if let Some(told) = self.alarms.iter_mut().find(|told| told.id == id) {
-                told.events.push(effect);
+                let output = effect.switched.map(|switched| {
+                    let info = engine.program().point(switched.output);
+                    format!("{}/{}", info.unit, info.point)
+                });
+                told.events.push(Heard { effect, output });
             }
         }
     }

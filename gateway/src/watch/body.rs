@@ -21,7 +21,7 @@ const ALARM_LEN_MAX: usize = 4 * 1024;
 pub(super) const BULK_LEN_MAX: usize = 256 * 1024;
 
 /// The fields that a state shares with its event. A reader ignores what it doesn't know, so only these are compared.
-const SHARED: [&str; 41] = [
+const SHARED: [&str; 44] = [
     "id",
     "site",
     "occurrence",
@@ -58,6 +58,9 @@ const SHARED: [&str; 41] = [
     "shelved_by",
     "suppressed_by",
     "silenced",
+    "re_alarms",
+    "fleeting",
+    "config_changed",
     "point",
     "reason",
     "text",

@@ -117,6 +117,7 @@ pub(super) enum Action {
         lasts_ms: Option<u64>,
         second: Option<String>,
         ticket: Option<String>,
+        comment: String,
         refused: bool,
     },
     /// The system says something of itself.
@@ -130,6 +131,7 @@ pub(super) enum Action {
 pub(super) struct Expect {
     pub letter: Option<Letter>,
     pub level: Option<String>,
+    pub severity: Option<i64>,
     pub unknown: Option<bool>,
     pub test: Option<bool>,
     /// The event that must have happened at exactly this time.
@@ -294,6 +296,9 @@ impl Action {
                 Some(item) => item.str().map(|text| Some(text.to_string())),
             };
             let (second, ticket) = (text("second"), text("ticket"));
+            let comment = table
+                .opt("comment")
+                .map_or(Some("a test"), |item| item.str());
             let lasts_ms = match table.opt("for") {
                 None => Some(None),
                 Some(item) => item.duration_ms().map(Some),
@@ -309,6 +314,7 @@ impl Action {
                     lasts_ms: lasts_ms?,
                     second: second?,
                     ticket: ticket?,
+                    comment: comment?.to_string(),
                     refused: refused?,
                 },
             });
@@ -316,6 +322,7 @@ impl Action {
         let names: Vec<&str> = LETTERS.iter().map(|letter| letter.as_str()).collect();
         let letter = table.opt("letter").map(|item| item.one_of(&names));
         let level = table.opt("level").map(|item| item.str());
+        let severity = table.opt("severity").map(|item| item.int(1..=1_000));
         let unknown = table.opt("unknown").map(|item| item.bool());
         let test = table.opt("test").map(|item| item.bool());
         let events = EVENTS.map(EventKind::word);
@@ -323,9 +330,10 @@ impl Action {
         let on = table.opt("on").map(|item| output_names(&item));
         let read_every = table.opt("read_every").map(|item| periods(&item));
         let nothing = letter.is_none() && level.is_none() && unknown.is_none();
+        let nothing = nothing && severity.is_none();
         if nothing && test.is_none() && event.is_none() && on.is_none() && read_every.is_none() {
             table.problem(
-                "nothing to do and nothing expected: `do`, `letter`, `level`, `unknown`, `test`, `event`, `on` or `read_every`",
+                "nothing to do and nothing expected: `do`, `letter`, `level`, `severity`, `unknown`, `test`, `event`, `on` or `read_every`",
             );
             return None;
         }
@@ -341,6 +349,10 @@ impl Action {
             level: match level {
                 None => None,
                 Some(level) => Some(level?.to_string()),
+            },
+            severity: match severity {
+                None => None,
+                Some(severity) => Some(severity?),
             },
             unknown: match unknown {
                 None => None,

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::engine::explain::{Answer, Stage};
 use crate::output::{Outputs, Step as Decision};
 use crate::point::PointIdx;
-use crate::program::{Program, u32_of};
+use crate::program::{Program, Scope, u32_of};
 use crate::sampling::Sampling;
 use crate::value::Tri;
 
@@ -94,18 +94,17 @@ impl Playing<'_> {
             let (index, readings) = &self.case.series[series];
             let reading = readings.reading(self.next[series]);
             self.next[series] += 1;
+            let point = PointIdx(u32_of(*index));
+            let info = self.program.point(point);
+            let name = format!("{}/{}", info.unit, info.point);
             let Some(Reading::Says(value, quality)) = reading else {
+                self.timeline.reading(due_ms, name, "nothing".to_string());
                 continue;
             };
             self.timers_up_to(due_ms);
             let now = self.case.begins.plus_ms(due_ms);
-            let point = PointIdx(u32_of(*index));
-            let info = self.program.point(point);
-            self.timeline.reading(
-                due_ms,
-                format!("{}/{}", info.unit, info.point),
-                describe(Reading::Says(value, quality)),
-            );
+            let said = describe(Reading::Says(value, quality));
+            self.timeline.reading(due_ms, name, said);
             let sample = Sample {
                 at: now,
                 value,
@@ -200,6 +199,7 @@ impl Playing<'_> {
                 lasts_ms,
                 second,
                 ticket,
+                comment,
                 refused,
             } => {
                 let now = self.case.begins.plus_ms(step.at_ms);
@@ -207,6 +207,7 @@ impl Playing<'_> {
                     until: lasts_ms.map(|ms| now.plus_ms(ms)),
                     second: second.as_deref(),
                     ticket: ticket.as_deref(),
+                    comment: Some(comment),
                     ..Command::new(*verb, alarm, by)
                 };
                 self.input(step, Input::Command(command), *refused);
@@ -254,6 +255,17 @@ impl Playing<'_> {
                 .map_or("none", |level| level.name.as_str());
             if found != level {
                 wrong.push(format!("expected level {level}, found {found}"));
+            }
+        }
+        if let Some(severity) = expect.severity {
+            let found = self
+                .engine
+                .alarm(alarm)
+                .level
+                .and_then(|level| self.program.levels_of(alarm).get(usize::from(level)))
+                .map_or(0, |level| i64::from(level.severity));
+            if found != severity {
+                wrong.push(format!("expected severity {severity}, found {found}"));
             }
         }
         if let Some(unknown) = expect.unknown
@@ -407,11 +419,24 @@ impl Playing<'_> {
                 let rule = self.program.rule_of(effect.alarm).name.clone();
                 self.levels.insert((rule, level.name.clone()));
             }
+            // That points without a series are never read is no news.
+            let id = self.program.id_of(effect.alarm).to_string();
+            let is_asked_for = self.case.steps.iter().any(|step| step.alarm.value == id);
+            let is_read = match self.program.alarm(effect.alarm).scope {
+                Scope::Point(point) => self
+                    .case
+                    .series
+                    .iter()
+                    .any(|(it, _)| u32_of(*it) == point.0),
+                _ => true,
+            };
+            if self.program.rule_of(effect.alarm).pack == "sys" && !is_asked_for && !is_read {
+                continue;
+            }
             self.timeline.event(
                 effect.at.since_ms(self.case.begins),
                 format!(
-                    "{} {} {} {}",
-                    self.program.id_of(effect.alarm),
+                    "{id} {} {} {}",
                     effect.kind.word(),
                     effect.state.letter().as_str(),
                     level.map_or("", |level| level.name.as_str())

@@ -74,7 +74,7 @@ fn a_wrong_test_file_is_told_everything_at_once() {
          t.toml:8:10: case[0].steps[0]: no alarm, expected `alarm = \"unit/point/rule\"` here or for the case\n\
          t.toml:8:32: case[0].steps[0].letter: `J` is not known, expected one of `A`, `B`, `C`, `D`, `E`, `F`, `G`, `H`, `I`\n\
          t.toml:8:74: case[0].steps[1].do: `akc` is not known, expected one of `ack`, `reset`, `comment`, `silence`, `shelve`, `shelve-once`, `unshelve`, `out-of-service`, `in-service`, `test`, `test-end`, `on`, `off`, `unknown`, did you mean `ack`?\n\
-         t.toml:8:83: case[0].steps[2]: nothing to do and nothing expected: `do`, `letter`, `level`, `unknown`, `test`, `event`, `on` or `read_every`"
+         t.toml:8:83: case[0].steps[2]: nothing to do and nothing expected: `do`, `letter`, `level`, `severity`, `unknown`, `test`, `event`, `on` or `read_every`"
     );
 }
 

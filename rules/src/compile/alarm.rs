@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use front::{Item, Problems};
 
+use super::counted_by;
 use super::level::{check_levels, in_order, level_spec, scope_name};
 use super::lint::{self, Found, Judged};
 use super::lower::{self, Here, LowerError};
@@ -26,7 +27,7 @@ use crate::program::{
     self, AlarmSpec, BuildError, LevelSpec, LifeSpec, Overlay, ProgramBuilder, RuleIdx, Side,
     Suppress, Test,
 };
-use crate::syntax::Expr;
+use crate::syntax::{Expr, Name, Node};
 
 /// After so many points of a rule that failed, the rest is not tried: it says the same of each.
 const FAILURES_MAX: usize = 5;
@@ -50,6 +51,10 @@ pub(super) struct Adding<'c, 'a> {
     made: BTreeMap<String, Vec<(Option<String>, AlarmIdx)>>,
     /// The overrides that met a point or a unit.
     met: RefCell<BTreeSet<usize>>,
+    /// The points that a rule holds to the limits of their clause.
+    pub held: RefCell<BTreeSet<PointIdx>>,
+    /// The points for which a rule cites that clause, with the first such rule.
+    cited: BTreeMap<PointIdx, &'c Rule<'a>>,
     /// The overlays that did.
     overlaid: RefCell<BTreeSet<usize>>,
 }
@@ -72,6 +77,8 @@ impl<'c, 'a> Adding<'c, 'a> {
             made: BTreeMap::new(),
             met: RefCell::default(),
             overlaid: RefCell::default(),
+            held: RefCell::default(),
+            cited: BTreeMap::new(),
         }
     }
 
@@ -97,6 +104,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             };
             let Some(spec) = spec else { continue };
             self.sense.look(rule, &spec);
+            self.cite(rule, &here);
             match self.builder.alarm(spec) {
                 Ok(alarm) => self
                     .made
@@ -134,6 +142,44 @@ impl<'c, 'a> Adding<'c, 'a> {
         unmet(&mut overlays.into_iter(), &self.overlaid.borrow());
     }
 
+    /// Notes that a rule cites the clause that has limits for its point.
+    fn cite(&mut self, rule: &'c Rule<'a>, here: &Here<'_>) {
+        let Some(own) = here.own else { return };
+        let Some(clause) = lint::clause_of(&self.points.info(own).kind) else {
+            return;
+        };
+        let overrides = self.site.overrides_of(&rule.name.value, here);
+        let named = overrides.iter().any(|(_, entry)| {
+            let laxer_than = entry.laxer_than.as_ref();
+            laxer_than.is_some_and(|named| named.value == clause)
+        });
+        let cites = rule
+            .clause
+            .as_ref()
+            .is_some_and(|cited| cited.contains(clause));
+        if cites && !named {
+            self.cited.entry(own).or_insert(rule);
+        }
+    }
+
+    /// Reports rules that cite a clause with limits while no rule has them: what they ask can't be compared with it.
+    pub(super) fn check_cited(&self) {
+        let held = self.held.borrow();
+        let mut told = BTreeSet::new();
+        for (own, rule) in &self.cited {
+            if held.contains(own) || !told.insert(&rule.name.value) {
+                continue;
+            }
+            let kind = &self.points.info(*own).kind;
+            let clause = lint::clause_of(kind).unwrap_or_default();
+            rule.name.item.problem(format!(
+                "`{}` cites {clause} for {}, and what it asks can't be compared with it: expected `high` or `low` limits on the number of {kind} itself, or an override of the site with `laxer_than = \"{clause}\"`",
+                rule.name.value,
+                self.points.name(*own)
+            ));
+        }
+    }
+
     /// The alarms of a rule so far, each with its unit.
     pub(super) fn alarms_of(&self, rule: &str) -> impl Iterator<Item = (Option<&str>, AlarmIdx)> {
         let made = self.made.get(rule).into_iter().flatten();
@@ -148,7 +194,7 @@ impl<'c, 'a> Adding<'c, 'a> {
     fn scopes(&self, rule: &Rule<'a>) -> Vec<(Option<PointIdx>, Option<String>)> {
         let units = match &rule.scope {
             Scope::Points { unit, .. } | Scope::Units { unit, .. } => unit,
-            Scope::Site => &None,
+            Scope::CountedUnits | Scope::Site => &None,
         };
         if let Some(unit) = units
             && !self.points.has_unit(&unit.value)
@@ -197,6 +243,16 @@ impl<'c, 'a> Adding<'c, 'a> {
                     self.warn_of_kinds(rule, having);
                 }
                 found
+            }
+            Scope::CountedUnits => {
+                let counted = counted_by(rule).into_iter();
+                let counted = counted.filter_map(|name| self.made.get(name)).flatten();
+                let units: BTreeSet<&String> =
+                    counted.filter_map(|(unit, _)| unit.as_ref()).collect();
+                units
+                    .into_iter()
+                    .map(|unit| (None, Some(unit.clone())))
+                    .collect()
             }
             Scope::Site => Vec::from([(None, None)]),
         }
@@ -272,6 +328,10 @@ impl<'c, 'a> Adding<'c, 'a> {
         };
         let (only_while, life) = (only_while.transpose()?, life?);
         if levels.is_empty() {
+            // A unit with less than it counts is no odd one.
+            if matches!(rule.scope, Scope::CountedUnits) {
+                return Ok(None);
+            }
             self.warn(
                 &rule.name.item,
                 format!(
@@ -334,7 +394,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             return Ok(number);
         }
         let own = Expr {
-            node: crate::syntax::Node::Name(crate::syntax::Name::Own),
+            node: Node::Name(Name::Own),
             at: 0,
         };
         let number = lower::number(&own, here);
@@ -381,14 +441,24 @@ impl<'c, 'a> Adding<'c, 'a> {
                     Side::High => Test::High { limit, deadband },
                     Side::Low => Test::Low { limit, deadband },
                 };
-                specs.push(level_spec(&limit_level.level, test, overrides));
+                let spec = level_spec(&limit_level.level, test, overrides);
                 found.push(Found {
                     name: &limit_level.level.name.value,
                     side,
                     rank,
                     limit,
+                    exit: match side {
+                        Side::High => limit - deadband,
+                        Side::Low => limit + deadband,
+                    },
+                    on_delay_ms: spec.on_delay_ms,
                     item,
+                    given: match std::ptr::eq(item, &raw const limit_level.at.item) {
+                        true => self.given(&limit_level.at.value, here),
+                        false => String::new(),
+                    },
                 });
+                specs.push(spec);
             }
         }
         if failed || !in_order(&found, &value.measure, here) {
@@ -396,19 +466,27 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
         self.overlay(rule, value, here, &mut specs)?;
         // A limit that is laxer than its clause may have its override where it could not be read.
-        if let (Some(own), Formula::Point(_), true) = (here.own, &value.formula, self.site.is_whole)
-        {
+        if let (Some(own), true) = (here.own, self.site.is_whole) {
+            let gate = rule.only_while.iter().map(|gate| ("a gate", &gate.item));
+            let reasons = rule.life.suppress.iter();
+            let reasons = reasons.map(|reason| ("a reason to suppress", &reason.reason.item));
+            let kind = &self.points.info(own).kind;
+            let is_own_number = is_own_number(rule);
             let judged = Judged {
                 point: &self.points.name(own),
-                kind: &self.points.info(own).kind,
+                kind,
+                is_own_number,
                 measure: &value.measure,
                 ppm_of_mg: here.ppm_of_mg(),
                 levels: &found,
-                gate: rule.only_while.as_ref().map(|gate| &gate.item),
+                loosened: gate.chain(reasons).collect(),
                 overrides,
             };
             if !lint::check(&judged, &|item, what| self.warn(item, what)) {
                 return Err(Reported);
+            }
+            if is_own_number && lint::clause_of(kind).is_some() {
+                self.held.borrow_mut().insert(own);
             }
         }
         Ok(specs)
@@ -466,6 +544,19 @@ impl<'c, 'a> Adding<'c, 'a> {
             });
         }
         Ok(())
+    }
+
+    /// The limits of the site that an expression rests on, for a message.
+    fn given(&self, expr: &Expr, here: &Here<'_>) -> String {
+        let mut given = String::new();
+        expr.walk(&mut |part| {
+            if let Node::Name(Name::Limit(word)) = &part.node
+                && let Some(place) = self.site.limit_of_site(word, here)
+            {
+                given.push_str(&format!(", by `{word}` at {place},"));
+            }
+        });
+        given
     }
 
     /// A level's limit and deadband in the unit of the value, and where the limit is written; none for a level that the site leaves out.
@@ -562,6 +653,18 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
         specs
     }
+}
+
+/// True where the limits are on the point's own number, in whatever unit.
+fn is_own_number(rule: &Rule<'_>) -> bool {
+    let Condition::Limits { value, .. } = &rule.condition else {
+        return false;
+    };
+    let is_own = |expr: &Expr| matches!(expr.node, Node::Name(Name::Own));
+    value.as_ref().is_none_or(|value| match &value.value.node {
+        Node::Convert(inner, _) => is_own(inner),
+        _ => is_own(&value.value),
+    })
 }
 
 /// What people and design may do to an alarm of the rule here.

@@ -46,12 +46,17 @@ const LIMITS: &str = "GB/T 50493-2019 5.5.2";
 const AMMONIA: &str = "GB 50072-2021 7.4";
 const STEEL: &str = "GB 6222-2005";
 
+/// The longest on-delay of a limit that a clause asks for, in milliseconds: the clauses name none, and no more than what GB/T 50493 lets the detector itself take is kept from people. This project's own bound.
+const ON_DELAY_MAX_MS: u64 = 30_000;
+
 /// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL; ammonia in a machine room at 150 ppm and 25 %LEL, carbon monoxide of steel works at 30 and 200 mg/m³.
-const BOUNDS: [Bound; 38] = [
+const BOUNDS: [Bound; 40] = [
     bound("combustible-gas", "%LEL", Side::High, 1, 25.0, LIMITS),
     bound("combustible-gas", "%LEL", Side::High, 2, 50.0, LIMITS),
     bound("combustible-gas-path", "LEL·m", Side::High, 1, 1.0, LIMITS),
     bound("combustible-gas-path", "LEL·m", Side::High, 2, 2.0, LIMITS),
+    bound("hydrogen", "%LEL", Side::High, 1, 25.0, LIMITS),
+    bound("hydrogen", "%LEL", Side::High, 2, 50.0, LIMITS),
     bound("carbon-monoxide", "mg/m³", Side::High, 1, 20.0, LIMITS),
     bound("carbon-monoxide", "mg/m³", Side::High, 2, 40.0, LIMITS),
     bound("hydrogen-sulfide", "mg/m³", Side::High, 1, 10.0, LIMITS),
@@ -88,9 +93,18 @@ const BOUNDS: [Bound; 38] = [
     bound("blast-furnace-co", "mg/m³", Side::High, 2, 200.0, STEEL),
 ];
 
-/// A level that has to lie at least so many times as deep as another: (kind, level, times, of, clause).
-const DEEPER: [(&str, &str, f64, &str, &str); 1] =
-    [("phreatic-depth", "orange", 1.1, "red", "GB 51108 8.3.4")];
+/// A level that a clause sets by another one of its rule: it is to be reached at so many times of it at the latest.
+/// (kind, level, times, of, clause)
+const RATIOS: [(&str, &str, f64, &str, &str); 2] = [
+    ("phreatic-depth", "orange", 1.1, "red", "GB 51108 8.3.4"),
+    (
+        "landslide-displacement",
+        "orange",
+        0.8,
+        "red",
+        "GB 51108 8.3",
+    ),
+];
 
 /// A level as it came out for one point.
 pub(super) struct Found<'f, 'a> {
@@ -99,51 +113,66 @@ pub(super) struct Found<'f, 'a> {
     /// 1 for the mildest level of its side.
     pub rank: usize,
     pub limit: f64,
+    /// Beyond which number it is left.
+    pub exit: f64,
+    pub on_delay_ms: u64,
     /// Where the limit is written.
     pub item: &'f Item<'a>,
+    /// The site's limits that it rests on, each with its place.
+    pub given: String,
 }
 
 /// Where a rule's limits came out for one point.
 pub(super) struct Judged<'f, 'a> {
     pub point: &'f str,
     pub kind: &'f str,
+    /// The limits are on the point's own number, and not on something reckoned from it.
+    pub is_own_number: bool,
     pub measure: &'f Measure,
     /// Parts per million of one mg/m³, where the site gives a molar volume.
     pub ppm_of_mg: Option<f64>,
     pub levels: &'f [Found<'f, 'a>],
-    /// The gate, where there is one.
-    pub gate: Option<&'f Item<'a>>,
+    /// What keeps alarms away though the limit is reached: a gate, reasons to suppress.
+    pub loosened: Vec<(&'static str, &'f Item<'a>)>,
     pub overrides: &'f [(usize, &'f Override<'a>)],
 }
 
-/// Reports each limit that is laxer than its clause, and a gate where the clause knows none. True when all is well.
+/// Reports each limit that is laxer than its clause, and what keeps its alarm away where the clause knows nothing of the sort. True when all is well.
 pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -> bool {
     let bounds: Vec<&Bound> = BOUNDS
         .iter()
-        .filter(|bound| bound.kind == judged.kind)
+        .filter(|bound| bound.kind == judged.kind && judged.is_own_number)
         .collect();
     let mut fine = true;
-    if let (Some(gate), Some(bound)) = (judged.gate, bounds.first())
-        && !named(judged, bound.clause, None)
-    {
-        gate.problem(format!(
-            "a gate on {}, expected none by {}, or an override of the site with `laxer_than = \"{}\"`",
-            judged.kind, bound.clause, bound.clause
-        ));
-        fine = false;
+    for (what, item) in &judged.loosened {
+        if let Some(bound) = bounds.first()
+            && !named(judged, bound.clause, None)
+        {
+            item.problem(format!(
+                "{what} on {}, expected none by {}, or an override of the site with `laxer_than = \"{}\"`",
+                judged.kind, bound.clause, bound.clause
+            ));
+            fine = false;
+        }
     }
-    for (kind, name, times, of, clause) in DEEPER {
+    for (kind, name, times, of, clause) in RATIOS {
         let find = |name: &str| judged.levels.iter().find(|level| level.name == name);
         if kind != judged.kind || named(judged, clause, Some(name)) {
             continue;
         }
-        if let (Some(level), Some(of)) = (find(name), find(of))
-            // Both are rounded to 12 digits.
-            && level.limit < of.limit * times * (1.0 - 1e-11)
-        {
+        let (Some(level), Some(of)) = (find(name), find(of)) else {
+            continue;
+        };
+        // Both are rounded to 12 digits.
+        let (worst, slack) = (of.limit * times, 1e-11);
+        let (laxer, most) = match level.side {
+            Side::Low => (level.limit < worst * (1.0 - slack), "least"),
+            Side::High => (level.limit > worst * (1.0 + slack), "most"),
+        };
+        if laxer {
             let unit = judged.measure.name().unwrap_or_default();
             level.item.problem(format!(
-                "`{name}` of {} at {} {unit} is laxer than {clause}, expected at least {times} times `{}` at {} {unit}, or an override of the site with `laxer_than = \"{clause}\"`",
+                "`{name}` of {} at {} {unit} is laxer than {clause}, expected at {most} {times} times `{}` at {} {unit}, or an override of the site with `laxer_than = \"{clause}\"`",
                 judged.point, level.limit, of.name, of.limit
             ));
             fine = false;
@@ -170,20 +199,48 @@ pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -
             Side::High => level.limit > worst,
             Side::Low => level.limit < worst,
         };
-        if laxer && !named(judged, bound.clause, Some(level.name)) {
+        if named(judged, bound.clause, Some(level.name)) {
+            continue;
+        }
+        if let Some((what, expected)) = never_or_late(level) {
+            level.item.problem(format!(
+                "`{}` of {} {what}, which is laxer than {}, expected {expected}, or an override of the site with `laxer_than = \"{}\"`",
+                level.name, judged.point, bound.clause, bound.clause
+            ));
+            fine = false;
+        }
+        if laxer {
             let (limit, unit) = (level.limit, judged.measure.name().unwrap_or_default());
             let most = match level.side {
                 Side::High => "at most",
                 Side::Low => "at least",
             };
             level.item.problem(format!(
-                "`{}` of {} at {limit} {unit} is laxer than {}, expected {most} {worst} {unit}, or an override of the site with `laxer_than = \"{}\"`",
-                level.name, judged.point, bound.clause, bound.clause
+                "`{}` of {} at {limit} {unit}{} is laxer than {}, expected {most} {worst} {unit}, or an override of the site with `laxer_than = \"{}\"`",
+                level.name, judged.point, level.given, bound.clause, bound.clause
             ));
             fine = false;
         }
     }
     fine
+}
+
+/// What takes the worth from a limit that is strict enough: it waits too long, or once it is on it never goes off and says nothing any more.
+fn never_or_late(level: &Found<'_, '_>) -> Option<(String, String)> {
+    if level.on_delay_ms > ON_DELAY_MAX_MS {
+        let (is, most) = (level.on_delay_ms / 1_000, ON_DELAY_MAX_MS / 1_000);
+        return Some((
+            format!("has an on-delay of {is} s"),
+            format!("{most} s or less"),
+        ));
+    }
+    // There is no less than nothing of a gas.
+    (level.side == Side::High && level.exit <= 0.0).then(|| {
+        (
+            format!("is left below {} only", level.exit),
+            "a smaller deadband".into(),
+        )
+    })
 }
 
 /// The clause that a rule may not be switched off against, if its kind has one.

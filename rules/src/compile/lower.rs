@@ -20,6 +20,8 @@ use crate::point::PointIdx;
 use crate::syntax::{self, Expr, Function, Name, Node};
 use crate::unit::Unit;
 
+/// What is said of a number that leads back to itself.
+const ROUND: &str = "is reckoned from itself";
 /// How deep `derived` may rest on `derived`.
 const DERIVED_MAX: usize = 16;
 
@@ -226,7 +228,7 @@ impl<'l> Lowering<'l> {
     /// What a `[[derived]]` table says, as if it were written here.
     fn derived(&self, name: &str, at: usize) -> Result<Lowered> {
         if self.depth == DERIVED_MAX {
-            return fail(at, format!("`derived.{name}` is reckoned from itself"));
+            return fail(at, format!("`derived.{name}` {ROUND}"));
         }
         let Some(value) = self.here.site.derived(name) else {
             let names = self.here.site.derived_names();
@@ -246,7 +248,11 @@ impl<'l> Lowering<'l> {
         };
         let lowered = inside.lower(&value.value).map_err(|error| LowerError {
             at,
-            what: format!("`derived.{name}` at {}: {}", value.item.place(), error.what),
+            what: match error.what.ends_with(ROUND) {
+                // The way round and round is not worth telling.
+                true => error.what,
+                false => format!("`derived.{name}` at {}: {}", value.item.place(), error.what),
+            },
             ..error
         })?;
         Ok(match lowered {

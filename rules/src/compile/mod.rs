@@ -13,6 +13,7 @@ mod sampling;
 mod sense;
 mod site;
 mod system;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::format;
@@ -33,6 +34,7 @@ pub use system::{
     BROKER, BusInfo, CHATTER, CLOCK, DATABASE, DISK, FLOOD, LINKAGE, NodeInfo, OFFLINE, QUALITY,
     System, bus_rule, slave_rule,
 };
+pub use watched::unwatched;
 
 /// What could not be read, and may be what seems to be missing in the rest.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -166,13 +168,19 @@ pub(crate) fn compile_files(
     if unread == Unread::default() {
         adding.warn_of_unused();
         site.warn_of_unused(warnings);
+        adding.check_cited();
     }
     output::add(&mut adding, files, &rules, unread.rules);
     let wishes = sampling::wishes(&adding, &rules);
     adding.sense.end();
+    let held = adding.held.take();
     let mut program = adding.builder.build();
     for (alarm, periods_ms) in wishes {
         program.sample(alarm, periods_ms);
+    }
+    // Without the system it is no site.
+    if unread == Unread::default() && system.is_some() {
+        watched::warn_of_loose(&program, &held, warnings);
     }
     program
 }

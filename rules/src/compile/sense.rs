@@ -10,7 +10,7 @@ use std::vec::Vec;
 use front::Problems;
 
 use super::points::Points;
-use crate::expr::{Compare, Cond, Formula};
+use crate::expr::{Compare, Cond, Formula, WindowOf};
 use crate::file::Rule;
 use crate::point::PointIdx;
 use crate::program::{AlarmSpec, LevelSpec, Scope, Side, Test};
@@ -70,34 +70,41 @@ impl<'c> Together<'c> {
     }
 
     fn add(&mut self, condition: &'c Cond) {
-        match condition {
-            Cond::All(all) => all.iter().for_each(|condition| self.add(condition)),
-            Cond::Any(any) => {
-                self.is_never |= any.iter().all(|condition| {
+        self.claim(condition, true);
+    }
+
+    /// It holds, or its contrary does.
+    fn claim(&mut self, condition: &'c Cond, holds: bool) {
+        match (condition, holds) {
+            (Cond::Not(contrary), _) => self.claim(contrary, !holds),
+            (Cond::All(parts), true) | (Cond::Any(parts), false) => {
+                parts.iter().for_each(|part| self.claim(part, holds));
+            }
+            (Cond::Any(parts), true) | (Cond::All(parts), false) => {
+                self.is_never |= parts.iter().all(|part| {
                     let mut alone = Together::new(self.points);
-                    alone.add(condition);
+                    alone.claim(part, holds);
                     alone.is_never
                 });
             }
-            Cond::Held(condition, _) => self.add(condition),
-            Cond::Compare(compare, formula, Formula::Const(limit)) => {
-                self.compare(formula, *compare, *limit);
+            (Cond::Held(condition, _), true) => self.claim(condition, true),
+            (Cond::Compare(compare, formula, Formula::Const(limit)), _) => {
+                self.compare(formula, compare.or_contrary(holds), *limit);
             }
-            Cond::Compare(compare, Formula::Const(limit), formula) => {
-                self.compare(formula, compare.turned(), *limit);
+            (Cond::Compare(compare, Formula::Const(limit), formula), _) => {
+                self.compare(formula, compare.turned().or_contrary(holds), *limit);
             }
-            Cond::On(point) => self.switch(*point, true),
-            Cond::Not(condition) => {
-                if let Cond::On(point) = &**condition {
-                    self.switch(*point, false);
-                }
-            }
-            Cond::Compare(..)
-            | Cond::Health(..)
-            | Cond::Alarm { .. }
-            | Cond::AtLeast { .. }
-            | Cond::Same { .. }
-            | Cond::During(_) => {}
+            (Cond::On(point), on) => self.switch(*point, on),
+            (
+                Cond::Held(..)
+                | Cond::Compare(..)
+                | Cond::Health(..)
+                | Cond::Alarm { .. }
+                | Cond::AtLeast { .. }
+                | Cond::Same { .. }
+                | Cond::During(_),
+                _,
+            ) => {}
         }
     }
 
@@ -116,13 +123,23 @@ impl<'c> Together<'c> {
         self.is_never |= span.is_empty();
     }
 
-    /// What the instrument can give.
+    /// What the instrument can give, and what is reckoned from it.
     fn span(&self, formula: &Formula) -> Span {
-        let range = match formula {
-            Formula::Point(point) => self.points.info(*point).range,
-            _ => None,
+        let any = (f64::NEG_INFINITY, f64::INFINITY);
+        let none_below_zero = (0.0, f64::INFINITY);
+        let (low, high) = match formula {
+            Formula::Point(point) => self.points.info(*point).range.unwrap_or(any),
+            Formula::Abs(_) | Formula::Since(_) => none_below_zero,
+            Formula::Window(window) => match &window.of {
+                WindowOf::Count(_) | WindowOf::Increase(_) | WindowOf::Stdev(_) => none_below_zero,
+                WindowOf::TimeIn(_) => (0.0, longest_s(window.length_ms)),
+                WindowOf::Mean(of) | WindowOf::Lowest(of) | WindowOf::Highest(of) => {
+                    return self.span(of);
+                }
+                WindowOf::Sum(_) | WindowOf::Change(_) => any,
+            },
+            _ => any,
         };
-        let (low, high) = range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
         Span {
             low: (low, false),
             high: (high, false),
@@ -130,16 +147,56 @@ impl<'c> Together<'c> {
     }
 }
 
+/// So many seconds of a condition are in a window at most: it looks back up to a 60th further than written.
+#[allow(clippy::cast_precision_loss, reason = "milliseconds of some days")]
+fn longest_s(length_ms: u64) -> f64 {
+    length_ms as f64 / 1_000.0 * 61.0 / 60.0
+}
+
+/// What a level asks of one number.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    side: Side,
+    limit: f64,
+    /// Beyond the limit, and not at it.
+    strictly: bool,
+}
+
 /// What a level asks, as a comparison.
-fn asked(level: &LevelSpec) -> Option<(Side, f64)> {
-    match level.test {
-        Test::High { limit, .. } => Some((Side::High, limit)),
-        Test::Low { limit, .. } => Some((Side::Low, limit)),
-        Test::When(_) | Test::External => None,
+fn asked(level: &LevelSpec) -> Option<Asked> {
+    let (side, limit, strictly) = match &level.test {
+        Test::High { limit, .. } => (Side::High, *limit, false),
+        Test::Low { limit, .. } => (Side::Low, *limit, false),
+        Test::When(Cond::Compare(compare, Formula::Point(_), Formula::Const(limit))) => {
+            match compare {
+                Compare::Ge => (Side::High, *limit, false),
+                Compare::Gt => (Side::High, *limit, true),
+                Compare::Le => (Side::Low, *limit, false),
+                Compare::Lt => (Side::Low, *limit, true),
+                Compare::Eq | Compare::Ne => return None,
+            }
+        }
+        Test::When(_) | Test::External => return None,
+    };
+    Some(Asked {
+        side,
+        limit,
+        strictly,
+    })
+}
+
+/// The one point whose number a level compares with a limit.
+fn asked_of(spec: &AlarmSpec, level: &LevelSpec) -> Option<PointIdx> {
+    match (&level.test, &spec.value) {
+        (Test::High { .. } | Test::Low { .. }, Some(Formula::Point(point)))
+        | (Test::When(Cond::Compare(_, Formula::Point(point), Formula::Const(_))), _) => {
+            Some(*point)
+        }
+        _ => None,
     }
 }
 
-/// A level without a gate on one point's number, of some rule.
+/// A level without a gate, of some rule.
 struct Plain<'c, 'a> {
     rule: &'c Rule<'a>,
     index: usize,
@@ -150,7 +207,10 @@ struct Plain<'c, 'a> {
 pub(super) struct Sense<'c, 'a> {
     points: &'c Points<'c>,
     warnings: &'c Problems,
+    /// Levels that compare one point's number with a limit.
     plain: BTreeMap<PointIdx, Vec<Plain<'c, 'a>>>,
+    /// Levels that ask something else, by what they are about.
+    others: BTreeMap<String, Vec<Plain<'c, 'a>>>,
     /// What was said, by the place of the level: of many points it is said once.
     said: BTreeSet<(String, usize, usize)>,
 }
@@ -161,6 +221,7 @@ impl<'c, 'a> Sense<'c, 'a> {
             points,
             warnings,
             plain: BTreeMap::new(),
+            others: BTreeMap::new(),
             said: BTreeSet::new(),
         }
     }
@@ -194,15 +255,27 @@ impl<'c, 'a> Sense<'c, 'a> {
                 );
             }
         }
-        if let (Some(Formula::Point(point)), None) = (&spec.value, &spec.only_while) {
-            let plain = spec.levels.iter().enumerate();
-            let plain = plain.filter(|(_, level)| asked(level).is_some());
-            let all = self.plain.entry(*point).or_default();
-            all.extend(plain.map(|(index, level)| Plain {
+        if spec.only_while.is_some() {
+            return;
+        }
+        for (index, level) in spec.levels.iter().enumerate() {
+            let plain = Plain {
                 rule,
                 index,
                 level: level.clone(),
-            }));
+            };
+            match (asked_of(spec, level), &level.test) {
+                (Some(point), _) => self.plain.entry(point).or_default().push(plain),
+                (None, Test::When(_)) => {
+                    let about = match &spec.scope {
+                        Scope::Point(point) => self.points.name(*point),
+                        Scope::Unit(unit) => std::format!("unit {unit}"),
+                        _ => String::from("the site"),
+                    };
+                    self.others.entry(about).or_default().push(plain);
+                }
+                (None, _) => {}
+            }
         }
     }
 
@@ -215,17 +288,23 @@ impl<'c, 'a> Sense<'c, 'a> {
         let number = spec.value.as_ref();
         match (&level.test, number) {
             (Test::When(condition), _) => together.add(condition),
-            (Test::High { limit, .. }, Some(number)) => {
+            (Test::High { limit, deadband }, Some(number)) => {
                 let span = together.span(number);
                 if *limit <= span.low.0 {
                     return Some(("is always reached", gives_nothing("below", span.low.0)));
                 }
+                if limit - deadband <= span.low.0 {
+                    return Some(("can never be left", gives_nothing("below", span.low.0)));
+                }
                 together.compare(number, Compare::Ge, *limit);
             }
-            (Test::Low { limit, .. }, Some(number)) => {
+            (Test::Low { limit, deadband }, Some(number)) => {
                 let span = together.span(number);
                 if *limit >= span.high.0 {
                     return Some(("is always reached", gives_nothing("above", span.high.0)));
+                }
+                if limit + deadband >= span.high.0 {
+                    return Some(("can never be left", gives_nothing("above", span.high.0)));
                 }
                 together.compare(number, Compare::Le, *limit);
             }
@@ -236,10 +315,10 @@ impl<'c, 'a> Sense<'c, 'a> {
         }
         let range = number.map(|number| together.span(number));
         let why = match (asked(level), range) {
-            (Some((Side::High, limit)), Some(span)) if limit > span.high.0 => {
+            (Some(asked), Some(span)) if asked.side == Side::High && asked.limit > span.high.0 => {
                 gives_nothing("above", span.high.0)
             }
-            (Some((Side::Low, limit)), Some(span)) if limit < span.low.0 => {
+            (Some(asked), Some(span)) if asked.side == Side::Low && asked.limit < span.low.0 => {
                 gives_nothing("below", span.low.0)
             }
             _ => String::from("what it asks contradicts itself"),
@@ -249,17 +328,21 @@ impl<'c, 'a> Sense<'c, 'a> {
 
     /// After all: levels that add nothing to another rule's.
     pub(super) fn end(mut self) {
-        for (point, plain) in std::mem::take(&mut self.plain) {
-            for one in &plain {
+        let plain = std::mem::take(&mut self.plain).into_iter();
+        let plain: Vec<_> = plain
+            .map(|(point, levels)| (self.points.name(point), levels))
+            .collect();
+        let others = std::mem::take(&mut self.others);
+        for (about, levels) in plain.into_iter().chain(others) {
+            for one in &levels {
                 let covers = |other: &&Plain<'_, '_>| {
                     !std::ptr::eq(other.rule, one.rule) && covers(other, one)
                 };
-                if let Some(other) = plain.iter().find(covers) {
+                if let Some(other) = levels.iter().find(covers) {
                     let what = format!(
-                        "`{}` of `{}` adds nothing for {}: `{}` of `{}` is reached with it or before, and is no milder",
+                        "`{}` of `{}` adds nothing for {about}: `{}` of `{}` is reached with it or before, and is no milder",
                         one.level.name,
                         one.rule.name.value,
-                        self.points.name(point),
                         other.level.name,
                         other.rule.name.value
                     );
@@ -276,24 +359,28 @@ fn gives_nothing(word: &str, end: f64) -> String {
 
 /// True when `one` stands whenever `other` does; of two that are the same the later one is superfluous.
 fn covers(one: &Plain<'_, '_>, other: &Plain<'_, '_>) -> bool {
-    let (Some((side, limit)), Some((other_side, other_limit))) =
-        (asked(&one.level), asked(&other.level))
-    else {
-        return false;
-    };
-    let first = match side {
-        Side::High => limit <= other_limit,
-        Side::Low => limit >= other_limit,
+    let (first, is_further) = match (asked(&one.level), asked(&other.level)) {
+        (Some(a), Some(b)) if a.side == b.side => {
+            let (near, far) = match a.side {
+                Side::High => (a.limit, b.limit),
+                Side::Low => (-a.limit, -b.limit),
+            };
+            let alike = near >= far && far >= near;
+            (
+                near < far || (alike && (!a.strictly || b.strictly)),
+                near < far || (alike && !a.strictly && b.strictly),
+            )
+        }
+        (None, None) => (one.level.test == other.level.test, false),
+        _ => return false,
     };
     let key = |plain: &Plain<'_, '_>| {
-        let asked = asked(&plain.level).map_or(0.0, |(_, limit)| limit);
-        let sign = if side == Side::High { -1.0 } else { 1.0 };
-        (plain.level.severity, sign * asked, plain.level.on_delay_ms)
+        let level = &plain.level;
+        (level.severity, level.on_delay_ms, level.latch)
     };
-    let same = key(one) == key(other) && one.level.latch == other.level.latch;
+    let same = key(one) == key(other) && !is_further;
     let is_earlier = one.rule.name.item.place() < other.rule.name.item.place();
-    side == other_side
-        && first
+    first
         && one.level.severity >= other.level.severity
         && one.level.on_delay_ms <= other.level.on_delay_ms
         && one.level.off_delay_ms >= other.level.off_delay_ms

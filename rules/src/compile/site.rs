@@ -6,7 +6,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use front::Problems;
+use front::{Place, Problems};
 
 use super::lower::{self, Here};
 use super::number::Number;
@@ -135,6 +135,18 @@ impl<'a> Site<'a> {
 
     /// The limit of this word where `here` stands.
     pub(super) fn limit(&self, word: &str, here: &Here<'_>) -> Option<&Number> {
+        let index = self.limit_index(word, here)?;
+        self.used.borrow_mut().insert(index);
+        Some(&self.limits[index].number)
+    }
+
+    /// Where the limit of this word is written, if the site gives it and not a pack.
+    pub(super) fn limit_of_site(&self, word: &str, here: &Here<'_>) -> Option<Place> {
+        let limit = &self.limits[self.limit_index(word, here)?];
+        limit.of_site.then(|| limit.item.place())
+    }
+
+    fn limit_index(&self, word: &str, here: &Here<'_>) -> Option<usize> {
         let mut selectors = Vec::new();
         let unit = here.unit.map(String::from);
         if let (Some(own), Some(unit)) = (here.own, &unit) {
@@ -153,15 +165,14 @@ impl<'a> Site<'a> {
             selectors.push(Selector::Kind(here.points.info(own).kind.clone()));
         }
         selectors.push(Selector::All);
-        let index = selectors.into_iter().find_map(|selector| {
+        selectors.into_iter().find_map(|selector| {
             let mut key = (String::from(word), selector, true);
-            self.by_word.get(&key).or_else(|| {
+            let found = self.by_word.get(&key).or_else(|| {
                 key.2 = false;
                 self.by_word.get(&key)
-            })
-        })?;
-        self.used.borrow_mut().insert(*index);
-        Some(&self.limits[*index].number)
+            });
+            found.copied()
+        })
     }
 
     /// The overrides of a rule for a point or a unit, widest first, and of those for the same points the one for all levels first; each with its index.

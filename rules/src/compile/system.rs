@@ -122,8 +122,8 @@ pub(super) fn add(
     }
     let quality = adding.rule(
         QUALITY,
-        "{tag} 传感器异常({level}),其报警状态未知",
-        "{tag}: the sensor is at fault ({level}), its alarms are unknown",
+        "{tag} 传感器异常({level}),其报警不可依赖",
+        "{tag}: the sensor is at fault ({level}), do not rely on its alarms",
     );
     if let Some(quality) = quality {
         for (index, info) in points.iter().enumerate() {
@@ -246,6 +246,16 @@ impl Adding<'_> {
                 overlays: Vec::new(),
             });
         }
+        levels.push(LevelSpec {
+            name: "calibration".into(),
+            colour: Colour::Yellow,
+            severity: 420,
+            test: Test::When(Cond::Health(Health::Overdue, point)),
+            on_delay_ms: 0,
+            off_delay_ms: QUALITY_OFF_MS,
+            latch: false,
+            overlays: Vec::new(),
+        });
         levels.push(LevelSpec {
             name: "fault".into(),
             colour: Colour::Yellow,

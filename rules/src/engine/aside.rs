@@ -43,6 +43,7 @@ impl Machine {
             rare.acked = None;
             rare.aside.re_alarm_at = None;
             rare.aside.silenced = false;
+            rare.aside.re_alarms = rare.aside.re_alarms.saturating_add(1);
             self.emit(tables, alarm, EventKind::ReAlarmed, cause, effects);
         }
     }
@@ -50,6 +51,9 @@ impl Machine {
     /// Tests that are over by now end, before anything is evaluated: what the point reads is of the process again.
     pub(super) fn end_tests(&mut self, tables: &impl Tables, effects: &mut Effects<'_>) {
         let now = self.now;
+        while let Some(point) = self.due_points.pop() {
+            self.mark_tests_about(tables, point, Cause::Timer, effects);
+        }
         while let Some(alarm) = self.due_alarms.pop() {
             let slot = &mut self.state.alarms[at(alarm)];
             let until = slot.rare.as_mut().map(|rare| &mut rare.aside.test_until);

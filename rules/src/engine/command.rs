@@ -15,6 +15,8 @@ use crate::program::{Colour, Tables, at};
 /// The longest that an alarm may be out of service, or under test, in milliseconds: 30 days and a day.
 const OUT_MAX_MS: u64 = 30 * 86_400_000;
 const TEST_MAX_MS: u64 = 86_400_000;
+/// How long a siren that a person silenced is quiet before the alarm asks again, in milliseconds: ten minutes. Nothing is muted for good.
+pub(super) const SILENCE_MAX_MS: u64 = 600_000;
 
 type Done = Result<EventKind, Refusal>;
 
@@ -31,12 +33,17 @@ impl Machine {
             .alarms
             .get(at(alarm))
             .ok_or(Refusal::UnknownAlarm(alarm))?;
-        if command.by.is_empty() {
+        if command.by.trim().is_empty() {
             return Err(Refusal::Nobody);
         }
         let current = u64::from(slot.occurrence);
         if let Some(seen) = command.occurrence.filter(|seen| *seen != current) {
             return Err(Refusal::OtherOccurrence { seen, current });
+        }
+        let rare = slot.rare.as_ref();
+        let config_changed = rare.is_some_and(|rare| rare.aside.config_changed);
+        if command.comment.is_none_or(is_blank) && wants_reason(command.verb, config_changed) {
+            return Err(Refusal::NoReason);
         }
         let cause = Cause::Command(command.verb);
         let by: Arc<str> = command.by.into();
@@ -108,9 +115,8 @@ impl Machine {
         let rare = slot.rare();
         rare.acked = Some((now, by.clone()));
         rare.aside.silenced = false;
-        if active && re_alarm_ms > 0 {
-            rare.aside.re_alarm_at = Some(now.plus_ms(re_alarm_ms));
-        }
+        rare.aside.re_alarm_at = (active && re_alarm_ms > 0).then(|| now.plus_ms(re_alarm_ms));
+        rare.aside.config_changed = false;
         Ok(EventKind::Acked)
     }
 
@@ -130,6 +136,7 @@ impl Machine {
     }
 
     fn silence(&mut self, alarm: u32) -> Done {
+        let now = self.now;
         let slot = &mut self.state.alarms[at(alarm)];
         if slot.flags.letter_below() != Letter::B {
             return Err(Refusal::NotSounding);
@@ -139,6 +146,7 @@ impl Machine {
             return Err(Refusal::AlreadySilenced);
         }
         aside.silenced = true;
+        aside.re_alarm_at = Some(now.plus_ms(SILENCE_MAX_MS));
         Ok(EventKind::Silenced)
     }
 
@@ -174,11 +182,11 @@ impl Machine {
     fn out_of_service(&mut self, alarm: u32, command: &Command<'_>) -> Done {
         if command
             .second
-            .is_none_or(|second| second.is_empty() || second == command.by)
+            .is_none_or(|second| is_blank(second) || is_same_person(second, command.by))
         {
             return Err(Refusal::NoSecond);
         }
-        if command.ticket.is_none_or(str::is_empty) {
+        if command.ticket.is_none_or(is_blank) {
             return Err(Refusal::NoTicket);
         }
         let until = self.end_of(command, OUT_MAX_MS)?;
@@ -237,6 +245,25 @@ impl Machine {
     }
 }
 
+/// Who puts an alarm aside says why, and so does who acknowledges that its rule changed; the hurried verbs of an emergency want nothing.
+fn wants_reason(verb: Verb, config_changed: bool) -> bool {
+    match verb {
+        Verb::Comment | Verb::Shelve | Verb::ShelveOnce | Verb::OutOfService | Verb::Test => true,
+        Verb::Ack => config_changed,
+        Verb::Reset | Verb::Silence | Verb::Unshelve | Verb::InService | Verb::TestEnd => false,
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// Names differ for more than capitals and the space around them.
+fn is_same_person(one: &str, other: &str) -> bool {
+    let lower = |name: &str| name.trim().to_lowercase();
+    lower(one) == lower(other)
+}
+
 /// What they said, with the work order and the second person.
 fn comment(command: &Command<'_>) -> Option<Arc<str>> {
     let with = [
@@ -246,7 +273,7 @@ fn comment(command: &Command<'_>) -> Option<Arc<str>> {
     ];
     let mut told = alloc::string::String::new();
     for (before, text) in with {
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
+        if let Some(text) = text.filter(|text| !is_blank(text)) {
             if !told.is_empty() {
                 told.push_str("; ");
             }

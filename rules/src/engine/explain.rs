@@ -14,7 +14,7 @@ use telemetry::UtcMs;
 
 use self::part::Reader;
 use super::Engine;
-use super::state::Asked;
+use super::state::{Asked, own_points};
 use crate::alarm::Phase;
 use crate::effect::AlarmIdx;
 use crate::eval::Stack;
@@ -34,6 +34,48 @@ pub struct Why {
     pub levels: Vec<LevelWhy>,
     /// What suppresses it by design, in the rule's order.
     pub suppress: Vec<Part>,
+    /// What ends or comes by itself, and when.
+    pub ends: Vec<(Ending, UtcMs)>,
+}
+
+/// What ends or comes by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// It comes back from the shelf.
+    Shelved,
+    /// It comes back from the shelf, or when it returns.
+    ShelvedOnce,
+    /// It is in service again.
+    OutOfService,
+    /// A person's test of it is over.
+    Test,
+    /// Its sensor says that it is being calibrated, and is believed until then.
+    Calibration,
+    /// Its siren is quiet, and it asks again.
+    Silenced,
+    /// It was acknowledged, and asks again.
+    ReAlarm,
+    /// A reason that suppressed it is gone, and its hold-off is over.
+    HoldOff,
+    /// It can't be told, and people hear of that.
+    Unknown,
+}
+
+impl Ending {
+    /// For people, before the time.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Shelved => "on the shelf until",
+            Self::ShelvedOnce => "on the shelf until it returns, or until",
+            Self::OutOfService => "out of service until",
+            Self::Test => "under test until",
+            Self::Calibration => "its sensor is being calibrated, which is believed until",
+            Self::Silenced => "silenced until",
+            Self::ReAlarm => "acknowledged, asks again at",
+            Self::HoldOff => "what suppressed it is gone, suppressed until",
+            Self::Unknown => "can't be told, people hear of it at",
+        }
+    }
 }
 
 /// Why a level is on or off.
@@ -117,7 +159,50 @@ impl Engine {
             only_while,
             levels,
             suppress,
+            ends: self.ends(alarm.0),
         }
+    }
+
+    /// What ends or comes by itself, the soonest first.
+    fn ends(&self, alarm: u32) -> Vec<(Ending, UtcMs)> {
+        let state = &self.machine.state;
+        let slot = &state.alarms[at(alarm)];
+        let mut ends = Vec::new();
+        if let Some(rare) = &slot.rare {
+            let aside = &rare.aside;
+            let shelf = aside.shelf.as_ref().map(|shelf| {
+                let what = match shelf.once {
+                    true => Ending::ShelvedOnce,
+                    false => Ending::Shelved,
+                };
+                (what, shelf.until)
+            });
+            let again = match aside.silenced {
+                true => Ending::Silenced,
+                false => Ending::ReAlarm,
+            };
+            let reasons = aside.reasons.iter().filter_map(|reason| reason.due);
+            ends.extend(shelf);
+            ends.extend(aside.out_until.map(|until| (Ending::OutOfService, until)));
+            ends.extend(aside.test_until.map(|until| (Ending::Test, until)));
+            ends.extend(aside.re_alarm_at.map(|due| (again, due)));
+            ends.extend(reasons.map(|due| (Ending::HoldOff, due)));
+        }
+        for point in own_points(&self.program.tables, alarm)
+            .into_iter()
+            .flatten()
+        {
+            let point = &state.points[at(point)];
+            if point.test_end != NEVER && !point.overdue {
+                ends.push((Ending::Calibration, point.test_end));
+            }
+        }
+        if slot.unknown_due != NEVER {
+            ends.push((Ending::Unknown, slot.unknown_due));
+        }
+        ends.sort_by_key(|(_, at)| *at);
+        ends.dedup();
+        ends
     }
 
     fn level(

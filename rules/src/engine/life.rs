@@ -40,8 +40,13 @@ impl Machine {
         let n_levels = self.conditions(tables, alarm, &mut conditions);
         let mut levels = self.state.levels(tables, alarm);
         let before_on = levels.on();
-        levels.apply(&conditions[..n_levels], now);
-        if levels.on() != before_on {
+        let went_back = levels.apply(&conditions[..n_levels], now);
+        let changed = levels.on() != before_on;
+        if went_back && before_on == 0 {
+            let slot = &mut self.state.alarms[at(alarm)];
+            slot.fleeting = slot.fleeting.saturating_add(1);
+        }
+        if changed {
             // Where only a part of a number is known, what is unknown depends on which limit is asked for.
             self.conditions(tables, alarm, &mut conditions);
         }
@@ -203,6 +208,9 @@ impl Machine {
         if kind == EventKind::Raised {
             slot.flags.active = true;
             slot.occurrence = slot.occurrence.saturating_add(1);
+            if let Some(rare) = &mut slot.rare {
+                rare.aside.re_alarms = 0;
+            }
             slot.condition_since = since.min(now);
             slot.raised_at = now;
             slot.cleared_at = NEVER;
@@ -327,6 +335,9 @@ impl Machine {
                     bits | u8::from(reason.on) << index
                 }),
             silenced: aside.is_some_and(|aside| aside.silenced),
+            re_alarms: aside.map_or(0, |aside| aside.re_alarms),
+            fleeting: slot.fleeting,
+            config_changed: aside.is_some_and(|aside| aside.config_changed),
             limit,
             peak: (limit.is_some() && !slot.peak.is_nan()).then_some(slot.peak),
             value,

@@ -29,6 +29,8 @@ pub(super) struct Machine {
     pub(super) queue: BinaryHeap<Reverse<u32>>,
     /// Alarms whose timers are due, until their tests have been looked at.
     pub(super) due_alarms: Vec<u32>,
+    /// Points whose sensors' tests are over, until the alarms about them have been told.
+    pub(super) due_points: Vec<u32>,
     pub(super) stack: Stack,
     pub(super) now: UtcMs,
     /// False until everything was evaluated once.
@@ -45,6 +47,7 @@ impl Machine {
             wheel: Wheel::new(n_points, now),
             queue: BinaryHeap::new(),
             due_alarms: Vec::new(),
+            due_points: Vec::new(),
             stack: Stack::default(),
             now,
             started: false,
@@ -156,7 +159,7 @@ impl Machine {
             if real <= due {
                 self.timers.take_first();
                 moment = Some(due.max(self.now));
-                self.queue_owner(tables, owner);
+                self.queue_owner(tables, owner, due.max(self.now));
                 continue;
             }
             match self.point_of(owner) {
@@ -170,9 +173,18 @@ impl Machine {
         moment
     }
 
-    fn queue_owner(&mut self, tables: &impl Tables, owner: u32) {
+    fn queue_owner(&mut self, tables: &impl Tables, owner: u32, now: UtcMs) {
         if let Some(point) = self.point_of(owner) {
-            self.state.points[at(point)].stale = true;
+            if self.state.points[at(point)].end(now) {
+                self.due_points.push(point);
+            }
+            let slot = &self.state.points[at(point)];
+            let (waits, due) = (slot.waits, slot.next_due());
+            if !waits {
+                self.arm_point(point);
+            } else if due != NEVER {
+                self.timers.arm(owner, due);
+            }
             self.queue_readers_of_point(tables, point, true);
         } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
             self.queue.push(Reverse(tables.kept(kept).unit));

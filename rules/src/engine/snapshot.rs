@@ -11,12 +11,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use read::AlarmRecord;
+use telemetry::Quality;
 use thiserror::Error;
 
 use super::Engine;
+use super::command::SILENCE_MAX_MS;
 use super::effects::Effects;
 use super::kept::KeptSlot;
-use super::state::stale_at;
+use super::state::{CALIBRATION_MAX_MS, stale_at};
 use crate::alarm::{Aside, LevelTimes, NO_LEVEL, Phase, Reason};
 use crate::bytes::{Broken, Head, Reader};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
@@ -25,8 +27,8 @@ use crate::timer::NEVER;
 use crate::value::Truth;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated.
-const VERSION: u8 = 3;
+/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence.
+const VERSION: u8 = 4;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -88,6 +90,9 @@ impl Engine {
                 let place = &mut engine.machine.state.points[at(point.0)];
                 let fresh = place.stale_at;
                 *place = record.slot;
+                if place.quality == Quality::CALIBRATION && place.test_end == NEVER {
+                    place.test_end = now.plus_ms(CALIBRATION_MAX_MS);
+                }
                 // A new `max_age` counts from the reading, or from now where there was none.
                 let max_age_ms = engine.program.tables.point_code[at(point.0)].max_age_ms;
                 if record.max_age_ms != max_age_ms {
@@ -175,6 +180,10 @@ impl Engine {
                 .take()
                 .filter(|late| same && late.since.len() == levels.len());
             let aside = &mut rare.aside;
+            if aside.silenced {
+                let end = self.machine.now.plus_ms(SILENCE_MAX_MS);
+                aside.re_alarm_at.get_or_insert(end);
+            }
             if !same || aside.reasons.len() != n_reasons {
                 aside.reasons = alloc::vec![Reason::default(); n_reasons];
             }
@@ -268,8 +277,10 @@ impl Engine {
             slot.flags.acked = false;
             let rare = slot.rare();
             rare.acked = None;
-            // What was acknowledged was another rule's alarm; nothing asks again for it.
+            rare.aside.config_changed = true;
+            // What was acknowledged or silenced was another rule's alarm; nothing asks again for it, and this one sounds.
             rare.aside.re_alarm_at = None;
+            rare.aside.silenced = false;
         }
         self.machine.state.alarms[at(alarm)] = slot;
         tell

@@ -6,7 +6,7 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
 use super::kept::KeptSlot;
 use crate::alarm::{LevelTimes, Levels, NO_LEVEL, Phase, Slot};
-use crate::eval::{Memory, Stack};
+use crate::eval::{Memory, Stack, Vitals};
 use crate::program::{Entry, LevelTest, Source, Tables, Unit, at, u32_of};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
@@ -30,7 +30,15 @@ pub(super) struct PointSlot {
     pub(super) waits: bool,
     /// A person tests an alarm about it.
     pub(super) tested: bool,
+    /// It has said that it is being calibrated for too long to be believed.
+    pub(super) overdue: bool,
+    /// Until when its saying so is believed; [`NEVER`] while it does not.
+    pub(super) test_end: UtcMs,
 }
+
+/// For how long a sensor that says that it is being calibrated is believed, in milliseconds: half a shift. A status bit
+/// that hangs would take its detector out of every vote for ever; a longer test is a person's to say.
+pub(super) const CALIBRATION_MAX_MS: u64 = 4 * 3_600_000;
 
 impl PointSlot {
     /// A point that was never read, and is stale at a time.
@@ -46,12 +54,14 @@ impl PointSlot {
             stale: false,
             waits: false,
             tested: false,
+            overdue: false,
+            test_end: NEVER,
         }
     }
 
     /// What it reads is no process value: it is being calibrated, or a person tests an alarm about it.
     pub(super) fn is_under_test(&self) -> bool {
-        self.tested || self.quality == Quality::CALIBRATION
+        self.tested || self.quality == Quality::CALIBRATION && !self.overdue
     }
 
     /// True while its number is between these (exclusive), and can be used.
@@ -81,6 +91,11 @@ impl PointSlot {
         self.at = sample.at.min(UtcMs(NEVER.0 - 1));
         // A clock that runs ahead keeps no value fresh.
         self.stale_at = stale_at(sample.at.min(now), max_age_ms);
+        if sample.quality != Quality::CALIBRATION {
+            (self.overdue, self.test_end) = (false, NEVER);
+        } else if self.quality != Quality::CALIBRATION {
+            self.test_end = now.plus_ms(CALIBRATION_MAX_MS);
+        }
         self.quality = sample.quality;
         self.clock = sample.clock;
         self.stale = false;
@@ -88,7 +103,17 @@ impl PointSlot {
     }
 
     pub(super) fn next_due(&self) -> UtcMs {
-        if self.stale { NEVER } else { self.stale_at }
+        let stale_at = if self.stale { NEVER } else { self.stale_at };
+        let test_end = if self.overdue { NEVER } else { self.test_end };
+        stale_at.min(test_end)
+    }
+
+    /// What is over by a time is over; true when it is its sensor's test.
+    pub(super) fn end(&mut self, now: UtcMs) -> bool {
+        self.stale |= self.stale_at <= now;
+        let is_over = !self.overdue && self.test_end <= now;
+        self.overdue |= is_over;
+        is_over
     }
 
     /// The number that alarms about it see.
@@ -357,9 +382,13 @@ impl<T: Tables> Memory for Seen<'_, T> {
         }
     }
 
-    fn health(&self, point: u32) -> (Option<Quality>, bool) {
+    fn health(&self, point: u32) -> Vitals {
         let slot = &self.state.points[at(point)];
-        (slot.is_read().then_some(slot.quality), slot.stale)
+        Vitals {
+            quality: slot.is_read().then_some(slot.quality),
+            stale: slot.stale,
+            overdue: slot.overdue,
+        }
     }
 
     fn alarm(&self, alarm: u32, severity: u16) -> Truth {

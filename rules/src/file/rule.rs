@@ -46,6 +46,8 @@ pub enum Scope<'a> {
         /// The one unit; all when none.
         unit: Option<Placed<'a, String>>,
     },
+    /// Every unit in which the rules that it counts have an alarm.
+    CountedUnits,
     /// The site as a whole.
     Site,
 }
@@ -112,6 +114,13 @@ impl<'a> Rule<'a> {
         let basis = read_basis(table);
         let scope = table.req("for").and_then(|item| read_scope(&item));
         let condition = read_condition(table);
+        if let (Some(Scope::CountedUnits), Some(condition)) = (&scope, &condition)
+            && !matches!(condition, Condition::Counts { .. })
+        {
+            table.problem(
+                "`for = \"units\"` and no `over`, expected other rules to count in each unit",
+            );
+        }
         let only_while = table.opt("only_while").and_then(expr);
         let words: &[&str] = match condition {
             Some(Condition::When(_) | Condition::Counts { .. }) => &WORDS[..N_WORDS_WITHOUT_NUMBER],
@@ -217,8 +226,10 @@ fn read_basis(table: &Table<'_>) -> Option<Basis> {
 
 fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
     if item.is_str() {
-        item.one_of(&["site"])?;
-        return Some(Scope::Site);
+        return match item.one_of(&["units", "site"])? {
+            "units" => Some(Scope::CountedUnits),
+            _ => Some(Scope::Site),
+        };
     }
     let table = item.table()?;
     let kind = table.opt("kind");
@@ -257,7 +268,7 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
         }
         _ => {
             table.problem(
-                "expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), or `for = \"site\"`",
+                "expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`",
             );
             None
         }

@@ -34,12 +34,13 @@ pub(super) const COMPARE: [Compare; 6] = [
     Compare::Ne,
 ];
 
-pub(super) const HEALTH: [Health; 5] = [
+pub(super) const HEALTH: [Health; 6] = [
     Health::Stale,
     Health::Bad,
     Health::Silent,
     Health::Faulty,
     Health::Uncertain,
+    Health::Overdue,
 ];
 
 pub(super) const DEGRADE: [Degrade; 4] =

@@ -171,6 +171,7 @@ impl Plant {
             until: Some(UtcMs(self.t + 600_000)),
             second: Some("wang"),
             ticket: Some("W-1"),
+            comment: Some("cell change"),
             ..Command::new(verb, alarm, "li")
         };
         self.handle(Input::Command(command)).unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::Engine;
+use rules::engine::explain::Ending;
 use rules::expr::{Compare, Cond, Formula};
 use rules::point::PointIdx;
 use rules::program::{Colour, LevelSpec, LifeSpec, Program, RuleInfo, Scope, Suppress};
@@ -49,6 +50,15 @@ fn program() -> Arc<Program> {
     Arc::new(builder.build())
 }
 
+/// An alarm that asks for nothing once it is acknowledged.
+fn told_without_re_alarm() -> Told {
+    let mut builder = builder(&["a"], 0);
+    let rule = rule(&mut builder, "gas");
+    let levels = vec![level("L1", high(25.0, 3.0))];
+    builder.alarm(spec(rule, levels)).unwrap();
+    Told::new(Arc::new(builder.build()))
+}
+
 fn told() -> Told {
     let mut told = Told::new(program());
     told.good(0, 1, 0.0);
@@ -59,6 +69,7 @@ fn told() -> Told {
 fn until(verb: Verb, second: i64) -> Command<'static> {
     Command {
         until: Some(UtcMs(second * 1_000)),
+        comment: Some("cell change"),
         ..Command::new(verb, AlarmIdx(0), "li")
     }
 }
@@ -144,7 +155,11 @@ fn row_15_a_shelf_for_once_ends_with_the_next_return_or_at_its_end() {
 fn shelving_is_refused_not_clamped() {
     let mut told = told();
     told.good(1, 0, 30.0);
-    assert_eq!(told.command(2, Verb::Shelve), Err(Refusal::NoEnd));
+    let endless = Command {
+        until: None,
+        ..until(Verb::Shelve, 2)
+    };
+    assert_eq!(told.act(2, endless), Err(Refusal::NoEnd));
     assert_eq!(told.act(2, until(Verb::Shelve, 2)), Err(Refusal::EndIsPast));
     let most_ms = 3_600_000;
     assert_eq!(
@@ -237,11 +252,13 @@ fn row_19_out_of_service_needs_two_persons_a_work_order_and_an_end() {
         told.act(1, until(Verb::OutOfService, 100)),
         Err(Refusal::NoSecond)
     );
-    let same = Command {
-        second: Some("li"),
-        ..out(100)
-    };
-    assert_eq!(told.act(1, same), Err(Refusal::NoSecond));
+    for same in ["li", " Li ", "LI", " "] {
+        let same = Command {
+            second: Some(same),
+            ..out(100)
+        };
+        assert_eq!(told.act(1, same), Err(Refusal::NoSecond));
+    }
     let none = Command {
         ticket: Some(""),
         ..out(100)
@@ -251,7 +268,7 @@ fn row_19_out_of_service_needs_two_persons_a_work_order_and_an_end() {
     told.act(1, out(100)).unwrap();
     assert_eq!(told.act(2, out(100)), Err(Refusal::AlreadyOut));
     let comment = told.effects[0].comment.clone().unwrap();
-    assert_eq!(&*comment, "work order W-1; with zhao");
+    assert_eq!(&*comment, "work order W-1; with zhao; cell change");
     told.good(3, 0, 30.0);
     let mut told = restarted(told);
     told.time(200);
@@ -283,6 +300,46 @@ fn acknowledge_and_reset_work_on_the_state_below_and_invariants_b_and_c_hold_the
         "5 gas reset L2 I",
         "100 gas in-service L2 A",
     ]);
+}
+
+#[test]
+fn whatever_ends_by_itself_is_explained_with_its_time_the_soonest_first() {
+    let mut told = told();
+    let ends = |told: &Told| {
+        let ends = told.engine.explain(AlarmIdx(0)).ends.into_iter();
+        ends.map(|(what, at)| (what, at.0 / 1_000))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ends(&told), []);
+    told.good(1, 0, 30.0);
+    told.command(2, Verb::Silence).unwrap();
+    told.act(2, until(Verb::ShelveOnce, 50)).unwrap();
+    told.act(3, out(200)).unwrap();
+    told.act(4, until(Verb::Test, 100)).unwrap();
+    assert_eq!(
+        ends(&told),
+        [
+            (Ending::ShelvedOnce, 50),
+            (Ending::Test, 100),
+            (Ending::OutOfService, 200),
+            (Ending::Silenced, 602),
+        ]
+    );
+    told.command(5, Verb::Ack).unwrap();
+    told.good(6, 1, 1.0);
+    told.good(7, 1, 0.0);
+    told.command(8, Verb::Unshelve).unwrap();
+    told.command(8, Verb::TestEnd).unwrap();
+    told.reading(9, 0, Some(30.0), Quality::CALIBRATION);
+    assert_eq!(
+        ends(&told),
+        [
+            (Ending::HoldOff, 12),
+            (Ending::ReAlarm, 65),
+            (Ending::OutOfService, 200),
+            (Ending::Calibration, 14_409),
+        ]
+    );
 }
 
 #[test]
@@ -326,6 +383,14 @@ fn row_25_silence_is_apart_from_acknowledge_and_never_for_good() {
     assert_eq!(told.command(7, Verb::Silence), Err(Refusal::NotSounding));
     told.time(70);
     told.command(71, Verb::Silence).unwrap();
+    let mut told = restarted(told);
+    told.time(670);
+    assert!(told.engine.alarm(AlarmIdx(0)).silenced);
+    told.time(671);
+    assert!(
+        !told.engine.alarm(AlarmIdx(0)).silenced,
+        "it sounds again after ten minutes"
+    );
     told.expect(&[
         "2 gas raised L1 B",
         "3 gas silenced L1 B",
@@ -333,7 +398,111 @@ fn row_25_silence_is_apart_from_acknowledge_and_never_for_good() {
         "6 gas acked L2 C",
         "66 gas re-alarmed L2 B",
         "71 gas silenced L2 B",
+        "671 gas re-alarmed L2 B",
     ]);
+    assert_eq!(told.engine.alarm(AlarmIdx(0)).re_alarms, 2);
+    told.good(672, 0, 0.0);
+    told.good(673, 0, 30.0);
+    assert_eq!(
+        told.engine.alarm(AlarmIdx(0)).re_alarms,
+        0,
+        "another occurrence"
+    );
+}
+
+#[test]
+fn an_acknowledgement_ends_a_silence_and_what_would_have_ended_it() {
+    let mut told = told_without_re_alarm();
+    told.good(1, 0, 30.0);
+    told.command(2, Verb::Silence).unwrap();
+    told.command(3, Verb::Ack).unwrap();
+    told.time(700);
+    told.expect(&[
+        "1 gas raised L1 B",
+        "2 gas silenced L1 B",
+        "3 gas acked L1 C",
+    ]);
+}
+
+#[test]
+fn who_puts_an_alarm_aside_says_why() {
+    let mut told = told();
+    told.good(1, 0, 30.0);
+    for verb in [
+        Verb::Comment,
+        Verb::Shelve,
+        Verb::ShelveOnce,
+        Verb::OutOfService,
+        Verb::Test,
+    ] {
+        for comment in [None, Some(""), Some(" ")] {
+            let command = Command {
+                comment,
+                ..Command { verb, ..out(100) }
+            };
+            assert_eq!(told.act(2, command), Err(Refusal::NoReason), "{verb:?}");
+        }
+    }
+    // In an emergency nobody is asked for words.
+    told.command(2, Verb::Silence).unwrap();
+    told.command(2, Verb::Ack).unwrap();
+}
+
+#[test]
+fn what_comes_and_goes_before_its_delay_is_counted_as_fleeting() {
+    let mut builder = builder(&["a"], 0);
+    let rule = rule(&mut builder, "gas");
+    let delayed = |name, limit, on_delay_ms| LevelSpec {
+        on_delay_ms,
+        ..level(name, high(limit, 3.0))
+    };
+    let levels = vec![delayed("L1", 25.0, 5_000), delayed("L2", 50.0, 2_000)];
+    builder.alarm(spec(rule, levels)).unwrap();
+    let mut told = Told::new(Arc::new(builder.build()));
+    let fleeting = |told: &Told| told.engine.alarm(AlarmIdx(0)).fleeting;
+    told.good(1, 0, 30.0);
+    told.good(3, 0, 10.0);
+    assert_eq!(fleeting(&told), 1);
+    // Both levels were on their way: it is one alarm that did not come.
+    told.good(4, 0, 60.0);
+    told.good(5, 0, 10.0);
+    assert_eq!(fleeting(&told), 2);
+    // The graver one goes back, the milder one does not.
+    told.good(6, 0, 60.0);
+    told.good(7, 0, 30.0);
+    told.time(11);
+    let mut told = restarted(told);
+    told.expect(&["11 gas raised L1 B"]);
+    told.good(12, 0, 60.0);
+    told.good(13, 0, 10.0);
+    assert_eq!(fleeting(&told), 2);
+}
+
+#[test]
+fn row_22_who_acknowledges_that_a_rule_changed_says_why() {
+    let mut told = told();
+    told.good(1, 0, 30.0);
+    told.command(2, Verb::Ack).unwrap();
+    told.told();
+    let mut builder = builder(&["a", "b"], 0);
+    let rule = rule(&mut builder, "gas");
+    let levels = vec![level("L1", high(90.0, 3.0))];
+    builder.alarm(spec(rule, levels)).unwrap();
+    let program = Arc::new(builder.build());
+    let snapshot = told.engine.snapshot();
+    let mut told = Told {
+        engine: Engine::restore(program, &snapshot, &mut told.effects).unwrap(),
+        ..told
+    };
+    let mut told = {
+        told.expect(&["2 gas config-changed L1 B", "2 gas returned L1 D"]);
+        restarted(told)
+    };
+    assert!(told.engine.alarm(AlarmIdx(0)).config_changed);
+    assert_eq!(told.command(3, Verb::Ack), Err(Refusal::NoReason));
+    told.command_why(4, Verb::Ack).unwrap();
+    assert!(!told.engine.alarm(AlarmIdx(0)).config_changed);
+    told.expect(&["4 gas acked L1 A"]);
 }
 
 #[test]
@@ -376,6 +545,34 @@ fn a_sensor_that_says_that_it_is_calibrated_marks_its_alarms_as_a_test() {
         "4 gas test-ended L1 B",
         "4 gas returned L1 D",
     ]);
+}
+
+#[test]
+fn a_sensor_that_never_stops_saying_so_is_believed_for_four_hours() {
+    let mut told = about_a();
+    told.reading(1, 0, Some(60.0), Quality::CALIBRATION);
+    let mut told = restarted(told);
+    told.time(14_400);
+    assert!(told.engine.alarm(AlarmIdx(0)).flags.test);
+    told.effects.clear();
+    told.reading(14_400, 0, Some(60.0), Quality::CALIBRATION);
+    // Its readings count again, as uncertain ones: they raise and they do not clear.
+    told.time(14_401);
+    told.expect(&[
+        "14401 gas test-ended L1 B",
+        "14401 rich test-ended L1 B",
+        "14401 both known - A",
+        "14401 both raised red B",
+    ]);
+    let mut told = restarted(told);
+    told.reading(14_402, 0, Some(0.0), Quality::CALIBRATION);
+    told.expect(&[]);
+    told.good(14_403, 0, 60.0);
+    told.reading(14_404, 0, Some(60.0), Quality::CALIBRATION);
+    assert!(
+        told.engine.alarm(AlarmIdx(0)).flags.test,
+        "another calibration"
+    );
 }
 
 /// Two alarms about the first point, one about both, which both have to reach it.
@@ -515,6 +712,22 @@ fn a_snapshot_of_the_second_version_which_told_of_calibrations_is_read() {
     );
     told.good(301, 0, 30.0);
     told.expect(&["200 gas unshelved L1 B", "301 gas test-ended L1 B"]);
+}
+
+#[test]
+fn a_snapshot_of_the_third_version_which_knew_no_end_of_a_silence_and_of_a_calibration_gets_both() {
+    let snapshot = kept(include_str!("../kept/snapshot-3.hex"));
+    let mut effects = Vec::new();
+    let engine = Engine::restore(program(), &snapshot, &mut effects).unwrap();
+    let mut told = Told {
+        engine,
+        effects,
+        alarm: AlarmIdx(0),
+    };
+    let gas = told.engine.alarm(AlarmIdx(0));
+    assert!(gas.silenced && gas.flags.test);
+    told.time(15_000);
+    told.expect(&["603 gas re-alarmed L1 B", "14403 gas test-ended L1 B"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ struct Mutant {
 }
 
 /// The keys whose numbers are limits or times.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "at",
     "otherwise",
     "deadband",
@@ -30,6 +30,7 @@ const KEYS: [&str; 10] = [
     "value",
     "count",
     "period",
+    "severity",
 ];
 
 /// The stretches of a rule's text that are values of those keys.

@@ -216,6 +216,7 @@ fn condition(dice: &mut Dice, sight: Sight, depth: u64) -> Cond {
                 Health::Silent,
                 Health::Faulty,
                 Health::Uncertain,
+                Health::Overdue,
             ]);
             Cond::Health(health, dice.point(sight.points))
         }

@@ -85,7 +85,7 @@ fn a_changed_rule_that_would_clear_an_alarm_says_so_and_waits_for_a_person() {
     told.told();
     let mut told = under(told, other(40.0, "gas", "new"));
     told.expect(&["6 gas config-changed L1 B", "6 gas returned L1 D"]);
-    told.command(7, Verb::Ack).unwrap();
+    told.command_why(7, Verb::Ack).unwrap();
     told.expect(&["7 gas acked L1 A"]);
 }
 
@@ -95,6 +95,7 @@ fn shelved() -> Told {
     told.steady(0..=6, 0, 30.0);
     let shelve = Command {
         until: Some(UtcMs(1_000_000)),
+        comment: Some("span gas"),
         ..Command::new(Verb::Shelve, AlarmIdx(0), "li")
     };
     told.act(6, shelve).unwrap();
@@ -163,7 +164,7 @@ fn a_removed_rules_alarm_stays_until_it_is_acknowledged_and_reset() {
     told.expect(&[]);
     told.on(alarm);
     assert_eq!(told.command(7, Verb::Reset), Err(Refusal::NotAcked));
-    told.command(8, Verb::Ack).unwrap();
+    told.command_why(8, Verb::Ack).unwrap();
     told.command(9, Verb::Reset).unwrap();
     told.expect(&["8 gas acked L1 F", "9 gas reset L1 A", "9 gas retired L1 A"]);
     // Nothing is left to adopt.
@@ -215,7 +216,7 @@ fn an_alarm_of_the_system_whose_rule_is_gone_is_not_active_for_ever() {
     let alarm = program.find_alarm("u/a/silent").unwrap();
     let mut told = under(told, Arc::new(program));
     told.on(alarm);
-    told.command(2, Verb::Ack).unwrap();
+    told.command_why(2, Verb::Ack).unwrap();
     told.command(3, Verb::Reset).unwrap();
     told.expect(&[
         "1 silent config-changed on E",

@@ -219,6 +219,18 @@ impl Told {
         self.act(second, Command::new(verb, self.alarm, "li"))
     }
 
+    /// The same, with a reason.
+    pub(crate) fn command_why(&mut self, second: i64, verb: Verb) -> Result<(), Refusal> {
+        let command = Command::new(verb, self.alarm, "li");
+        self.act(
+            second,
+            Command {
+                comment: Some("MOC-7"),
+                ..command
+            },
+        )
+    }
+
     /// A command with whatever it needs.
     pub(crate) fn act(&mut self, second: i64, command: Command<'_>) -> Result<(), Refusal> {
         let now = UtcMs(second * 1_000);

@@ -60,6 +60,7 @@ pub(crate) struct Step {
     until: Option<i64>,
     second: Option<String>,
     ticket: Option<String>,
+    comment: Option<String>,
 }
 
 impl Case {
@@ -143,6 +144,7 @@ impl Step {
             until: self.until.map(UtcMs),
             second: self.second.as_deref(),
             ticket: self.ticket.as_deref(),
+            comment: self.comment.as_deref(),
             ..Command::new(verb, alarm, self.by.as_deref().unwrap())
         }))
     }

@@ -104,6 +104,12 @@ pub(super) struct Rest<'a> {
     /// Only where it is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) silenced: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) re_alarms: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) fleeting: u32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) config_changed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) point: Option<PointBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +121,11 @@ pub(super) struct Rest<'a> {
     pub(super) advice: Option<TextBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) action: Option<ActionBody>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What came of switching an output; only where that made the event.
@@ -273,6 +284,9 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
             .map(|(_, reason): (u32, &String)| reason.as_str())
             .collect(),
         silenced: state.silenced,
+        re_alarms: state.re_alarms,
+        fleeting: state.fleeting,
+        config_changed: state.config_changed,
         point: point_body(&info.scope, point),
         reason: state.reason.as_ref().map(own),
         text: text(&rule.text),

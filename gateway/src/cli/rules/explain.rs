@@ -11,7 +11,7 @@ use telemetry::UtcMs;
 
 use super::super::Exit;
 use crate::past::PastError;
-use crate::past::why::{Told, ToldAlarm, tell};
+use crate::past::why::{Heard, Told, ToldAlarm, tell};
 
 /// Arguments of `fengsui rules explain`.
 #[derive(Debug, clap::Args)]
@@ -99,6 +99,13 @@ fn print(told: &Told, alarm: &ToldAlarm, out: &mut dyn Write) -> io::Result<()> 
             "  unknown: its condition can't be told, and what was so is held"
         )?;
     }
+    for (what, at) in &alarm.why.ends {
+        writeln!(out, "  {} {at}", what.words())?;
+    }
+    if alarm.state.fleeting > 0 {
+        let n = alarm.state.fleeting;
+        writeln!(out, "  came and went before its on-delay {n} times so far")?;
+    }
     let mut section = |title: &str, part: &Part| -> io::Result<()> {
         writeln!(out, "  {title}")?;
         print_part(part, 2, out)
@@ -124,19 +131,27 @@ fn print(told: &Told, alarm: &ToldAlarm, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "  since {}", told.from)?;
     }
     for event in &alarm.events {
-        let by = event
-            .by
-            .as_deref()
-            .map_or_else(String::new, |by| format!(" by {by}"));
-        writeln!(
-            out,
-            "    {} {}{by} → {}",
-            event.at,
-            event.kind.word(),
-            event.state.letter().as_str()
-        )?;
+        writeln!(out, "    {}", heard(event))?;
     }
     Ok(())
+}
+
+/// An event in a line.
+fn heard(Heard { effect, output }: &Heard) -> String {
+    let mut line = format!("{} {}", effect.at, effect.kind.word());
+    if let Some(by) = &effect.by {
+        line += &format!(" by {by}");
+    }
+    line += &format!(" → {}", effect.state.letter().as_str());
+    if let Some(comment) = &effect.comment {
+        line += &format!(": {comment}");
+    }
+    if let (Some(switched), Some(output)) = (effect.switched, output) {
+        let on = if switched.on { "on" } else { "off" };
+        let came = if switched.ok { "is" } else { "is not" };
+        line += &format!(": {output} was to be {on} and {came}");
+    }
+    line
 }
 
 fn print_part(part: &Part, depth: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -235,14 +250,25 @@ fn json_of(told: &Told) -> Value {
             let events: Vec<Value> = alarm
                 .events
                 .iter()
-                .map(|event| {
+                .map(|Heard { effect, output }| {
+                    let action = effect.switched.map(
+                        |switched| json!({ "name": output, "on": switched.on, "ok": switched.ok }),
+                    );
                     json!({
-                        "at": event.at.to_string(),
-                        "event": event.kind.word(),
-                        "letter": event.state.letter().as_str(),
-                        "by": event.by.as_deref(),
+                        "at": effect.at.to_string(),
+                        "event": effect.kind.word(),
+                        "letter": effect.state.letter().as_str(),
+                        "by": effect.by.as_deref(),
+                        "comment": effect.comment.as_deref(),
+                        "action": action,
                     })
                 })
+                .collect();
+            let ends: Vec<Value> = alarm
+                .why
+                .ends
+                .iter()
+                .map(|(what, at)| json!({ "what": what.words(), "at": at.to_string() }))
                 .collect();
             let suppress: Vec<Value> = alarm.why.suppress.iter().map(json_of_part).collect();
             json!({
@@ -257,6 +283,8 @@ fn json_of(told: &Told) -> Value {
                 "only_while": alarm.why.only_while.as_ref().map(json_of_part),
                 "levels": levels,
                 "suppress": suppress,
+                "ends": ends,
+                "fleeting": alarm.state.fleeting,
                 "events": events,
             })
         })

@@ -1,6 +1,5 @@
 //! `fengsui rules list`: what watches what at a site.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -146,13 +145,11 @@ impl List {
             let info = program.point(point);
             format!("{}/{}", info.unit, info.point)
         };
-        let mut read = BTreeSet::new();
         let alarms = program
             .alarm_idxs()
             .filter(|alarm| !is_own(program, *alarm))
             .map(|alarm| {
                 let points: Vec<PointIdx> = program.points_read_by(alarm).collect();
-                read.extend(points.iter().copied());
                 let rule = program.rule_of(alarm);
                 let counted = program.alarms_read_by(alarm);
                 Alarm {
@@ -169,14 +166,10 @@ impl List {
             })
             .collect();
         let outputs = program.outputs();
-        for output in outputs {
-            read.extend(output.feedback);
-        }
         let points = (0..).map(PointIdx).take(program.points().len());
-        let (idle, unwatched): (Vec<_>, Vec<_>) = points
-            .filter(|point| !read.contains(point))
-            .filter(|point| outputs.iter().all(|output| output.point != *point))
-            .partition(|point| program.point(*point).output);
+        let idle = points
+            .filter(|point| program.point(*point).output)
+            .filter(|point| outputs.iter().all(|output| output.point != *point));
         Self {
             outputs: outputs
                 .iter()
@@ -189,8 +182,11 @@ impl List {
                     switched_by: switched_by(program, output),
                 })
                 .collect(),
-            idle_outputs: idle.into_iter().map(name).collect(),
-            unwatched: unwatched.into_iter().map(name).collect(),
+            idle_outputs: idle.map(name).collect(),
+            unwatched: ::rules::compile::unwatched(program)
+                .into_iter()
+                .map(name)
+                .collect(),
             alarms,
         }
     }

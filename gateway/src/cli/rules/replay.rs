@@ -76,6 +76,10 @@ pub(in super::super) fn run(
         }
         Err(error) => return failed(&error, err),
     };
+    if let Some(asked) = args.from.filter(|from| *from < found.from) {
+        let from = found.from;
+        writeln!(err, "nothing is kept of {asked}: the log begins at {from}")?;
+    }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &json_of(&found))?;
         writeln!(out)?;

@@ -85,6 +85,13 @@ fn a_condition_that_contradicts_itself_or_its_gate() {
         "held(self >= 3 Pa, 5s) and (self < 3 Pa or self < 2 Pa) and self > 2 Pa and 'dust/fan' and not 'dust/fan'",
         "(self > 5 Pa and self < 4 Pa) or (self > 7 Pa and self < 6 Pa)",
         "self > 2000 Pa",
+        "not (self <= 5 Pa) and not (self > 5 Pa)",
+        "not (self <= 5 Pa or 'dust/fan') and self < 4 Pa",
+        "time_in('dust/fan', 1min) > 2min",
+        "count('dust/fan', 1min) < 0",
+        "since('dust/fan') < 0s",
+        "abs(self) < 0 Pa",
+        "mean(self, 1min) > 2100 Pa",
     ] {
         let rule = std::format!(
             "for = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"L\"\ncolour = \"yellow\""
@@ -103,6 +110,10 @@ fn a_condition_that_contradicts_itself_or_its_gate() {
         "self > 5 Pa and 'dust/hopper' < 5 °C",
         "(self > 5 Pa and self < 4 Pa) or self > 7 Pa",
         "self >= 2000 Pa and self > -500 Pa",
+        "not (self < 5 Pa) and not (self > 5 Pa)",
+        "not held(self > 5 Pa, 5s) and self > 5 Pa",
+        "time_in('dust/fan', 1min) >= 1min",
+        "highest(self, 1min) - lowest(self, 1min) > 2100 Pa",
     ] {
         let rule = std::format!(
             "for = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"L\"\ncolour = \"yellow\""
@@ -139,6 +150,53 @@ fn a_level_that_another_rule_makes_superfluous() {
     for other in [graver, slower, latching, gated] {
         warned(&[&plain, &other], &[]);
     }
+}
+
+#[test]
+fn two_rules_that_ask_the_same_and_a_condition_that_is_a_limit_are_told() {
+    let when = |when: &str, colour: &str| {
+        std::format!(
+            "for = {{ kind = \"hopper-temperature\" }}\nwhen = \"{when}\"\nlevel = \"H\"\ncolour = \"{colour}\""
+        )
+    };
+    let told = |line: usize, this: &str, other: &str| {
+        std::format!(
+            "r.toml:{line}:9: rule[{}].level: `H` of `{this}` adds nothing for dust/hopper: `H` of `{other}` is reached with it or before, and is no milder",
+            this.trim_start_matches('r')
+        )
+    };
+    let change = when("change(self, 1min) >= 5 °C", "yellow");
+    warned(&[&change, &change], &[&told(17, "r1", "r0")]);
+    let graver = when("change(self, 1min) >= 5 °C", "orange");
+    warned(&[&change, &graver], &[&told(9, "r0", "r1")]);
+    let other = when("change(self, 1min) >= 6 °C", "yellow");
+    warned(&[&change, &other], &[]);
+    // A limit, said as a condition.
+    let limit = "for = { kind = \"hopper-temperature\" }\nhigh = [{ level = \"H\", at = \"60 °C\", colour = \"yellow\" }]";
+    let further = when("self > 70 °C", "yellow");
+    warned(&[limit, &further], &[&told(15, "r1", "r0")]);
+    let strictly = when("self > 60 °C", "yellow");
+    warned(&[limit, &strictly], &[&told(15, "r1", "r0")]);
+    let nearer = when("self > 50 °C", "orange");
+    warned(
+        &[limit, &nearer],
+        &[
+            "r.toml:8:19: rule[0].high[0].level: `H` of `r0` adds nothing for dust/hopper: `H` of `r1` is reached with it or before, and is no milder",
+        ],
+    );
+}
+
+#[test]
+fn limits_that_can_never_be_left_are_told() {
+    warned(
+        &[
+            "for = { kind = \"filter-dp\" }\nhigh = [{ level = \"H\", at = \"400 Pa\", deadband = \"900 Pa\", colour = \"yellow\" }]\nlow = [{ level = \"L\", at = \"-400 Pa\", deadband = \"3 kPa\", colour = \"yellow\" }]",
+        ],
+        &[
+            "r.toml:8:19: rule[0].high[0].level: `H` can never be left for dust/dp: the instrument gives nothing below -500",
+            "r.toml:9:18: rule[0].low[0].level: `L` can never be left for dust/dp: the instrument gives nothing above 2000",
+        ],
+    );
 }
 
 #[test]

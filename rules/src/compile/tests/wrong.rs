@@ -71,6 +71,86 @@ fn a_gate_on_what_a_clause_protects_is_refused() {
 }
 
 #[test]
+fn what_goes_round_a_clause_by_suppression_delay_or_deadband_is_refused() {
+    let override_it = "or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`";
+    let one = |level: &str, more: &str| {
+        std::format!(
+            "name = \"gas\"\nfor = {{ kind = \"combustible-gas\" }}\n{more}high = [{{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\", {level} }}]"
+        )
+    };
+    let each = |place: &str, what: &str| {
+        ["tank/gt-01", "tank/gt-02"]
+            .map(|point| std::format!("{place}: {}, {override_it}", what.replace("{point}", point)))
+            .join("\n")
+    };
+    check(
+        &one(
+            "latch = true",
+            "suppress = [{ while = \"'dust/fan'\", reason = \"fan\" }]\n",
+        ),
+        &std::format!(
+            "r.toml:6:46: rule[0].suppress[0].reason: a reason to suppress on combustible-gas, expected none by GB/T 50493-2019 5.5.2, {override_it}"
+        ),
+    );
+    check(
+        &one("on_delay = \"2h\"", ""),
+        &each(
+            "r.toml:6:30: rule[0].high[0].at",
+            "`L1` of {point} has an on-delay of 7200 s, which is laxer than GB/T 50493-2019 5.5.2, expected 30 s or less",
+        ),
+    );
+    check(
+        &one("deadband = \"25 %LEL\"", ""),
+        &each(
+            "r.toml:6:30: rule[0].high[0].at",
+            "`L1` of {point} is left below 0 only, which is laxer than GB/T 50493-2019 5.5.2, expected a smaller deadband",
+        ),
+    );
+}
+
+#[test]
+fn a_rule_that_cites_a_clause_and_asks_what_cannot_be_compared_with_it_is_refused() {
+    let cites = |condition: &str| {
+        std::format!(
+            "name = \"gas\"\nclause = \"GB/T 50493-2019 5.5.2\"\nfor = {{ kind = \"combustible-gas\" }}\n{condition}"
+        )
+    };
+    let refused = "r.toml:4:8: rule[0].name: `gas` cites GB/T 50493-2019 5.5.2 for tank/gt-01, and what it asks can't be compared with it: expected `high` or `low` limits on the number of combustible-gas itself, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`";
+    check(
+        &cites("when = \"self >= 60 %LEL\"\nlevel = \"L1\"\ncolour = \"yellow\""),
+        refused,
+    );
+    check(
+        &cites(
+            "value = \"0.5 * self\"\nhigh = [{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }]",
+        ),
+        refused,
+    );
+    check(
+        &cites(
+            "value = \"mean(self, 1h)\"\nhigh = [{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }]",
+        ),
+        refused,
+    );
+}
+
+#[test]
+fn a_limit_of_the_site_that_is_laxer_than_its_clause_is_told_with_its_place() {
+    let toxic = rule(
+        "name = \"toxic\"\nfor = { kind = \"carbon-monoxide\" }\nhigh = [{ level = \"L1\", at = \"limit.oel\", colour = \"yellow\" }]",
+    );
+    let site = Source::new(
+        "site.toml",
+        "[[limits]]\nkind = \"carbon-monoxide\"\noel = \"60 mg/m³\"\nmolar-mass = \"28.01 g/mol\"\n[[limits]]\nmolar-volume = \"24.45 L/mol\"",
+    );
+    let (_, problems, _) = compile_for(&super::site(), &[toxic, site]);
+    assert_eq!(
+        problems,
+        "r.toml:6:30: rule[0].high[0].at: `L1` of tank/co-01 at 52.3741520885 ppm, by `oel` at site.toml:3:7, is laxer than GB/T 50493-2019 5.5.2, expected at most 17.4580506962 ppm, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`"
+    );
+}
+
+#[test]
 fn levels_that_do_not_rise_are_refused() {
     check(
         &std::format!(
@@ -88,7 +168,7 @@ fn every_problem_of_a_rule_is_told_at_once() {
     check(
         "name = \"Gas\"\nfor = { knd = \"combustible-gas\" }\nhigh = [{ level = \"L1\", at = \"25 %LEK\", color = \"yellow\", on_delay = \"5m\" }]",
         "r.toml:4:8: rule[0].name: `G` in a name, expected a-z or 0-9, then a-z 0-9 . _ -\n\
-             r.toml:5:7: rule[0].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), or `for = \"site\"`\n\
+             r.toml:5:7: rule[0].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`\n\
              r.toml:5:9: rule[0].for.knd: unknown key, did you mean `kind`?\n\
              r.toml:6:9: rule[0].high[0].colour: missing, expected a value\n\
              r.toml:6:34: rule[0].high[0].at: `%LEK` is no unit, did you mean `%LEL`?\n\
@@ -183,12 +263,12 @@ fn two_forms_of_condition_and_a_missing_note_are_refused() {
         "r.toml:3:1: rule[0]: expected one condition: `high` and `low` limits, `when` an expression holds, `levels` of such, or `over` other rules with `counts`\n\
              r.toml:3:1: rule[0]: neither `verified` nor `unverified`, expected one, with a note of what the rule's numbers rest on\n\
              r.toml:4:8: rule[0].name: `sys.x`: names in `sys.` are the system's own, expected another\n\
-             r.toml:5:7: rule[0].for: `plant` is not known, expected one of `site`\n\
+             r.toml:5:7: rule[0].for: `plant` is not known, expected one of `units`, `site`\n\
              r.toml:8:8: rule[0].text.en: missing, expected a value\n\
              r.toml:9:1: rule[1]: expected one condition: `high` and `low` limits, `when` an expression holds, `levels` of such, or `over` other rules with `counts`\n\
              r.toml:9:1: rule[1].text: missing, expected a value\n\
              r.toml:12:14: rule[1].unverified: beside `verified`, expected one of the two\n\
-             r.toml:13:7: rule[1].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), or `for = \"site\"`",
+             r.toml:13:7: rule[1].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`",
     );
 }
 

@@ -392,6 +392,7 @@ fn health_word(health: Health) -> &'static str {
         Health::Silent => "silent",
         Health::Faulty => "faulty",
         Health::Uncertain => "uncertain",
+        Health::Overdue => "in calibration for too long",
     }
 }
 

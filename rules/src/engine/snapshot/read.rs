@@ -87,6 +87,10 @@ impl Reader<'_> {
         }
         slot.stale_at = self.time()?;
         slot.stale = self.bool()?;
+        if self.version > 3 {
+            slot.test_end = self.time()?;
+            slot.overdue = self.bool()?;
+        }
         Ok(PointRecord {
             unit,
             point,
@@ -224,6 +228,7 @@ impl Reader<'_> {
             severity: self.u16()?,
             external: self.truth()?,
             occurrence: self.count()?,
+            fleeting: if self.version > 3 { self.count()? } else { 0 },
             unknown_due: self.time()?,
             next_due: NEVER,
             changed_at: self.time()?,
@@ -272,6 +277,10 @@ impl Reader<'_> {
         let out_until = self.option(Self::time)?;
         let test_until = self.option(Self::time)?;
         let re_alarm_at = self.option(Self::time)?;
+        let (re_alarms, config_changed) = match self.version {
+            ..=3 => (0, false),
+            4.. => (self.count()?, self.bool()?),
+        };
         if self.version < 3 {
             // Whether its sensor was being calibrated, which its point says.
             self.bool()?;
@@ -290,6 +299,8 @@ impl Reader<'_> {
             test_until,
             silenced,
             re_alarm_at,
+            re_alarms,
+            config_changed,
             reasons,
         })
     }

@@ -48,6 +48,7 @@ fn is_pristine(engine: &Engine, alarm: u32) -> bool {
     let kept = engine.program.tables.alarm_rest[at(alarm)].kept;
     let from = at(code.states_from);
     slot.occurrence == 0
+        && slot.fleeting == 0
         && slot.changed_at == NEVER
         && slot.unknown_due == NEVER
         && slot.external == Truth::FALSE
@@ -76,7 +77,7 @@ impl Writer {
             out.trust(slot.trust);
             out.f64(slot.value);
         });
-        out_stale(self, slot);
+        out_ends(self, slot);
     }
 
     fn phase(&mut self, phase: Phase) {
@@ -203,6 +204,7 @@ impl Writer {
         self.u16(slot.severity);
         self.truth(slot.external);
         self.u32(slot.occurrence);
+        self.u32(slot.fleeting);
         for time in [
             slot.unknown_due,
             slot.changed_at,
@@ -242,6 +244,8 @@ impl Writer {
         for until in [aside.out_until, aside.test_until, aside.re_alarm_at] {
             self.option(until, Self::time);
         }
+        self.u32(aside.re_alarms);
+        self.bool(aside.config_changed);
         self.bool(aside.silenced);
         self.u32(u32_of(aside.reasons.len()));
         for reason in &aside.reasons {
@@ -280,7 +284,9 @@ impl Writer {
     }
 }
 
-fn out_stale(out: &mut Writer, slot: &PointSlot) {
+fn out_ends(out: &mut Writer, slot: &PointSlot) {
     out.time(slot.stale_at);
     out.bool(slot.stale);
+    out.time(slot.test_end);
+    out.bool(slot.overdue);
 }
