@@ -24,7 +24,7 @@ class Changes(Site):
         parts = parts | {"rules": list(parts["rules"]), "calendars": list(parts["calendars"])}
         rules = parts["rules"]
         for _ in range(self.randrange(1, 3)):
-            place, what = self.randrange(len(rules)), self.randrange(9)
+            place, what = self.randrange(len(rules)), self.randrange(10)
             name = facts(rules[place])["name"]
             if what == 0:
                 rules[place] = self.any_rule(int(name[1:]), rules[:place])
@@ -40,6 +40,9 @@ class Changes(Site):
                 parts["calendars"][which] = self.calendar(f"c{which}")
             elif what == 6:
                 rules[place] = rules[place].replace(f'on_delay = "{self.choice(DELAYS)}"', f'on_delay = "{self.choice(DELAYS)}"').replace("latch = true", "latch = false")
+            elif what == 9:
+                lines = [line for line in rules[place].split("\n") if not line.startswith("shelve_max")]
+                rules[place] = "\n".join([*lines, f'shelve_max = "{self.choice(["0s", "1s", "8h"])}"'])
             elif what == 8:
                 parts["points"] = self.points(kinds)
             if what in (0, 5):

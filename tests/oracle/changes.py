@@ -6,7 +6,8 @@ import re
 def written(alarm, site):
     """All that is written that makes an alarm what it is; another text makes it another rule."""
     name = alarm.rule["name"]
-    texts = [("rule", alarm.rule), ("levels", [level.name for level in alarm.levels])]
+    # What is left out is as if it were written.
+    texts = [("rule", sorted({"shelve_max": "8h", "re_alarm": "0s", "unknown_after": "5s", **alarm.rule}.items())), ("levels", [level.name for level in alarm.levels])]
     texts += [(kind, table) for kind in ("override", "overlay") for table in site.tables(kind) if table["rule"] == name]
     asked = lambda pattern: set(re.findall(pattern, str(texts)))
     while True:
