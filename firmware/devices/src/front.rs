@@ -48,6 +48,10 @@ const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../../configs/devices/piezometer-8.toml"),
     ),
     (
+        "rain-gauge",
+        include_str!("../../../configs/devices/rain-gauge.toml"),
+    ),
+    (
         "relay-8",
         include_str!("../../../configs/devices/relay-8.toml"),
     ),

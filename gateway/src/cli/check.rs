@@ -279,11 +279,11 @@ mod tests {
                 "node          bus            line                                   slaves  points  requests  sweep   load",
                 "local         tank-farm      rtu 9600 8N1                           5       7       6         240 ms  23 %",
                 "local         dust-workshop  rtu 19200 8E1                          2       10      9         189 ms  14 %",
-                "edge-pond     tailings-pond  tcp 10.20.0.7:502                      3       6       4         600 ms  5 %",
+                "edge-pond     tailings-pond  tcp 10.20.0.7:502                      4       7       5         750 ms  6 %",
                 "edge-welding  welding-shop   tcp welding-gateway.plant.example:502  2       9       4         40 ms   3 %",
             ]
         );
-        assert!(summary.starts_with("32 points, "), "{summary}");
+        assert!(summary.starts_with("33 points, "), "{summary}");
         assert!(summary.ends_with(" alarms: all right"), "{summary}");
     }
 

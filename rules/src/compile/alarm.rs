@@ -6,7 +6,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use front::{Item, Problems};
+use front::{Item, Place, Problems};
 
 use super::counted_by;
 use super::level::{check_levels, in_order, level_spec, scope_name};
@@ -38,6 +38,15 @@ struct Reported;
 type Result<T> = std::result::Result<T, Reported>;
 pub(super) type Overrides<'o, 'a> = [(usize, &'o Override<'a>)];
 
+/// A level or a rule that is left out somewhere.
+struct LeftOut {
+    path: String,
+    /// With where it was first, and why.
+    what: String,
+    /// For how many more.
+    n_more: usize,
+}
+
 /// Adds rules' alarms to a program, one rule after the other.
 pub(super) struct Adding<'c, 'a> {
     pub points: &'c Points<'c>,
@@ -55,6 +64,10 @@ pub(super) struct Adding<'c, 'a> {
     pub held: RefCell<BTreeSet<PointIdx>>,
     /// The points for which a rule cites that clause, with the first such rule.
     cited: BTreeMap<PointIdx, &'c Rule<'a>>,
+    /// Rules of shipped packs that are for nothing here, by pack.
+    idle: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    /// What is left out, by its place.
+    left_out: RefCell<BTreeMap<Place, LeftOut>>,
     /// The overlays that did.
     overlaid: RefCell<BTreeSet<usize>>,
 }
@@ -77,6 +90,8 @@ impl<'c, 'a> Adding<'c, 'a> {
             made: BTreeMap::new(),
             met: RefCell::default(),
             overlaid: RefCell::default(),
+            idle: RefCell::default(),
+            left_out: RefCell::default(),
             held: RefCell::default(),
             cited: BTreeMap::new(),
         }
@@ -120,6 +135,37 @@ impl<'c, 'a> Adding<'c, 'a> {
                     n_failures += 1;
                 }
             }
+        }
+    }
+
+    /// Notes that a level or a rule is left out somewhere; of many places it is told once.
+    fn leave_out(&self, item: &Item<'_>, name: &str, here: &Here<'_>, why: &str) {
+        let mut left_out = self.left_out.borrow_mut();
+        let first = || LeftOut {
+            path: item.path().to_string(),
+            what: format!("`{name}` is left out for {}: {why}", scope_name(here)),
+            n_more: 0,
+        };
+        left_out
+            .entry(item.place())
+            .and_modify(|known| known.n_more += 1)
+            .or_insert_with(first);
+    }
+
+    /// Warns of what was left out, and of rules that are for nothing.
+    pub(super) fn warn_of_left_out(&self) {
+        for (file, rules) in self.idle.take() {
+            let names: Vec<String> = rules.iter().map(|name| format!("`{name}`")).collect();
+            let what = format!("for no point of this site: {}", names.join(", "));
+            let (line, col) = (1, 1);
+            self.warnings.add(Place { file, line, col }, "", what);
+        }
+        for (place, LeftOut { path, what, n_more }) in self.left_out.take() {
+            let more = match n_more {
+                0 => String::new(),
+                _ => format!(" (and for {n_more} more)"),
+            };
+            self.warnings.add(place, path, what + &more);
         }
     }
 
@@ -260,6 +306,13 @@ impl<'c, 'a> Adding<'c, 'a> {
 
     fn warn_of_kinds(&self, rule: &Rule<'a>, kinds: &[Placed<'a, String>]) {
         let name = &rule.name.value;
+        let place = rule.name.item.place();
+        if place.file.starts_with(crate::pack::PREFIX) {
+            // A shipped pack is for all sites: that it knows more than this one has is told in a line.
+            let mut idle = self.idle.borrow_mut();
+            idle.entry(place.file).or_default().insert(name.clone());
+            return;
+        }
         for kind in kinds {
             let hint = if self.points.of_kind(&kind.value).is_empty() {
                 front::nearest(&kind.value, self.points.kinds())
@@ -332,14 +385,8 @@ impl<'c, 'a> Adding<'c, 'a> {
             if matches!(rule.scope, Scope::CountedUnits) {
                 return Ok(None);
             }
-            self.warn(
-                &rule.name.item,
-                format!(
-                    "`{}` is left out for {}: none of its levels can be reached there",
-                    rule.name.value,
-                    scope_name(here)
-                ),
-            );
+            let why = "none of its levels can be reached there";
+            self.leave_out(&rule.name.item, &rule.name.value, here, why);
             return Ok(None);
         }
         Ok(Some(AlarmSpec {
@@ -585,14 +632,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                     (otherwise, number)
                 }
                 None if level.optional => {
-                    self.warn(
-                        &at.item,
-                        format!(
-                            "`{name}` is left out for {}: {}",
-                            scope_name(here),
-                            error.what
-                        ),
-                    );
+                    self.leave_out(&at.item, name, here, &error.what);
                     return Ok(None);
                 }
                 None => return Err(report(&at.item, &error)),

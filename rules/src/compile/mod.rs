@@ -164,6 +164,7 @@ pub(crate) fn compile_files(
             Err(error) => rule.name.item.problem(error.to_string()),
         }
     }
+    adding.warn_of_left_out();
     // What seems to be of no use may be for what could not be read.
     if unread == Unread::default() {
         adding.warn_of_unused();

@@ -70,7 +70,10 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "dust/hopper/hopper-rise [fast]",
             "pond/p1/phreatic-depth [blue 8, yellow 7.2, orange 6.6, red 6]",
             "pond/p2/phreatic-depth [blue 8.5, yellow 7.2, orange 6.6, red 6]",
-            "pond/-/phreatic-item [blue, red]",
+            "pond/p1/instrument-fault [sensor, silent]",
+            "pond/p2/instrument-fault [sensor, silent]",
+            "pond/-/data-fault [several]",
+            "pond/-/phreatic-item [blue, one-yellow, one-orange, one-red, red]",
             "shop/wm-1.current/weld-without-session [bypass 10]",
             "shop/wm-2.current/weld-without-session [bypass 10]",
             "shop/wm-1.session/weld-idle [idle]",
@@ -85,8 +88,10 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "tank/-/identical-carbon-monoxide [identical]",
             "tank/gt-01/capped [capped]",
             "tank/gt-02/capped [capped]",
+            "tank/co-01/capped-toxic [capped]",
             "tank/gt-01/covered [covered]",
             "tank/gt-02/covered [covered]",
+            "tank/co-01/covered-toxic [covered]",
             "tank/-/gas-major [major]",
         ]
     );
@@ -171,7 +176,7 @@ fn the_packs_are_in_order_without_a_site() {
         .iter()
         .map(crate::pack::Pack::source)
         .collect();
-    assert_eq!(super::super::check(&files, &problems), 64);
+    assert_eq!(super::super::check(&files, &problems), 113);
     assert_eq!(problems.to_string(), "");
 }
 

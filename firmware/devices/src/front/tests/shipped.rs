@@ -187,6 +187,14 @@ fn a_piezometer_loggers_channels_have_a_status_each() {
 }
 
 #[test]
+fn a_rain_gauge_counts_on_in_tenths_of_a_millimetre() {
+    for (word, expected) in [(0, "s 0 mm good"), (65_535, "s 6553.5 mm good")] {
+        let held = memory(HOLDING, 0, &[word]);
+        assert_eq!(sweep("rain-gauge", "{}", &held), [expected]);
+    }
+}
+
+#[test]
 fn a_welding_machines_meter_gives_current_session_and_energy() {
     let held = memory(HOLDING, 0, &[1_234, 221, 0x0001, 0x86A0, 0, 0, 0b001]);
     assert_eq!(

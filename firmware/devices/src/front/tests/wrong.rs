@@ -166,7 +166,7 @@ fn an_unknown_profile_is_told_with_the_nearest_one() {
     bus(
         &with(BUS, &[(8, "profile = \"x\"")]),
         &[
-            "b.toml:8:11: slave[0].profile: no profile `x` comes with the program, expected one of `analog-8`, `dust-collector`, `gas-combustible`, `gas-oxygen`, `gas-toxic`, `pond-level`, `piezometer-8`, `relay-8`, `welding-meter` or a path that ends in `.toml`",
+            "b.toml:8:11: slave[0].profile: no profile `x` comes with the program, expected one of `analog-8`, `dust-collector`, `gas-combustible`, `gas-oxygen`, `gas-toxic`, `pond-level`, `piezometer-8`, `rain-gauge`, `relay-8`, `welding-meter` or a path that ends in `.toml`",
         ],
     );
 }
