@@ -6,7 +6,8 @@ import re
 def written(alarm, site):
     """All that is written that makes an alarm what it is; another text makes it another rule."""
     name = alarm.rule["name"]
-    texts = [("rule", alarm.rule), ("levels", [level.name for level in alarm.levels])]
+    # What is left out is as if it were written.
+    texts = [("rule", sorted({"shelve_max": "8h", "re_alarm": "0s", "unknown_after": "5s", **alarm.rule}.items())), ("levels", [level.name for level in alarm.levels])]
     texts += [(kind, table) for kind in ("override", "overlay") for table in site.tables(kind) if table["rule"] == name]
     asked = lambda pattern: set(re.findall(pattern, str(texts)))
     while True:
@@ -26,9 +27,10 @@ def written(alarm, site):
 
 def go_on(new, old):
     """Makes a play of new rules go on where the one of the old rules has come to."""
-    new.now, new.events, new.switched = old.now, old.events, old.switched
+    new.events, new.switched = old.events, old.switched
     for name, point in new.points.items():
-        new.points[name] = old.points.get(name, point)
+        if name in old.points:
+            keep_reading(point, old.points[name], new.now)
     before = {alarm.id: alarm for alarm in old.alarms}
     changed = []
     for place, alarm in enumerate(new.alarms):
@@ -63,6 +65,16 @@ def go_on(new, old):
         output.wait_again(new.now)
     new.evaluate()
     new.switch()
+
+
+def keep_reading(point, was, now):
+    """A point keeps what it read last; another `max_age` counts from there, or from now on where nothing was read."""
+    for name in ("value", "trust", "quality", "stale", "n_read", "read_at", "test_end", "overdue"):
+        setattr(point, name, getattr(was, name))
+    if point.table["max_age"] == was.table["max_age"]:
+        point.stale_at = was.stale_at
+    else:
+        point.stale_at = (now if point.n_read == 0 else point.read_at) + point.table["max_age"] + 1
 
 
 def take_over(alarm, was):

@@ -6,7 +6,7 @@ Everything is evaluated anew at every moment at which anything may happen. `play
     points   [{name: "unit/point", kind, eu, switch, max_age}]
     rules    the text of a pack
     site     the text of the site's own file
-    changes  what is another from some step on: [{rules, site}]
+    changes  what is another from some step on: [{points, rules, site}]
     steps    [{t, read: name, value, quality} | {t, do: verb, alarm, by, until, second, ticket, comment} | {t, down: from} | {t, late: name, …} | {t, change: which} | {t}]
 
 and gives every event as [t, alarm, event, letter, level], of each output what it was told and whether it shows it as [t, output, word], and of each step with `do` whether it was refused.
@@ -18,8 +18,8 @@ import counts
 from changes import go_on
 from conditions import Conditions
 from expressions import parse
-from remembered import Held, Since, Window
 from outputs import Output
+from remembered import Held, Since, Window
 from site_tables import Site, limit_now
 from values import BAD, FIRM_FALSE, FIRM_TRUE, MS, NOTHING, Number, UNKNOWN, compare, duration, trust_of
 
@@ -29,7 +29,7 @@ COLOURS = {"blue": 200, "yellow": 500, "orange": 700, "red": 900}
 class Point:
     def __init__(self, table, now):
         self.table, self.value, self.trust, self.quality = table, 0.0, BAD, None
-        self.stale_at, self.stale, self.n_read = now + table["max_age"] + 1, False, 0
+        self.stale_at, self.stale, self.n_read, self.read_at = now + table["max_age"] + 1, False, 0, None
         # Until when it is believed that the sensor is being calibrated, and whether that is over.
         self.test_end, self.overdue = None, False
 
@@ -111,9 +111,9 @@ class Alarm:
 
 
 class Play(Conditions):
-    def __init__(self, case):
+    def __init__(self, case, now=None):
         files = [tomllib.loads(case[name]) for name in ("rules", "site")]
-        self.now, self.events = case["begins"], []
+        self.now, self.events = now or case["begins"], []
         self.points = {table["name"]: Point(table, self.now) for table in case["points"]}
         self.site = Site(files)
         self.derived = {table["name"]: parse(table["value"]) for table in self.site.tables("derived")}
@@ -148,6 +148,8 @@ class Play(Conditions):
         if "kind" in rule["for"]:
             return [(name.split("/")[0], name) for name in names if self.points[name].table["kind"] == rule["for"]["kind"]]
         units = sorted({name.split("/")[0] for name in names})
+        if rule["for"] == "units":
+            return [(unit, None) for unit in units]
         has = lambda unit, kind: any(name.startswith(unit + "/") and self.points[name].table["kind"] == kind for name in names)
         return [(unit, None) for unit in units if all(has(unit, kind) for kind in rule["for"]["unit_with"])]
 
@@ -291,7 +293,7 @@ class Play(Conditions):
             point.test_end, point.overdue = None, False
         elif point.quality != "calibration":
             point.test_end = self.now + 4 * MS["h"]
-        point.quality, point.stale, point.n_read = quality, False, point.n_read + 1
+        point.quality, point.stale, point.n_read, point.read_at = quality, False, point.n_read + 1, self.now
         point.stale_at = self.now + point.table["max_age"] + 1
         self.look_at_tests()
         self.touched = frozenset({name})
@@ -555,7 +557,7 @@ def play(case):
         elif "do" in step:
             refused.append(playing.act(step))
         elif "change" in step:
-            changed = Play(case | case["changes"][step["change"]])
+            changed = Play(case | case["changes"][step["change"]], playing.now)
             go_on(changed, playing)
             playing = changed
         playing.switch()

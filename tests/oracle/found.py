@@ -23,8 +23,8 @@ def case(file):
         times = {key: begins + step[key] for key in ("t", "until", "down", "at") if key in step}
         reads = {"quality": "good", "value": None} if "read" in step or "late" in step else {"by": "li", "comment": "why"} if "do" in step else {}
         steps.append({**reads, **step, **times})
-    changes = [{"rules": file["rules"], "site": file.get("site", ""), **change} for change in file.get("changes", [])]
-    return {"begins": begins, "points": points, "rules": file["rules"], "site": file.get("site", ""), "changes": changes, "steps": steps}
+    files = {"points": points, "rules": file["rules"], "site": file.get("site", "")}
+    return {"begins": begins, **files, "changes": [files | change for change in file.get("changes", [])], "steps": steps}
 
 
 if __name__ == "__main__":

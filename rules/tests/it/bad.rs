@@ -8,7 +8,10 @@ use rules::engine::Engine;
 use rules::point::PointIdx;
 use telemetry::{Clock, Quality, Sample, UtcMs};
 
-use crate::random::{Dice, Plan, Step, feed, trace};
+use crate::random::{Dice, Plan, Step, feed, trace, trace_from};
+
+/// Within so long every window is looked at again: a slice of the longest, or a second.
+const LOOKED_AT_MS: i64 = 2_000;
 
 /// The same deeds and times, with every reading made a bad one.
 fn gone_bad(step: Step) -> Step {
@@ -43,17 +46,18 @@ proptest! {
         for step in &lived {
             feed(&mut engine, *step, &mut effects);
         }
-        // In one moment, each point one after the other; what is reckoned from several may end in between.
         let now = UtcMs(engine.now().0 + 1);
         for point in (0..).map(PointIdx).take(program.points().len()) {
             let input = Input::Sample { point, sample: bad(now) };
             feed(&mut engine, Step { input, now }, &mut effects);
         }
+        // A mean of a time that was known to its end is firm until it is looked at once more.
+        let now = UtcMs(now.0 + LOOKED_AT_MS);
+        engine.handle_timeout(now, &mut effects);
         effects.clear();
         let before: Vec<_> = engine.alarms().collect();
-        for step in trace(&mut dice, &program, steps) {
-            let step = Step { now: UtcMs(step.now.0 + now.0), ..gone_bad(step) };
-            feed(&mut engine, step, &mut effects);
+        for step in trace_from(now, &mut dice, &program, steps) {
+            feed(&mut engine, gone_bad(step), &mut effects);
         }
         let returned = effects.iter().find(|effect| effect.kind == EventKind::Returned);
         prop_assert!(returned.is_none(), "{:?}", returned);

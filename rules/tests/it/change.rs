@@ -9,7 +9,7 @@ use rules::engine::Engine;
 use rules::program::Program;
 use telemetry::UtcMs;
 
-use crate::random::{Dice, Plan, feed, trace};
+use crate::random::{Dice, Plan, feed, trace, trace_from};
 
 /// The state of each alarm by its id, with what its rule is; none where that is gone.
 fn states(engine: &Engine) -> BTreeMap<String, (AlarmState, Option<String>)> {
@@ -116,10 +116,8 @@ proptest! {
         let mut plan = Plan::new(&mut dice);
         let mut engine = Engine::new(Arc::new(plan.program()), UtcMs(0));
         for _ in 0..lives {
-            let begins = engine.now().0;
             let program = Arc::clone(engine.program());
-            for mut step in trace(&mut dice, &program, steps) {
-                step.now = UtcMs(step.now.0 + begins);
+            for step in trace_from(engine.now(), &mut dice, &program, steps) {
                 feed(&mut engine, step, &mut Vec::new());
             }
             for _ in 0..=dice.roll(2) {

@@ -8,6 +8,7 @@ mod explain;
 mod image;
 mod language;
 mod life;
+mod memory;
 mod mutation;
 mod oracle;
 mod property;

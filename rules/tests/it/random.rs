@@ -394,7 +394,16 @@ pub(crate) fn quality(dice: &mut Dice) -> Quality {
 }
 
 pub(crate) fn trace(dice: &mut Dice, program: &Program, steps: usize) -> Vec<Step> {
-    let mut now = 0;
+    trace_from(UtcMs(0), dice, program, steps)
+}
+
+pub(crate) fn trace_from(
+    begins: UtcMs,
+    dice: &mut Dice,
+    program: &Program,
+    steps: usize,
+) -> Vec<Step> {
+    let mut now = begins.0;
     let (points, alarms) = (program.points().len(), program.alarms().len());
     (0..steps)
         .map(|_| {

@@ -13,7 +13,6 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 #[derive(Deserialize)]
 pub(crate) struct Case {
     pub(crate) begins: i64,
-    points: Vec<Point>,
     #[serde(flatten)]
     files: Files,
     /// What is another from some step on.
@@ -23,6 +22,7 @@ pub(crate) struct Case {
 
 #[derive(Deserialize)]
 pub(crate) struct Files {
+    points: Vec<Point>,
     /// A pack.
     rules: String,
     /// What the site says beside it.
@@ -76,7 +76,7 @@ impl Case {
     }
 
     fn compiled(&self, files: &Files) -> Result<Program, String> {
-        let points: Vec<PointInfo> = self
+        let points: Vec<PointInfo> = files
             .points
             .iter()
             .map(|point| {

@@ -1,11 +1,10 @@
 //! A reading that makes no event takes no memory, whatever it sets going: a microcontroller evaluates with its heap full.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use rules::effect::Input;
 use rules::engine::Engine;
 use rules::expr::{Compare, Cond, Formula, Window, WindowOf};
@@ -14,6 +13,8 @@ use rules::program::{
     AlarmSpec, Colour, LevelSpec, LifeSpec, Program, ProgramBuilder, RuleInfo, Scope, Test,
 };
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
+
+use crate::random::{Dice, Plan, trace_from};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -157,5 +158,29 @@ fn a_reading_that_makes_no_event_allocates_nothing() {
         }
         let after = ALLOCATIONS.with(Cell::get);
         assert_eq!((after - before, effects.len()), (0, 0));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn nor_does_one_of_any_rules_that_have_lived_for_a_while(seed in any::<u64>(), steps in 1_usize..600) {
+        let mut dice = Dice(seed);
+        let program = Arc::new(Plan::new(&mut dice).program());
+        let mut engine = Engine::new(Arc::clone(&program), UtcMs(0));
+        let mut effects = Vec::new();
+        for round in 0..4 {
+            for step in trace_from(engine.now(), &mut dice, &program, steps) {
+                let n_before = effects.len();
+                let before = ALLOCATIONS.with(Cell::get);
+                let done = engine.handle(step.input, step.now, &mut effects);
+                let after = ALLOCATIONS.with(Cell::get);
+                let is_measured = matches!(step.input, Input::Sample { .. } | Input::Time);
+                if round > 1 && is_measured && effects.len() == n_before {
+                    prop_assert_eq!(after, before, "{:?} of round {}, {:?}", step, round, done);
+                }
+            }
+        }
     }
 }
