@@ -104,7 +104,7 @@ class Window:
         if filling or known_ms * 10 < length * 9:
             self.answer = NOTHING
             return
-        trust = firm if known_ms == length else UNCERTAIN
+        trust = firm if known_ms == length and now_trust != BAD else UNCERTAIN
         values = [value for _, _, value, _ in inside] + ([now_value] if now_trust != BAD else [])
         mean = sum(ms * value for ms, _, value, _ in inside) / known_ms
         self.answer = {

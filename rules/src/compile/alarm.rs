@@ -625,7 +625,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         let at = at.unwrap_or(&level.at);
         let (at, number) = match lower::constant(&at.value, here) {
             Ok(number) => (at, number),
-            Err(error) if error.missing_limit && !error.excused => match &level.otherwise {
+            Err(error) if error.is_missing_limit() => match &level.otherwise {
                 Some(otherwise) => {
                     let number = lower::constant(&otherwise.value, here)
                         .map_err(|error| report(&otherwise.item, &error))?;

@@ -46,14 +46,22 @@ pub(super) struct LowerError {
     pub missing_limit: bool,
     /// It may be nothing: what is missing may be where it could not be read.
     pub excused: bool,
+    /// What else is wrong in the same expression.
+    pub also: Vec<Self>,
 }
 
 impl LowerError {
-    /// Reports it in the expression of an item.
+    /// Reports it, and what else is wrong, in the expression of an item.
     pub(super) fn tell(&self, item: &Item<'_>) {
         if !self.excused {
             item.problem_inside(self.at, self.what.clone());
         }
+        self.also.iter().for_each(|error| error.tell(item));
+    }
+
+    /// Nothing is wrong but that the site gives no such limits, all of which it could have been read for.
+    pub(super) fn is_missing_limit(&self) -> bool {
+        self.missing_limit && !self.excused && self.also.iter().all(Self::is_missing_limit)
     }
 }
 
@@ -65,7 +73,22 @@ pub(super) fn fail<T>(at: usize, what: impl Into<String>) -> Result<T> {
         what: what.into(),
         missing_limit: false,
         excused: false,
+        also: Vec::new(),
     })
+}
+
+/// All of them, or what is wrong with each that is wrong.
+fn all<T>(results: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    let mut failed: Option<LowerError> = None;
+    for result in results {
+        match (result, &mut failed) {
+            (Ok(one), _) => found.push(one),
+            (Err(error), None) => failed = Some(error),
+            (Err(error), Some(first)) => first.also.push(error),
+        }
+    }
+    failed.map_or(Ok(found), Err)
 }
 
 /// Either kind of value, before it is known which one is wanted.
@@ -169,7 +192,18 @@ impl<'l> Lowering<'l> {
     }
 
     fn conditions(&self, parts: &[Expr]) -> Result<Vec<Cond>> {
-        parts.iter().map(|part| self.condition(part)).collect()
+        all(parts.iter().map(|part| self.condition(part)))
+    }
+
+    fn both(&self, left: &Expr, right: &Expr) -> Result<(Number, Number)> {
+        match (self.number(left), self.number(right)) {
+            (Ok(one), Ok(two)) => Ok((one, two)),
+            (Err(mut error), Err(other)) => {
+                error.also.push(other);
+                Err(error)
+            }
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
     }
 
     fn name(&self, name: &Name, at: usize) -> Result<Lowered> {
@@ -212,6 +246,7 @@ impl<'l> Lowering<'l> {
                     what: "a limit of the site as a whole, expected a number".into(),
                     missing_limit: true,
                     excused: false,
+                    also: Vec::new(),
                 });
             }
         };
@@ -222,6 +257,7 @@ impl<'l> Lowering<'l> {
             ),
             missing_limit: true,
             excused: !here.site.is_whole,
+            also: Vec::new(),
         })
     }
 
@@ -240,13 +276,14 @@ impl<'l> Lowering<'l> {
                 what: format!("no `[[derived]]` is called `{name}`{hint}"),
                 missing_limit: false,
                 excused: !self.here.site.is_whole,
+                also: Vec::new(),
             });
         };
         let inside = Lowering {
             depth: self.depth + 1,
             ..*self
         };
-        let lowered = inside.lower(&value.value).map_err(|error| LowerError {
+        let told_here = |error: LowerError| LowerError {
             at,
             what: match error.what.ends_with(ROUND) {
                 // The way round and round is not worth telling.
@@ -254,6 +291,13 @@ impl<'l> Lowering<'l> {
                 false => format!("`derived.{name}` at {}: {}", value.item.place(), error.what),
             },
             ..error
+        };
+        let lowered = inside.lower(&value.value).map_err(|mut error| {
+            let also = std::mem::take(&mut error.also).into_iter();
+            LowerError {
+                also: also.map(told_here).collect(),
+                ..told_here(error)
+            }
         })?;
         Ok(match lowered {
             Lowered::Cond(condition) => Lowered::Cond(condition),
@@ -272,6 +316,7 @@ impl<'l> Lowering<'l> {
                 what,
                 missing_limit: false,
                 excused: !self.here.site.is_whole,
+                also: Vec::new(),
             }),
         }
     }
@@ -298,6 +343,7 @@ impl<'l> Lowering<'l> {
             what,
             missing_limit: false,
             excused: !self.here.points.are_all,
+            also: Vec::new(),
         })
     }
 
@@ -405,7 +451,7 @@ impl<'l> Lowering<'l> {
     }
 
     fn compare(&self, compare: syntax::Compare, left: &Expr, right: &Expr) -> Result<Cond> {
-        let (one, two) = (self.number(left)?, self.number(right)?);
+        let (one, two) = self.both(left, right)?;
         if one.constant().is_some() && two.constant().is_some() {
             return fail(
                 left.at,
@@ -423,7 +469,7 @@ impl<'l> Lowering<'l> {
     }
 
     fn arith(&self, arith: syntax::Arith, left: &Expr, right: &Expr, at: usize) -> Result<Number> {
-        let (one, two) = (self.number(left)?, self.number(right)?);
+        let (one, two) = self.both(left, right)?;
         match arith {
             syntax::Arith::Add | syntax::Arith::Subtract => {
                 let (one, two) = same_measure(one, two, left.at, right.at, self.here)?;

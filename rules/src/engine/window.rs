@@ -290,7 +290,7 @@ impl WindowSlot {
         let grows = if is_whole { firm } else { Trust::AtLeast };
         let spread = if known * 10 < length * 9 || self.is_filling(slice_ms) {
             Trust::Bad
-        } else if known < length {
+        } else if known < length || !self.now.is_known() {
             Trust::Uncertain
         } else {
             firm

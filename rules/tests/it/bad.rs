@@ -10,9 +10,6 @@ use telemetry::{Clock, Quality, Sample, UtcMs};
 
 use crate::random::{Dice, Plan, Step, feed, trace, trace_from};
 
-/// Within so long every window is looked at again: a slice of the longest, or a second.
-const LOOKED_AT_MS: i64 = 2_000;
-
 /// The same deeds and times, with every reading made a bad one.
 fn gone_bad(step: Step) -> Step {
     let input = match step.input {
@@ -51,9 +48,6 @@ proptest! {
             let input = Input::Sample { point, sample: bad(now) };
             feed(&mut engine, Step { input, now }, &mut effects);
         }
-        // A mean of a time that was known to its end is firm until it is looked at once more.
-        let now = UtcMs(now.0 + LOOKED_AT_MS);
-        engine.handle_timeout(now, &mut effects);
         effects.clear();
         let before: Vec<_> = engine.alarms().collect();
         for step in trace_from(now, &mut dice, &program, steps) {

@@ -193,7 +193,9 @@ fn a_syntax_error_in_an_expression_is_told_at_its_column() {
 fn names_that_mean_nothing_here_are_told_with_the_nearest() {
     check(
         "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"self > 3 Pa and unit.fan-runing and 'dust/fn' and not unit.hopper-temperature\"\nlevel = \"x\"\ncolour = \"blue\"",
-        "r.toml:6:25: rule[0].when: unit dust has no point of kind fan-runing, did you mean `fan-running`?",
+        "r.toml:6:25: rule[0].when: unit dust has no point of kind fan-runing, did you mean `fan-running`?\n\
+             r.toml:6:45: rule[0].when: no point dust/fn in this site, did you mean `'dust/fan'`?\n\
+             r.toml:6:63: rule[0].when: dust/hopper is a number, expected a condition, as a comparison with `>=`",
     );
     check(
         "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"self > 3 Pa and 'dust/fn'\"\nlevel = \"x\"\ncolour = \"blue\"",
