@@ -170,6 +170,24 @@ fn what_is_odd_and_harmless_is_a_warning() {
 }
 
 #[test]
+fn an_override_of_what_is_not_there_is_warned_of_with_the_nearest() {
+    for (selector, near) in [
+        ("point = \"tank/gt-1\"", "tank/gt-01"),
+        ("unit = \"tnak\"", "unit tank"),
+        ("kind = \"combustable-gas\"", "kind combustible-gas"),
+    ] {
+        let site = std::format!(
+            "{SITE}\n[[override]]\nrule = \"combustible-gas\"\n{selector}\nlevel = \"L1\"\nat = \"20 %LEL\"\nreason = \"test\"\n"
+        );
+        let (program, problems, warnings) = compile_for(&super::site(), &packs(&site));
+        assert!(program.is_some(), "{problems}");
+        let hint =
+            std::format!("meets no point and no unit that this rule is for, did you mean {near}?");
+        assert!(warnings.contains(&hint), "{selector}: {warnings}");
+    }
+}
+
+#[test]
 fn the_packs_are_in_order_without_a_site() {
     let problems = Problems::default();
     let files: Vec<Source> = crate::pack::PACKS

@@ -1,0 +1,261 @@
+//! Limits on a number: as the rule and the site give them, in the unit of the number, held against their clause.
+
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use front::Item;
+
+use super::super::level::{in_order, level_spec, scope_name};
+use super::super::lint::{self, Found, Judged};
+use super::super::lower::{self, Here};
+use super::super::number::Number;
+use super::{Adding, Overrides, Reported, Result, report};
+use crate::calendar::Calendar;
+use crate::file::{Condition, LimitLevel, OverlayDoes, Placed, Rule};
+use crate::program::{LevelSpec, Overlay, Side, Test};
+use crate::syntax::{Expr, Name, Node};
+
+impl<'a> Adding<'_, 'a> {
+    /// The levels of a rule with limits.
+    pub(super) fn limits(
+        &self,
+        rule: &Rule<'a>,
+        value: &Number,
+        high: &[LimitLevel<'a>],
+        low: &[LimitLevel<'a>],
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) -> Result<Vec<LevelSpec>> {
+        let mut failed = false;
+        let mut specs = Vec::new();
+        let mut found: Vec<Found<'_, 'a>> = Vec::new();
+        for (side, levels) in [(Side::High, high), (Side::Low, low)] {
+            let mut rank = 0;
+            for limit_level in levels {
+                let (item, limit, deadband) = match self.limit(limit_level, value, here, overrides)
+                {
+                    Ok(Some(limit)) => limit,
+                    Ok(None) => continue,
+                    Err(Reported) => {
+                        failed = true;
+                        continue;
+                    }
+                };
+                rank += 1;
+                let test = match side {
+                    Side::High => Test::High { limit, deadband },
+                    Side::Low => Test::Low { limit, deadband },
+                };
+                let spec = level_spec(&limit_level.level, test, overrides);
+                found.push(Found {
+                    name: &limit_level.level.name.value,
+                    side,
+                    rank,
+                    limit,
+                    exit: match side {
+                        Side::High => limit - deadband,
+                        Side::Low => limit + deadband,
+                    },
+                    on_delay_ms: spec.on_delay_ms,
+                    item,
+                    given: match std::ptr::eq(item, &raw const limit_level.at.item) {
+                        true => self.given(&limit_level.at.value, here),
+                        false => String::new(),
+                    },
+                });
+                specs.push(spec);
+            }
+        }
+        if failed || !in_order(&found, &value.measure, here) {
+            return Err(Reported);
+        }
+        self.overlay(rule, value, here, &mut specs)?;
+        // A limit that is laxer than its clause may have its override where it could not be read.
+        if let (Some(own), true) = (here.own, self.site.is_whole) {
+            let gate = rule.only_while.iter().map(|gate| ("a gate", &gate.item));
+            let reasons = rule.life.suppress.iter();
+            let reasons = reasons.map(|reason| ("a reason to suppress", &reason.reason.item));
+            let kind = &self.points.info(own).kind;
+            let is_own_number = is_own_number(rule);
+            let judged = Judged {
+                point: &self.points.name(own),
+                kind,
+                is_own_number,
+                measure: &value.measure,
+                ppm_of_mg: here.ppm_of_mg(),
+                levels: &found,
+                loosened: gate.chain(reasons).collect(),
+                overrides,
+            };
+            if !lint::check(&judged, &|item, what| self.warn(item, what)) {
+                return Err(Reported);
+            }
+            if is_own_number && lint::clause_of(kind).is_some() {
+                self.held.borrow_mut().insert(own);
+            }
+        }
+        Ok(specs)
+    }
+
+    /// The stricter limits that the site sets for some times.
+    fn overlay(
+        &self,
+        rule: &Rule<'a>,
+        value: &Number,
+        here: &Here<'_>,
+        specs: &mut [LevelSpec],
+    ) -> Result<()> {
+        for (index, entry) in self.site.overlays_of(&rule.name.value, here) {
+            self.overlaid.borrow_mut().insert(index);
+            let during = self.site.calendar(&entry.during.value);
+            let during = during.map_err(|what| {
+                if self.site.is_whole {
+                    entry.during.item.problem(what);
+                }
+                Reported
+            })?;
+            let (level, at) = match &entry.does {
+                OverlayDoes::At { level, at } => (level, at),
+                OverlayDoes::LevelUp => {
+                    level_up(specs, during);
+                    continue;
+                }
+            };
+            let only =
+                |spec: &&mut LevelSpec| level.as_ref().is_none_or(|level| level.value == spec.name);
+            // A level that the site leaves out has nothing to be stricter than.
+            let Some(spec) = specs.iter_mut().find(only) else {
+                continue;
+            };
+            let number =
+                lower::constant(&at.value, here).map_err(|error| report(&at.item, &error))?;
+            let limit = in_measure(number, value, at, here)?;
+            let stricter = match spec.test {
+                Test::High { limit: own, .. } => limit < own,
+                Test::Low { limit: own, .. } => limit > own,
+                Test::When(_) | Test::External => false,
+            };
+            if !stricter {
+                at.item.problem(format!(
+                    "`{}` of {} at {limit} is not stricter than its own limit, expected a stricter one; an override sets another for all times",
+                    spec.name,
+                    scope_name(here)
+                ));
+                return Err(Reported);
+            }
+            spec.overlays.push(Overlay {
+                during: during.clone(),
+                limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// The limits of the site that an expression rests on, for a message.
+    fn given(&self, expr: &Expr, here: &Here<'_>) -> String {
+        let mut given = String::new();
+        expr.walk(&mut |part| {
+            if let Node::Name(Name::Limit(word)) = &part.node
+                && let Some(place) = self.site.limit_of_site(word, here)
+            {
+                given.push_str(&format!(", by `{word}` at {place},"));
+            }
+        });
+        given
+    }
+
+    /// A level's limit and deadband in the unit of the value, and where the limit is written; none for a level that the site leaves out.
+    fn limit<'l>(
+        &self,
+        level: &'l LimitLevel<'a>,
+        value: &Number,
+        here: &Here<'_>,
+        overrides: &'l Overrides<'l, 'a>,
+    ) -> Result<Option<(&'l Item<'a>, f64, f64)>> {
+        let name = &level.level.name.value;
+        let mine = || {
+            overrides
+                .iter()
+                .rev()
+                .filter(|(_, entry)| entry.level.as_ref().is_none_or(|only| only.value == *name))
+        };
+        let at = mine().find_map(|(_, entry)| entry.at.as_ref());
+        let at = at.unwrap_or(&level.at);
+        let (at, number) = match lower::constant(&at.value, here) {
+            Ok(number) => (at, number),
+            Err(error) if error.is_missing_limit() => match &level.otherwise {
+                Some(otherwise) => {
+                    let number = lower::constant(&otherwise.value, here)
+                        .map_err(|error| report(&otherwise.item, &error))?;
+                    (otherwise, number)
+                }
+                None if level.optional => {
+                    self.leave_out(&at.item, name, here, &error.what);
+                    return Ok(None);
+                }
+                None => return Err(report(&at.item, &error)),
+            },
+            Err(error) => return Err(report(&at.item, &error)),
+        };
+        let limit = in_measure(number, value, at, here)?;
+        let deadband = mine().find_map(|(_, entry)| entry.deadband.as_ref());
+        let deadband = match deadband.or(level.deadband.as_ref()) {
+            None => 0.0,
+            Some(deadband) => {
+                let number = lower::constant(&deadband.value, here)
+                    .map_err(|error| report(&deadband.item, &error))?;
+                let number = in_measure(number, value, deadband, here)?;
+                if number < 0.0 {
+                    deadband
+                        .item
+                        .problem(format!("{number}, expected 0 or more"));
+                    return Err(Reported);
+                }
+                number
+            }
+        };
+        Ok(Some((&at.item, limit, deadband)))
+    }
+}
+
+/// True where the limits are on the point's own number, in whatever unit.
+fn is_own_number(rule: &Rule<'_>) -> bool {
+    let Condition::Limits { value, .. } = &rule.condition else {
+        return false;
+    };
+    let is_own = |expr: &Expr| matches!(expr.node, Node::Name(Name::Own));
+    value.as_ref().is_none_or(|value| match &value.value.node {
+        Node::Convert(inner, _) => is_own(inner),
+        _ => is_own(&value.value),
+    })
+}
+
+/// While a calendar holds, each level is reached where the one below it is.
+fn level_up(specs: &mut [LevelSpec], during: &Calendar) {
+    for index in 1..specs.len() {
+        let limit = match (&specs[index - 1].test, &specs[index].test) {
+            (Test::High { limit, .. }, Test::High { .. })
+            | (Test::Low { limit, .. }, Test::Low { .. }) => *limit,
+            _ => continue,
+        };
+        specs[index].overlays.push(Overlay {
+            during: during.clone(),
+            limit,
+        });
+    }
+}
+
+fn in_measure(
+    number: Number,
+    value: &Number,
+    at: &Placed<'_, Expr>,
+    here: &Here<'_>,
+) -> Result<f64> {
+    let number = number
+        .into_measure(value, at.value.at, here)
+        .map_err(|error| report(&at.item, &error))?;
+    Ok(number
+        .constant()
+        .expect("`lower::constant` gives constants, and a converted constant stays one"))
+}

@@ -1,0 +1,128 @@
+//! The points and units that a rule is for.
+
+use std::collections::BTreeSet;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::super::counted_by;
+use super::Adding;
+use crate::file::{Placed, Rule, Scope};
+use crate::point::PointIdx;
+
+impl<'a> Adding<'_, 'a> {
+    /// The points or units that a rule is for; a rule that is for nothing here is a warning.
+    pub(super) fn scopes(&self, rule: &Rule<'a>) -> Vec<(Option<PointIdx>, Option<String>)> {
+        let units = match &rule.scope {
+            Scope::Points { unit, .. } | Scope::Units { unit, .. } => unit,
+            Scope::CountedUnits | Scope::Site => &None,
+        };
+        if let Some(unit) = units
+            && !self.points.has_unit(&unit.value)
+        {
+            if !self.points.are_all {
+                return Vec::new();
+            }
+            let hint = front::nearest(&unit.value, self.points.units())
+                .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            unit.item
+                .problem(format!("no unit {} in this site{hint}", unit.value));
+            return Vec::new();
+        }
+        let in_unit = |name: &str| units.as_ref().is_none_or(|unit| unit.value == name);
+        match &rule.scope {
+            Scope::Points { kinds, with, .. } => {
+                let mut found = Vec::new();
+                for kind in kinds {
+                    for point in self.points.of_kind(&kind.value) {
+                        let info = self.points.info(*point);
+                        let has = |(key, word): &(Placed<'a, String>, String)| {
+                            let mut has = info.attributes.iter();
+                            has.any(|(its, is)| *its == key.value && is == word)
+                        };
+                        if in_unit(&info.unit) && with.iter().all(has) {
+                            found.push((Some(*point), Some(info.unit.clone())));
+                        }
+                    }
+                }
+                if found.is_empty() {
+                    self.warn_of_kinds(rule, kinds);
+                    self.warn_of_attributes(with);
+                }
+                found
+            }
+            Scope::Units { having, .. } => {
+                let kinds: Vec<&str> = having.iter().map(|kind| kind.value.as_str()).collect();
+                let found: Vec<_> = self
+                    .points
+                    .units_having(&kinds)
+                    .into_iter()
+                    .filter(|unit| in_unit(unit))
+                    .map(|unit| (None, Some(unit)))
+                    .collect();
+                if found.is_empty() {
+                    self.warn_of_kinds(rule, having);
+                }
+                found
+            }
+            Scope::CountedUnits => {
+                let counted = counted_by(rule).into_iter();
+                let counted = counted.filter_map(|name| self.made.get(name)).flatten();
+                let units: BTreeSet<&String> =
+                    counted.filter_map(|(unit, _)| unit.as_ref()).collect();
+                units
+                    .into_iter()
+                    .map(|unit| (None, Some(unit.clone())))
+                    .collect()
+            }
+            Scope::Site => Vec::from([(None, None)]),
+        }
+    }
+
+    fn warn_of_kinds(&self, rule: &Rule<'a>, kinds: &[Placed<'a, String>]) {
+        let name = &rule.name.value;
+        let place = rule.name.item.place();
+        if place.file.starts_with(crate::pack::PREFIX) {
+            // A shipped pack is for all sites: that it knows more than this one has is told in a line.
+            let mut idle = self.idle.borrow_mut();
+            idle.entry(place.file).or_default().insert(name.clone());
+            return;
+        }
+        for kind in kinds {
+            let hint = if self.points.of_kind(&kind.value).is_empty() {
+                front::nearest(&kind.value, self.points.kinds())
+                    .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+            } else {
+                String::new()
+            };
+            self.warn(
+                &kind.item,
+                format!("`{name}` is for no point of this site{hint}"),
+            );
+        }
+    }
+
+    /// An attribute that no point of the site has is likely misspelled.
+    fn warn_of_attributes(&self, with: &[(Placed<'a, String>, String)]) {
+        for (key, word) in with {
+            let known = || {
+                self.points
+                    .attributes()
+                    .filter(|(its, _)| *its == key.value)
+            };
+            let hint = if known().next().is_none() {
+                let keys = self.points.attributes().map(|(key, _)| key.as_str());
+                front::nearest(&key.value, keys)
+            } else if known().any(|(_, is)| is == word) {
+                continue;
+            } else {
+                front::nearest(word, known().map(|(_, word)| word.as_str()))
+            };
+            let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            self.warn(
+                &key.item,
+                format!("no point has `{} = \"{word}\"`{hint}", key.value),
+            );
+        }
+    }
+}
