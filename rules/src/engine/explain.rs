@@ -5,6 +5,7 @@
 mod part;
 mod since;
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,7 +19,7 @@ use super::state::{Asked, own_points};
 use crate::alarm::Phase;
 use crate::effect::AlarmIdx;
 use crate::eval::Stack;
-use crate::program::{Entry, Source, at};
+use crate::program::{Entry, Source, Tables, at, u32_of};
 use crate::timer::NEVER;
 use crate::unit::Unit;
 use crate::value::{Number, Truth};
@@ -232,6 +233,14 @@ impl Engine {
             Asked::When(entry) => reader.entry(entry),
             Asked::External => Part::told(),
         };
+        let index = tables.alarm_code[at(alarm.0)].levels_from + u32_of(level);
+        let (own, now) = (
+            tables.level(index).test.limit(),
+            state.test(tables, index).limit(),
+        );
+        if let (Some(own), true) = (own, own != now) {
+            part.text += &format!(", by an overlay; {own} at other times");
+        }
         part.answer = Answer::Truth(answer.and(gate));
         part
     }

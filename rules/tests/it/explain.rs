@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rules::calendar::Calendar;
 use rules::engine::Engine;
 use rules::engine::explain::{Answer, Part, Sinces, Stage};
 use rules::expr::{Arith, Compare, Cond, Formula, Health, Window, WindowOf};
 use rules::point::PointIdx;
-use rules::program::AlarmSpec;
+use rules::program::{AlarmSpec, LevelSpec, Overlay};
 use rules::value::{Trust, Truth};
 use telemetry::{Quality, UtcMs};
 
@@ -126,6 +127,36 @@ fn a_condition_is_told_in_the_words_of_the_language_with_the_answer_of_each_part
         (reading.quality, reading.at),
         (Some(Quality::GOOD), Some(UtcMs(1_000)))
     );
+}
+
+#[test]
+fn a_limit_that_is_stricter_for_now_is_told_beside_the_one_of_other_times() {
+    let mut builder = builder(&["a"], 1_000);
+    let rule = rule(&mut builder, "hot");
+    // The second minute of the day.
+    let during = Calendar {
+        zone_minutes: 0,
+        yearly: Vec::new(),
+        dates: Vec::new(),
+        weekdays: 0b111_1111,
+        daily: Some((1, 2)),
+    };
+    let stricter = LevelSpec {
+        overlays: vec![Overlay { during, limit: 4.0 }],
+        ..level("x", high(5.0, 1.0))
+    };
+    let alarm = builder.alarm(spec(rule, vec![stricter])).unwrap();
+    let mut told = Told::new(Arc::new(builder.build()));
+    told.good(1, 0, 4.5);
+    let asked = |told: &Told| lines(&told.engine.explain(alarm).levels[0].condition);
+    assert_eq!(asked(&told), [">= 5: False"]);
+    told.time(60);
+    assert_eq!(
+        asked(&told),
+        [">= 3, to stay on, by an overlay; 5 at other times: True"]
+    );
+    told.time(120);
+    assert_eq!(asked(&told), [">= 4, to stay on: True"]);
 }
 
 #[test]
