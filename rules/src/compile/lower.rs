@@ -561,15 +561,15 @@ impl<'l> Lowering<'l> {
         args: &[Expr],
         at: usize,
     ) -> Result<Number> {
-        let [first, rest @ ..] = args else {
+        let mut numbers = all(args.iter().map(|arg| self.number(arg)))?.into_iter();
+        let Some(mut folded) = numbers.next() else {
             return fail(at, format!("`{}` of nothing", function.name()));
         };
-        let mut all = self.number(first)?;
-        for arg in rest {
-            let (one, two) = same_measure(all, self.number(arg)?, first.at, arg.at, self.here)?;
-            all = combine(operation, one, two, None, at)?;
+        for (number, arg) in numbers.zip(&args[1..]) {
+            let (one, two) = same_measure(folded, number, args[0].at, arg.at, self.here)?;
+            folded = combine(operation, one, two, None, at)?;
         }
-        Ok(all)
+        Ok(folded)
     }
 
     fn health(&self, health: Health, function: Function, args: &[Expr], at: usize) -> Result<Cond> {

@@ -4,7 +4,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use super::{Lowering, Measure, Result, fail};
+use super::{Lowering, Measure, Result, all, fail};
 use crate::expr::Cond;
 use crate::point::PointIdx;
 use crate::syntax::{Expr, Function, Name, Node};
@@ -45,42 +45,8 @@ impl Lowering<'_> {
         args: &[Expr],
         at: usize,
     ) -> Result<Vec<Cond>> {
-        let mut members = Vec::new();
-        for arg in args {
-            let mut kinds = Vec::new();
-            each_kinds(arg, &mut kinds);
-            let Some((kind, kind_at)) = kinds.first().cloned() else {
-                members.push(self.condition(arg)?);
-                continue;
-            };
-            let Some(kind) = kind else {
-                return fail(
-                    kind_at,
-                    "`each` takes a kind, as `each(unit.combustible-gas)`",
-                );
-            };
-            if let Some((_, other_at)) = kinds
-                .iter()
-                .find(|(other, _)| other.as_deref() != Some(kind.as_str()))
-            {
-                return fail(
-                    *other_at,
-                    "`each` of two kinds in one condition, expected one",
-                );
-            }
-            let unit = self.unit(&kind, kind_at)?;
-            let points = self.here.points.of_kind_in(unit, &kind);
-            if points.is_empty() {
-                return self.no_such_kind(&format!("unit {unit}"), &kind, kind_at);
-            }
-            for point in points {
-                let member = Lowering {
-                    each: Some(*point),
-                    ..*self
-                };
-                members.push(member.condition(arg)?);
-            }
-        }
+        let members = all(args.iter().map(|arg| self.members_of(arg)))?;
+        let members: Vec<Cond> = members.into_iter().flatten().collect();
         if members.is_empty() {
             return fail(
                 at,
@@ -88,6 +54,44 @@ impl Lowering<'_> {
             );
         }
         Ok(members)
+    }
+
+    /// The voters that an argument stands for.
+    fn members_of(&self, arg: &Expr) -> Result<Vec<Cond>> {
+        let mut kinds = Vec::new();
+        each_kinds(arg, &mut kinds);
+        let Some((kind, kind_at)) = kinds.first().cloned() else {
+            return Ok(Vec::from([self.condition(arg)?]));
+        };
+        let Some(kind) = kind else {
+            return fail(
+                kind_at,
+                "`each` takes a kind, as `each(unit.combustible-gas)`",
+            );
+        };
+        if let Some((_, other_at)) = kinds
+            .iter()
+            .find(|(other, _)| other.as_deref() != Some(kind.as_str()))
+        {
+            return fail(
+                *other_at,
+                "`each` of two kinds in one condition, expected one",
+            );
+        }
+        let unit = self.unit(&kind, kind_at)?;
+        let points = self.here.points.of_kind_in(unit, &kind);
+        if points.is_empty() {
+            return self.no_such_kind(&format!("unit {unit}"), &kind, kind_at);
+        }
+        // What is wrong for one of them is wrong for all.
+        let members = points.iter().map(|point| {
+            let member = Lowering {
+                each: Some(*point),
+                ..*self
+            };
+            member.condition(arg)
+        });
+        members.collect()
     }
 
     /// `same(n, points…)`: a kind in `each` stands for all its points in the unit.

@@ -198,6 +198,12 @@ fn names_that_mean_nothing_here_are_told_with_the_nearest() {
              r.toml:6:63: rule[0].when: dust/hopper is a number, expected a condition, as a comparison with `>=`",
     );
     check(
+        "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"any('dust/fn', max('dust/da', 'dust/db') > 3 Pa, 'dust/fan')\"\nlevel = \"x\"\ncolour = \"blue\"",
+        "r.toml:6:13: rule[0].when: no point dust/fn in this site, did you mean `'dust/fan'`?\n\
+             r.toml:6:28: rule[0].when: no point dust/da in this site, did you mean `'dust/dp'`?\n\
+             r.toml:6:39: rule[0].when: no point dust/db in this site, did you mean `'dust/dp'`?",
+    );
+    check(
         "name = \"dp\"\nfor = { kind = \"filter-dp\" }\nwhen = \"self > 3 Pa and 'dust/fn'\"\nlevel = \"x\"\ncolour = \"blue\"",
         "r.toml:6:25: rule[0].when: no point dust/fn in this site, did you mean `'dust/fan'`?",
     );
