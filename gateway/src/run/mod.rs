@@ -5,10 +5,14 @@
 
 mod begin;
 mod core;
+mod database;
 mod desired;
 mod keep;
 mod letters;
+mod local;
 mod path;
+mod reach;
+mod work;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,57 +20,36 @@ pub(crate) mod tests;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use host::mqtt::{Options, Publish, TlsError};
-use telemetry::body::{self, Desired};
-use telemetry::topic::{SiteTopic, Topic};
+use host::mqtt::TlsError;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
 
 use crate::alarm::shell::{self, News};
-use crate::broker::{Broker, BrokerError, Stopper};
+use crate::broker::{BrokerError, Stopper};
 use crate::clock::SystemClock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::event::Event;
 use crate::http::Ask;
-use crate::ingest::PackIn;
-use crate::log::{
-    Bookmark, CommitQueue, DiskHealth, Folder, FolderDisk, LogOffset, Snapshot, committer,
-};
+use crate::log::{Bookmark, Folder, FolderDisk, LogOffset, committer};
 use crate::sink::influx::alarms;
 use crate::sink::influx::client::{ClientError, InfluxClient};
-use crate::sink::influx::writer::{self, Happened};
-use crate::source::{Pack, bus, mqtt};
+use crate::sink::influx::writer;
+use crate::source::{bus, mqtt};
 use crate::supervise::{Tasks, thread, thread_for};
 pub use begin::{BeginError, ingest_of};
-use core::Core;
-use letters::{Letter, Letters};
+use database::{Database, Writer};
+use work::{Exits, Queues};
 
 /// Live packs that may wait for the core.
 const LIVE_ROOM: usize = 256;
 /// Packs of history that may wait for the core.
 const HISTORY_ROOM: usize = 64;
-/// Live packs that are taken in before the core looks up.
-const BATCH: usize = 32;
-/// Bytes that may wait for the disk before history waits too.
-const HISTORY_PENDING_MAX: u64 = 256 << 10;
-/// Packs of history that are taken in before it pauses.
-const HISTORY_BATCH: usize = 16;
-/// That pause. A backlog would otherwise have all of the processors, here and at the broker, and alarms would wait for their turn.
-const HISTORY_PAUSE: Duration = Duration::from_millis(1);
 /// Alarm messages under way.
 const ALARM_WINDOW: u16 = 1_000;
-/// How long the broker keeps what a node's outputs are to be, in seconds.
-#[allow(clippy::cast_possible_truncation, reason = "half a minute")]
-const DESIRED_EXPIRY_S: u32 = (Desired::LEASE_MS / 1_000) as u32;
-/// How long a stop waits for the publisher's goodbye.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Why a gateway does not start.
 #[derive(Debug, Error)]
@@ -110,32 +93,6 @@ pub struct Gateway {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What the core takes beside packs, each from its own queue.
-struct Queues {
-    asks: mpsc::Receiver<Ask>,
-    news: mpsc::Receiver<News>,
-    from_nodes: mpsc::Receiver<mqtt::News>,
-    faults: mpsc::Receiver<(&'static str, Option<String>)>,
-    live: mpsc::Receiver<Pack>,
-    history: mpsc::Receiver<Pack>,
-    durable: watch::Receiver<LogOffset>,
-    health: watch::Receiver<DiskHealth>,
-    stop: mpsc::Receiver<()>,
-}
-
-/// Where the core's outputs go.
-struct Exits {
-    commit: CommitQueue,
-    /// True once this gateway alone serves the site: nobody else's packs are taken, or acknowledged.
-    opens: watch::Sender<bool>,
-    posts: mpsc::Sender<Publish>,
-    /// What is for the nodes in this process, by name.
-    local: HashMap<String, mpsc::Sender<Publish>>,
-    snapshots: SyncSender<Snapshot>,
-    park: String,
-    enterprise: String,
-}
-
 /// Starts a gateway on this runtime.
 ///
 /// # Errors
@@ -153,7 +110,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
     let mut tasks = Tasks::new(tell_ended);
     let mut threads = vec![thread("dead letters", || letter_file.run()).map_err(io("a thread"))?];
 
-    let (broker, reach) = reach(config, &mut tasks).await?;
+    let (broker, reach) = reach::reach(config, &mut tasks).await?;
     let (asks, asks_out) = mpsc::channel(64);
     let (news, news_out) = mpsc::channel(1_024);
     let (from_nodes, from_nodes_out) = mpsc::channel(256);
@@ -247,7 +204,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
                 park: config.site.park.clone(),
                 enterprise: config.site.enterprise.clone(),
             };
-            work(&mut core, queues, exits, clock).await;
+            work::work(&mut core, queues, exits, clock).await;
             if disk_thread.join().is_err() {
                 let why = "it panicked".to_owned();
                 Event::Ended { part: "disk", why }.tell();
@@ -340,7 +297,7 @@ pub async fn start(config: &Config) -> Result<Gateway, StartError> {
             messages,
             posts: posts.clone(),
         };
-        node = Some(start_node(config, local, ends, &mut tasks)?);
+        node = Some(local::start_node(config, local, ends, &mut tasks)?);
     }
     Ok(Gateway {
         asks,
@@ -365,333 +322,6 @@ fn tell_link(news: &News) {
             Event::Lost { session, why }.tell();
         }
         News::Acked { .. } | News::Subscribed { .. } | News::Message(_) | News::Closed => {}
-    }
-}
-
-/// How the broker is reached.
-struct Reach {
-    host: String,
-    port: u16,
-    remote: Option<config::Remote>,
-    /// What client ids begin with: several gateways may share a broker.
-    prefix: String,
-}
-
-async fn reach(
-    config: &Config,
-    tasks: &mut Tasks,
-) -> Result<(Option<(SocketAddr, Stopper)>, Reach), StartError> {
-    let site = &config.site;
-    let prefix = format!("{}.{}.{}", site.park, site.enterprise, site.gateway);
-    match &config.broker {
-        config::Broker::Remote(remote) => {
-            let reach = Reach {
-                host: remote.host.clone(),
-                port: remote.port,
-                remote: Some(remote.clone()),
-                prefix,
-            };
-            Ok((None, reach))
-        }
-        config::Broker::Embedded { listen } => {
-            let broker = Broker::bind(*listen).await?;
-            let (address, stopper) = (broker.local_addr(), broker.stopper());
-            tasks.start("broker", async move {
-                if let Err(error) = broker.run().await {
-                    let why = error.to_string();
-                    Event::Ended {
-                        part: "broker",
-                        why,
-                    }
-                    .tell();
-                }
-            });
-            let reach = Reach {
-                host: address.ip().to_string(),
-                port: address.port(),
-                remote: None,
-                prefix,
-            };
-            Ok((Some((address, stopper)), reach))
-        }
-    }
-}
-
-impl Reach {
-    fn client_id(&self, session: &str) -> String {
-        format!("{}.{session}", self.prefix)
-    }
-
-    fn options(&self, session: &str) -> Result<Options, StartError> {
-        let mut options = Options::new(&self.host, self.port, self.client_id(session));
-        if let Some(remote) = &self.remote {
-            options.login.clone_from(&remote.login);
-            options.tls = remote.tls.as_ref().map(|tls| tls.load()).transpose()?;
-        }
-        Ok(options)
-    }
-}
-
-fn start_node(
-    config: &Config,
-    local: &config::Node,
-    ends: bus::Ends,
-    tasks: &mut Tasks,
-) -> Result<host::Running, StartError> {
-    let io = |source| StartError::Io {
-        what: format!("the outbox of node {}", local.name),
-        source,
-    };
-    let folder = config.data.folder.join("outbox");
-    let clock = host::Clock::start();
-    let now = clock.now();
-    let wall = SystemClock::start().read().wall;
-    let boot = host::next_boot(&folder, Some(wall)).map_err(io)?;
-    let store = host::FileStore::open(&folder, config.data.outbox_bytes).map_err(io)?;
-    let site = &config.site;
-    let settings = node::Config {
-        park: site.park.clone(),
-        enterprise: site.enterprise.clone(),
-        node: local.name.clone(),
-        firmware: env!("CARGO_PKG_VERSION").to_owned(),
-        config_hash: Some(config.hash.clone()),
-        rules_hash: None,
-        reset_cause: None,
-        buses: local.buses.clone(),
-        pack: node::PackConfig::default(),
-        uplink: node::UplinkConfig::default(),
-        back_off: node::BackOffConfig::default(),
-    };
-    let node = node::Node::new(settings, boot, boot, store, now)?;
-    let (uplink, peer) = host::uplink_channel(64);
-    tasks.start("node", bus::run(peer, ends));
-    host::start(node, clock, uplink).map_err(io)
-}
-
-/// Who writes to the database.
-#[derive(Clone, Copy, Debug)]
-enum Writer {
-    Samples,
-    Alarms,
-}
-
-/// What the database's writers tell, made into letters and one condition.
-#[derive(Debug)]
-struct Database {
-    faults: mpsc::Sender<(&'static str, Option<String>)>,
-    letters: Letters,
-    clock: SystemClock,
-    /// Each writer's fault: what one of them can write does not mend the other's.
-    standing: Mutex<[Option<String>; 2]>,
-    /// How far the samples' writer is.
-    written: watch::Sender<LogOffset>,
-}
-
-impl Database {
-    fn tell(&self, writer: Writer, happened: Happened) {
-        match happened {
-            Happened::Written { lines, upto } => {
-                Event::LinesWritten { lines }.tell();
-                if let Writer::Samples = writer {
-                    self.written.send_replace(upto);
-                }
-                self.fault(writer, None);
-            }
-            Happened::NotNoted { why } => Event::NotNoted { why: &why }.tell(),
-            Happened::DeadLetter { line, why } => self.letter("rejected", why, line),
-            Happened::Unwritable { point, why } => {
-                self.letter("unwritable", why, point.into_bytes());
-            }
-            Happened::Away { why, .. } => {
-                Event::Database { fault: Some(&why) }.tell();
-                self.fault(writer, Some(why));
-            }
-        }
-    }
-
-    fn fault(&self, writer: Writer, fault: Option<String>) {
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_away = standing.iter().any(Option::is_some);
-        standing[writer as usize] = fault;
-        let fault = standing.iter().flatten().next().cloned();
-        if was_away && fault.is_none() {
-            Event::Database { fault: None }.tell();
-        }
-        // A queue that is full has newer news.
-        drop(self.faults.try_send((core::DATABASE, fault)));
-    }
-
-    fn letter(&self, cause: &'static str, detail: String, bytes: Vec<u8>) {
-        self.letters.put(Letter {
-            at: self.clock.read().wall,
-            from: "influx".to_owned(),
-            topic: "line",
-            cause,
-            detail,
-            bytes,
-        });
-    }
-}
-
-/// The core thread's loop, until it is asked to stop and the publisher has said goodbye.
-async fn work(core: &mut Core, mut queues: Queues, mut exits: Exits, clock: SystemClock) {
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut n_history = 0;
-    let mut history_pause = pin!(sleep(HISTORY_PAUSE));
-    loop {
-        core.tick(clock.read());
-        exits.flush(core);
-        let wait = core.poll_timeout().map(|due| due.since_ms(core.path.t));
-        let pauses = n_history >= HISTORY_BATCH;
-        let takes_history = !pauses && core.path.appender.pending() < HISTORY_PENDING_MAX;
-        tokio::select! {
-            biased;
-            _ = queues.stop.recv() => {
-                return end(core, queues, exits, clock).await;
-            }
-            Ok(()) = queues.durable.changed() => {
-                let durable = *queues.durable.borrow_and_update();
-                core.handle_durable(durable, clock.read());
-            }
-            Ok(()) = queues.health.changed() => {
-                let fault = queues.health.borrow_and_update().clone();
-                Event::Disk { fault: fault.as_deref() }.tell();
-                core.handle_fault(core::DISK, fault, clock.read());
-            }
-            Some(news) = queues.news.recv() => core.handle_news(news, clock.read()),
-            Some(ask) = queues.asks.recv() => core.handle_ask(ask, clock.read()),
-            Some(news) = queues.from_nodes.recv() => handle_nodes(core, news, clock),
-            Some((rule, fault)) = queues.faults.recv() => {
-                core.handle_fault(rule, fault, clock.read());
-            }
-            n_packs = queues.live.recv_many(&mut batch, BATCH), if !queues.live.is_closed() || !queues.live.is_empty() => {
-                for pack in batch.drain(..n_packs) {
-                    handle_pack(core, &pack, clock);
-                }
-                // A flood of live packs leaves history a crumb.
-                if takes_history && let Ok(pack) = queues.history.try_recv() {
-                    handle_pack(core, &pack, clock);
-                }
-            }
-            Some(pack) = queues.history.recv(), if takes_history => {
-                handle_pack(core, &pack, clock);
-                n_history += 1;
-                if n_history == HISTORY_BATCH {
-                    history_pause.set(sleep(HISTORY_PAUSE));
-                }
-            }
-            () = &mut history_pause, if pauses => n_history = 0,
-            () = sleep(Duration::from_millis(wait.unwrap_or(60_000))) => {}
-        }
-    }
-}
-
-fn handle_pack(core: &mut Core, pack: &Pack, clock: SystemClock) {
-    let pack = PackIn {
-        node: &pack.node,
-        way: pack.way,
-        content_type: pack.content_type.as_deref(),
-        bytes: &pack.bytes,
-    };
-    core.handle_pack(&pack, clock.read());
-}
-
-fn handle_nodes(core: &mut Core, news: mqtt::News, clock: SystemClock) {
-    match news {
-        mqtt::News::Status { node, bytes } => core.handle_status(&node, &bytes, clock.read()),
-        mqtt::News::Link { connected } => core.handle_link(connected, clock.read()),
-    }
-}
-
-impl Exits {
-    /// A retained message for a node.
-    fn message(&self, topic: Topic<'_>, payload: Vec<u8>) -> Publish {
-        let topic = SiteTopic {
-            park: &self.park,
-            enterprise: &self.enterprise,
-            topic,
-        };
-        Publish {
-            topic: topic.to_string(),
-            payload,
-            retain: true,
-            content_type: Some("application/json"),
-            ..Publish::default()
-        }
-    }
-
-    /// Carries out what the core wants done.
-    fn flush(&mut self, core: &mut Core) {
-        core.submit(&self.commit);
-        if core.path.outlet.publisher().serves() && !*self.opens.borrow() {
-            self.opens.send_replace(true);
-        }
-        // What has no way out now is polled again when there is one.
-        while let Ok(permit) = self.posts.try_reserve()
-            && let Some((node, ack)) = core.poll_ack()
-        {
-            let message = self.message(Topic::Ack { node: &node }, body::encode(&ack));
-            if let Some(local) = self.local.get(&node) {
-                // The next one says all that this one does.
-                drop(local.try_send(message));
-                continue;
-            }
-            permit.send(message);
-        }
-        while let Some((node, desired)) = core.poll_desired() {
-            let message = Publish {
-                expiry_s: Some(DESIRED_EXPIRY_S),
-                ..self.message(Topic::Desired { node: &node }, body::encode(&desired))
-            };
-            let way = self.local.get(&node).unwrap_or(&self.posts);
-            if way.try_send(message).is_err() {
-                core.desired_lost(&node);
-                break;
-            }
-        }
-        if let Some(snapshot) = core.poll_snapshot() {
-            // One is being stored: the next one will do.
-            drop(self.snapshots.try_send(snapshot));
-        }
-    }
-}
-
-/// Takes in what had come, says goodbye, and has everything on disk with a snapshot.
-async fn end(core: &mut Core, mut queues: Queues, mut exits: Exits, clock: SystemClock) {
-    while let Ok(pack) = queues.live.try_recv() {
-        handle_pack(core, &pack, clock);
-    }
-    exits.flush(core);
-    core.stop(clock.read());
-    let goodbye = async {
-        loop {
-            exits.flush(core);
-            tokio::select! {
-                Ok(()) = queues.durable.changed() => {
-                    let durable = *queues.durable.borrow_and_update();
-                    core.handle_durable(durable, clock.read());
-                }
-                news = queues.news.recv() => match news {
-                    None | Some(News::Closed) => break,
-                    Some(news) => core.handle_news(news, clock.read()),
-                },
-            }
-        }
-        let end = core.path.appender.end();
-        while *queues.durable.borrow_and_update() < end {
-            if queues.durable.changed().await.is_err() {
-                break;
-            }
-        }
-    };
-    // A broker or a disk that does not answer is not waited for.
-    drop(tokio::time::timeout(FAREWELL, goodbye).await);
-    let durable = *queues.durable.borrow();
-    core.handle_durable(durable, clock.read());
-    let snapshot = core.last_snapshot();
-    exits.flush(core);
-    if let Some(snapshot) = snapshot {
-        drop(exits.snapshots.send(snapshot));
     }
 }
 
