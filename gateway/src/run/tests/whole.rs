@@ -108,6 +108,7 @@ async fn act(gateway: &Gateway, verb: &str) {
         alarm: "tank/gt-1/high".into(),
         occurrence: Some(1),
         by: "li.wei".into(),
+        comment: "the detector is gone, MOC-7".into(),
         ..Act::default()
     };
     gateway.asks().send(Ask::Act(act, reply)).await.unwrap();
