@@ -8,6 +8,7 @@ use std::vec::Vec;
 use front::Problems;
 
 use super::lint;
+use crate::file::{Head, Rule};
 use crate::point::PointIdx;
 use crate::program::Program;
 
@@ -30,22 +31,34 @@ pub fn unwatched(program: &Program) -> Vec<PointIdx> {
         .collect()
 }
 
-/// Warns of points that rules watch while none of them has the limits of their clause; `held` are those for which one has.
-pub(super) fn warn_of_loose(program: &Program, held: &BTreeSet<PointIdx>, warnings: &Problems) {
-    let unwatched = unwatched(program);
-    let mut loose: BTreeMap<&str, Vec<PointIdx>> = BTreeMap::new();
-    for point in (0..).map(PointIdx).take(program.points().len()) {
-        if let Some(clause) = lint::clause_of(&program.point(point).kind)
-            && !held.contains(&point)
-            && !unwatched.contains(&point)
-        {
-            loose.entry(clause).or_default().push(point);
+/// Warns of points that rules watch while none of them has the limits of their clause, at the first rule that watches them; `held` are those for which one has.
+pub(super) fn warn_of_loose(
+    program: &Program,
+    held: &BTreeSet<PointIdx>,
+    rules: &[(&Head, &Rule<'_>)],
+    warnings: &Problems,
+) {
+    let mut told = held.clone();
+    let mut loose: BTreeMap<(&str, &str), Vec<PointIdx>> = BTreeMap::new();
+    for alarm in program.alarm_idxs() {
+        for point in program.points_read_by(alarm) {
+            let clause = lint::clause_of(&program.point(point).kind);
+            let rule = &program.rule_of(alarm).name;
+            if let Some(clause) = clause.filter(|_| !rule.starts_with("sys."))
+                && told.insert(point)
+            {
+                loose.entry((rule, clause)).or_default().push(point);
+            }
         }
     }
-    for (clause, points) in loose {
-        let names = names(program, &points);
-        let what = format!("no rule has the limits of {clause} for {names}");
-        warnings.add(super::elsewhere("points"), "", what);
+    for ((name, clause), points) in loose {
+        let rule = rules.iter().find(|(_, rule)| rule.name.value == name);
+        if let Some((_, rule)) = rule {
+            let names = names(program, &points);
+            let what =
+                format!("`{name}` watches {names}, and no rule has the limits of {clause} for it");
+            warnings.add(rule.name.item.place(), rule.name.item.path(), what);
+        }
     }
 }
 

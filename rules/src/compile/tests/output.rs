@@ -158,7 +158,7 @@ fn an_output_that_cannot_be_switched_is_told_with_what_there_is() {
         &[silent, output("tank/siren", "quiet")],
         &[
             "s.toml:3:10: output[0].rules[0]: `quiet` asks for no output of kind `siren`: it asks for no output at all",
-            "(points):0:0: no rule has the limits of GB/T 50493-2019 5.5.2 for tank/gt-01, yard/gt-02",
+            "r.toml:4:8: rule[0].name: `quiet` watches tank/gt-01, yard/gt-02, and no rule has the limits of GB/T 50493-2019 5.5.2 for it",
         ],
     );
     let twice = output("tank/siren", "gas");
@@ -194,7 +194,7 @@ actions = ["siren"]"#,
     told(
         &[oxygen, site(siren)],
         &[
-            "(points):0:0: no rule has the limits of GB/T 50493-2019 5.5.2 for yard/gt-02",
+            "r.toml:4:8: rule[0].name: `yard-gas` watches yard/gt-02, and no rule has the limits of GB/T 50493-2019 5.5.2 for it",
             "s.toml:3:10: output[0].rules[0]: `yard-gas` has no alarm in unit tank, expected `units` beside it with those that have",
         ],
     );

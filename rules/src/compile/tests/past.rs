@@ -212,7 +212,7 @@ fn attributes_select_and_a_misspelled_one_is_told() {
         with("medium = \"benzene\""),
         (
             "tank/gt-01/x".to_string(),
-            "(points):0:0: no rule has the limits of GB/T 50493-2019 5.5.2 for tank/gt-01"
+            "r.toml:4:8: rule[0].name: `x` watches tank/gt-01, and no rule has the limits of GB/T 50493-2019 5.5.2 for it"
                 .to_string()
         )
     );
