@@ -184,3 +184,8 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_armed_rule_of_four_levels_takes_at_most_256_bytes() {
+    assert!(Engine::armed_rule_bytes(4) <= 256);
+}
