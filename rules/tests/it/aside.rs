@@ -1,19 +1,19 @@
-//! Putting alarms aside: shelving, suppression, out of service, silence, re-alarm and tests. Rows are those of the life cycle's table.
+//! Putting alarms aside: shelving, suppression, out of service, silence and re-alarm. Rows are those of the life cycle's table.
 
 use std::sync::Arc;
 
 use rules::effect::{AlarmIdx, Command, Refusal, Verb};
 use rules::engine::Engine;
 use rules::engine::explain::Ending;
-use rules::expr::{Compare, Cond, Formula};
+use rules::expr::Cond;
 use rules::point::PointIdx;
-use rules::program::{Colour, LevelSpec, LifeSpec, Program, RuleInfo, Scope, Suppress};
+use rules::program::{Colour, LevelSpec, LifeSpec, Program, RuleInfo, Suppress};
 use telemetry::{Quality, UtcMs};
 
-use crate::support::{Told, builder, conditions, high, level, rule, spec};
+use crate::support::{Told, builder, high, level, rule, spec};
 
 /// Gas at 25 (yellow), 50 (orange, latching) and 75 (red); the second point is a switch that suppresses.
-fn program() -> Arc<Program> {
+pub(crate) fn program() -> Arc<Program> {
     let mut builder = builder(&["a", "b"], 0);
     let rule = builder
         .rule(RuleInfo {
@@ -59,14 +59,14 @@ fn told_without_re_alarm() -> Told {
     Told::new(Arc::new(builder.build()))
 }
 
-fn told() -> Told {
+pub(crate) fn told() -> Told {
     let mut told = Told::new(program());
     told.good(0, 1, 0.0);
     told
 }
 
 /// A command of Li's until a second.
-fn until(verb: Verb, second: i64) -> Command<'static> {
+pub(crate) fn until(verb: Verb, second: i64) -> Command<'static> {
     Command {
         until: Some(UtcMs(second * 1_000)),
         comment: Some("cell change"),
@@ -74,7 +74,7 @@ fn until(verb: Verb, second: i64) -> Command<'static> {
     }
 }
 
-fn out(second: i64) -> Command<'static> {
+pub(crate) fn out(second: i64) -> Command<'static> {
     Command {
         second: Some("zhao"),
         ticket: Some("W-1"),
@@ -83,7 +83,7 @@ fn out(second: i64) -> Command<'static> {
 }
 
 /// The same engine after a restart.
-fn restarted(told: Told) -> Told {
+pub(crate) fn restarted(told: Told) -> Told {
     let mut effects = told.effects;
     let program = Arc::clone(told.engine.program());
     let engine = Engine::restore(program, &told.engine.snapshot(), &mut effects).unwrap();
@@ -503,258 +503,6 @@ fn row_22_who_acknowledges_that_a_rule_changed_says_why() {
     told.command_why(4, Verb::Ack).unwrap();
     assert!(!told.engine.alarm(AlarmIdx(0)).config_changed);
     told.expect(&["4 gas acked L1 A"]);
-}
-
-#[test]
-fn a_test_by_a_person_marks_and_ends_by_itself() {
-    let mut told = told();
-    told.act(1, until(Verb::Test, 100)).unwrap();
-    told.good(2, 0, 30.0);
-    let mut told = restarted(told);
-    assert!(told.engine.alarm(AlarmIdx(0)).flags.test);
-    told.time(200);
-    told.expect(&[
-        "1 gas test-begun - A",
-        "2 gas raised L1 B",
-        "100 gas test-ended L1 B",
-    ]);
-    assert!(!told.engine.alarm(AlarmIdx(0)).flags.test);
-    assert_eq!(told.command(201, Verb::TestEnd), Err(Refusal::NoTest));
-    told.act(202, until(Verb::Test, 300)).unwrap();
-    told.command(203, Verb::TestEnd).unwrap();
-    told.expect(&["202 gas test-begun L1 B", "203 gas test-ended L1 B"]);
-}
-
-#[test]
-fn a_sensor_that_says_that_it_is_calibrated_marks_its_alarms_as_a_test() {
-    let mut told = told();
-    told.reading(1, 0, Some(30.0), Quality::CALIBRATION);
-    told.act(2, until(Verb::Test, 100)).unwrap();
-    let mut told = restarted(told);
-    told.command(3, Verb::TestEnd).unwrap();
-    assert!(
-        told.engine.alarm(AlarmIdx(0)).flags.test,
-        "its sensor still says so"
-    );
-    told.good(4, 0, 10.0);
-    told.expect(&[
-        "1 gas test-begun - A",
-        "1 gas raised L1 B",
-        "2 gas test-begun L1 B",
-        "3 gas comment L1 B",
-        "4 gas test-ended L1 B",
-        "4 gas returned L1 D",
-    ]);
-}
-
-#[test]
-fn a_sensor_that_never_stops_saying_so_is_believed_for_four_hours() {
-    let mut told = about_a();
-    told.reading(1, 0, Some(60.0), Quality::CALIBRATION);
-    let mut told = restarted(told);
-    told.time(14_400);
-    assert!(told.engine.alarm(AlarmIdx(0)).flags.test);
-    told.effects.clear();
-    told.reading(14_400, 0, Some(60.0), Quality::CALIBRATION);
-    // Its readings count again, as uncertain ones: they raise and they do not clear.
-    told.time(14_401);
-    told.expect(&[
-        "14401 gas test-ended L1 B",
-        "14401 rich test-ended L1 B",
-        "14401 both known - A",
-        "14401 both raised red B",
-    ]);
-    let mut told = restarted(told);
-    told.reading(14_402, 0, Some(0.0), Quality::CALIBRATION);
-    told.expect(&[]);
-    told.good(14_403, 0, 60.0);
-    told.reading(14_404, 0, Some(60.0), Quality::CALIBRATION);
-    assert!(
-        told.engine.alarm(AlarmIdx(0)).flags.test,
-        "another calibration"
-    );
-}
-
-/// Two alarms about the first point, one about both, which both have to reach it.
-fn about_a() -> Told {
-    let mut builder = builder(&["a", "b"], 0);
-    for name in ["gas", "rich"] {
-        let rule = rule(&mut builder, name);
-        let levels = vec![level("L1", high(25.0, 3.0))];
-        builder.alarm(spec(rule, levels)).unwrap();
-    }
-    let rule = rule(&mut builder, "both");
-    let reaches = |point| {
-        let number = Formula::Point(PointIdx(point));
-        Cond::Compare(Compare::Ge, number, Formula::Const(25.0))
-    };
-    let both = Cond::All(vec![reaches(0), reaches(1)]);
-    let levels = vec![("red", Colour::Red, both)];
-    builder.alarm(conditions("u", rule, levels)).unwrap();
-    let mut told = Told::new(Arc::new(builder.build()));
-    told.good(0, 0, 0.0);
-    told.good(0, 1, 30.0);
-    told
-}
-
-#[test]
-fn a_test_of_one_alarm_of_a_point_is_one_of_all_alarms_about_it_and_ends_at_any_of_them() {
-    let mut told = about_a();
-    told.act(1, until(Verb::Test, 100)).unwrap();
-    let is_lis = |told: &Told| {
-        let mut of_gas = told.effects.iter().filter(|it| it.alarm < AlarmIdx(2));
-        of_gas.all(|it| it.by.as_deref() == Some("li"))
-    };
-    assert!(is_lis(&told));
-    told.expect(&[
-        "1 gas test-begun - A",
-        "1 rich test-begun - A",
-        "1 both unknown - A",
-    ]);
-    let mut told = restarted(told);
-    told.on(AlarmIdx(1));
-    told.command(50, Verb::TestEnd).unwrap();
-    assert!(is_lis(&told));
-    told.expect(&[
-        "50 gas test-ended - A",
-        "50 rich test-ended - A",
-        "50 both known - A",
-    ]);
-    assert_eq!(told.command(51, Verb::TestEnd), Err(Refusal::NoTest));
-    told.time(200);
-    told.expect(&[]);
-}
-
-#[test]
-fn a_test_that_ends_at_another_alarm_ends_for_every_point_that_it_was_of() {
-    let mut builder = builder(&["a", "b", "c"], 0);
-    // Each is about its own point and about `c`, whose number it compares.
-    for point in 0..2 {
-        let rule = rule(&mut builder, ["left", "right"][point as usize]);
-        let mut spec = spec(rule, vec![level("L1", high(25.0, 3.0))]);
-        spec.scope = Scope::Point(PointIdx(point));
-        spec.value = Some(Formula::Point(PointIdx(2)));
-        builder.alarm(spec).unwrap();
-    }
-    let mut told = Told::new(Arc::new(builder.build()));
-    told.act(1, until(Verb::Test, 100)).unwrap();
-    told.on(AlarmIdx(1));
-    told.command(2, Verb::TestEnd).unwrap();
-    told.expect(&[
-        "1 left test-begun - A",
-        "1 right test-begun - A",
-        "2 left test-ended - A",
-        "2 right test-ended - A",
-    ]);
-}
-
-#[test]
-fn what_is_read_in_a_test_is_unknown_to_alarms_that_are_about_something_else() {
-    for quality in [Quality::GOOD, Quality::CALIBRATION] {
-        let mut told = about_a();
-        if quality == Quality::GOOD {
-            told.act(1, until(Verb::Test, 100)).unwrap();
-        }
-        told.reading(2, 0, Some(60.0), quality);
-        let mut told = restarted(told);
-        assert!(told.engine.alarm(AlarmIdx(0)).flags.active);
-        assert!(!told.engine.alarm(AlarmIdx(2)).flags.active);
-        assert!(told.engine.alarm(AlarmIdx(2)).flags.unknown);
-        told.effects.clear();
-        told.time(101);
-        told.good(102, 0, 60.0);
-        let began = told.effects.iter().find(|it| it.alarm == AlarmIdx(2));
-        let at = if quality == Quality::GOOD { 100 } else { 102 };
-        assert!(
-            began.is_some_and(|it| it.at == UtcMs(at * 1_000)),
-            "{quality:?}"
-        );
-    }
-}
-
-/// A snapshot as an older version of this program wrote it.
-fn kept(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
-}
-
-#[test]
-fn a_snapshot_of_the_first_version_is_read() {
-    let mut builder = builder(&["a", "b"], 10);
-    let gas = rule(&mut builder, "gas");
-    builder
-        .alarm(spec(gas, vec![level("L1", high(25.0, 3.0))]))
-        .unwrap();
-    let snapshot = kept(include_str!("../kept/snapshot-1.hex"));
-    let mut effects = Vec::new();
-    let engine = Engine::restore(Arc::new(builder.build()), &snapshot, &mut effects).unwrap();
-    let gas = engine.alarm(AlarmIdx(0));
-    assert_eq!((gas.letter().as_str(), gas.level), ("C", Some(0)));
-    assert_eq!(effects, []);
-}
-
-#[test]
-fn a_snapshot_of_the_second_version_which_told_of_calibrations_is_read() {
-    let snapshot = kept(include_str!("../kept/snapshot-2.hex"));
-    let mut effects = Vec::new();
-    let engine = Engine::restore(program(), &snapshot, &mut effects).unwrap();
-    let mut told = Told {
-        engine,
-        effects,
-        alarm: AlarmIdx(0),
-    };
-    assert!(told.engine.alarm(AlarmIdx(0)).flags.test);
-    told.time(300);
-    assert!(
-        told.engine.alarm(AlarmIdx(0)).flags.test,
-        "its sensor says so"
-    );
-    told.good(301, 0, 30.0);
-    told.expect(&["200 gas unshelved L1 B", "301 gas test-ended L1 B"]);
-}
-
-#[test]
-fn a_snapshot_of_the_third_version_which_knew_no_end_of_a_silence_and_of_a_calibration_gets_both() {
-    let snapshot = kept(include_str!("../kept/snapshot-3.hex"));
-    let mut effects = Vec::new();
-    let engine = Engine::restore(program(), &snapshot, &mut effects).unwrap();
-    let mut told = Told {
-        engine,
-        effects,
-        alarm: AlarmIdx(0),
-    };
-    let gas = told.engine.alarm(AlarmIdx(0));
-    assert!(gas.silenced && gas.flags.test);
-    told.time(15_000);
-    told.expect(&["603 gas re-alarmed L1 B", "14403 gas test-ended L1 B"]);
-}
-
-#[test]
-fn a_rule_that_goes_on_trial_says_so_when_it_is_loaded() {
-    let told = told();
-    let mut builder = builder(&["a", "b"], 0);
-    let rule = builder
-        .rule(RuleInfo {
-            name: "gas".into(),
-            hash: "gas".into(),
-            test: true,
-            ..RuleInfo::default()
-        })
-        .unwrap();
-    builder
-        .alarm(spec(rule, vec![level("L1", high(25.0, 3.0))]))
-        .unwrap();
-    let mut told = told;
-    told.good(1, 0, 30.0);
-    let snapshot = told.engine.snapshot();
-    let program = Arc::new(builder.build());
-    told.engine = Engine::restore(program, &snapshot, &mut told.effects).unwrap();
-    told.expect(&[
-        "1 gas raised L1 B",
-        "1 gas config-changed L1 B",
-        "1 gas test-begun L1 B",
-    ]);
 }
 
 #[test]
