@@ -15,6 +15,7 @@ use std::sync::Arc;
 use ::rules::compile::{System, compile};
 use ::rules::engine::{Engine, NodeEngine};
 use ::rules::image::Image;
+use ::rules::point::PointInfo;
 use ::rules::program::Program;
 use front::{Problem, Problems, Source};
 use sha2::{Digest, Sha256};
@@ -72,15 +73,20 @@ pub fn image(bytes: &[u8]) {
     }
 }
 
-/// The program; when there is none, each problem is at a place of the text.
+/// The program for a point of each kind.
 fn compiled(text: &str) -> Option<Program> {
+    compiled_for(text, site::points())
+}
+
+/// The program; when there is none, each problem is at a place of the text.
+fn compiled_for(text: &str, points: &[PointInfo]) -> Option<Program> {
     let (problems, warnings) = (Problems::default(), Problems::default());
     let system = System {
         gateway: "gw".into(),
         nodes: Vec::new(),
     };
     let source = Source::new("file.toml", text);
-    let program = compile(&[source], site::points(), &system, &problems, &warnings);
+    let program = compile(&[source], points, &system, &problems, &warnings);
     assert_eq!(program.is_some(), problems.is_empty(), "{problems}");
     for problem in [problems.into_sorted(), warnings.into_sorted()].concat() {
         assert!(is_placed(&problem, text), "{problem:?}");

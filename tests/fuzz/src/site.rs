@@ -18,15 +18,19 @@ pub(crate) const AT_LIMITS: &str = "pack = \"p\"\nversion = \"1\"\n[[rule]]\nnam
 pub(crate) fn points() -> &'static [PointInfo] {
     static POINTS: LazyLock<Vec<PointInfo>> = LazyLock::new(|| {
         let tests = PACKS.iter().map(|pack| pack.tests);
-        let lines = tests.chain([LANGUAGE]).flat_map(str::lines);
-        let points = lines.filter_map(point);
-        // Examples use a name twice.
-        let by_name: BTreeMap<(String, String), PointInfo> = points
-            .map(|point| ((point.unit.clone(), point.point.clone()), point))
-            .collect();
-        by_name.into_values().collect()
+        points_of(tests.chain([LANGUAGE]))
     });
     &POINTS
+}
+
+/// The points that tests declare.
+pub(crate) fn points_of<'t>(tests: impl Iterator<Item = &'t str>) -> Vec<PointInfo> {
+    let points = tests.flat_map(str::lines).filter_map(point);
+    // Examples use a name twice.
+    let by_name: BTreeMap<(String, String), PointInfo> = points
+        .map(|point| ((point.unit.clone(), point.point.clone()), point))
+        .collect();
+    by_name.into_values().collect()
 }
 
 /// A point as tests declare it, a line each.
@@ -40,7 +44,8 @@ fn point(line: &str) -> Option<PointInfo> {
         point: point.to_owned(),
         kind: kind.to_owned(),
         eu: word("eu = \""),
-        digital: rest.contains("switch = true"),
+        digital: rest.contains("switch = true") || rest.contains("output = true"),
+        output: rest.contains("output = true"),
         slave: word("device = \"").map(|device| format!("bus/{device}")),
         period_ms: 1_000,
         max_age_ms: 3_000,
