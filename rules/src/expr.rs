@@ -113,9 +113,7 @@ impl Compare {
             Self::Eq | Self::Ne => self,
         }
     }
-}
 
-impl Compare {
     /// This comparison, or where it does not hold the contrary one.
     pub(crate) fn or_contrary(self, holds: bool) -> Self {
         match self {

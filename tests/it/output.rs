@@ -283,6 +283,17 @@ fn a_fan_that_does_not_turn_is_an_alarm_of_its_own_until_it_does() {
     site.fan_turns(true);
     assert_eq!(hears_action(&watch, FAN), json!([true, true]));
     watch.hears_event("yard/fan/sys.linkage", "returned");
+    // Who asks afterwards is told what became of it.
+    let explained = program("fengsui")
+        .args(["rules", "explain", "gateway.toml", GAS])
+        .current_dir(site.folder.path())
+        .output()
+        .unwrap();
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    for came in ["is not", "is"] {
+        let line = format!(" action → B: yard/fan was to be on and {came}\n");
+        assert!(explained.contains(&line), "{line}: {explained}");
+    }
     let (code, summary) = watch.end();
     assert_eq!((code, &summary["problems"]), (0, &json!([])), "{summary:#}");
 }

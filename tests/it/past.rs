@@ -134,6 +134,13 @@ fn what_other_rules_would_have_made_of_the_log_is_told_without_a_word_to_the_gat
         "{said}"
     );
 
+    // What is asked of a time before the log is no result of nothing: it is said.
+    let early = ["--rules", "heat.toml", "--from", "2020-01-01T00:00:00Z"];
+    let (code, said) = rules(&plant, "replay", &early);
+    assert_eq!(code, 0, "{said}");
+    let note = "nothing is kept of 2020-01-01T00:00:00.000Z: the log begins at ";
+    assert!(said.contains(note), "{said}");
+
     plant.rewrite("heat.toml", "strict.toml", &[("60 °C", "55 °C")]);
     plant.rewrite("heat.toml", "lax.toml", &[("60 °C", "70 °C")]);
     let differences = |name: &str| -> Vec<(Value, Value)> {

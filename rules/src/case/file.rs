@@ -329,8 +329,8 @@ impl Action {
         let event = table.opt("event").map(|item| item.one_of(&events));
         let on = table.opt("on").map(|item| output_names(&item));
         let read_every = table.opt("read_every").map(|item| periods(&item));
-        let nothing = letter.is_none() && level.is_none() && unknown.is_none();
-        let nothing = nothing && severity.is_none();
+        let nothing = letter.is_none() && level.is_none() && severity.is_none();
+        let nothing = nothing && unknown.is_none();
         if nothing && test.is_none() && event.is_none() && on.is_none() && read_every.is_none() {
             table.problem(
                 "nothing to do and nothing expected: `do`, `letter`, `level`, `severity`, `unknown`, `test`, `event`, `on` or `read_every`",

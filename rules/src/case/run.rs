@@ -97,11 +97,11 @@ impl Playing<'_> {
             let point = PointIdx(u32_of(*index));
             let info = self.program.point(point);
             let name = format!("{}/{}", info.unit, info.point);
+            self.timers_up_to(due_ms);
             let Some(Reading::Says(value, quality)) = reading else {
                 self.timeline.reading(due_ms, name, "nothing".to_string());
                 continue;
             };
-            self.timers_up_to(due_ms);
             let now = self.case.begins.plus_ms(due_ms);
             let said = describe(Reading::Says(value, quality));
             self.timeline.reading(due_ms, name, said);

@@ -57,6 +57,27 @@ fn a_case_that_fails_shows_what_happened_when() {
 }
 
 #[test]
+fn a_case_that_fails_shows_that_nothing_came_and_what_came_due_meanwhile_before_it() {
+    let (report, problems) = play(&std::format!(
+        "{HEAD}[[case]]\nname = \"a gap\"\nalarm = \"t/g/combustible-gas\"\nseries = {{ \"t/g\" = \"30*4 _*3 30\" }}\nsteps = [{{ at = \"6s\", letter = \"A\" }}]\n"
+    ));
+    assert_eq!(problems, "");
+    assert_eq!(
+        report.expect("no problem").to_string(),
+        "t.toml:4:1: a gap
+          0.000s  t/g reads 30
+          0.000s  t/g/combustible-gas L1: condition true, on in 5.000s
+          0.000s  t/g/combustible-gas L2: condition false
+          1.000s  t/g reads 30 → nothing until 4.000s
+          5.000s  t/g/combustible-gas raised B L1
+          5.000s  t/g reads nothing until 6.000s
+  ✗       6.000s  t/g/combustible-gas: expected letter A, found B
+
+1 case, 1 failed"
+    );
+}
+
+#[test]
 fn a_wrong_test_file_is_told_everything_at_once() {
     let (report, problems) = play(
         "packs = [\"gsa\", \"ours.toml\", \"theirs.toml\"]\n[points]\n\"tg\" = { kind = \"combustible-gas\" }\n\"t/g\" = { kind = \"combustible-gas\", eu = \"%LEL\" }\n[[case]]\nname = \"x\"\nseries = { \"t/h\" = \"1\", \"t/g\" = \"1 2x\" }\nsteps = [{ at = \"5s\", letter = \"J\" }, { at = \"1s\", alarm = \"t/g/x\", do = \"akc\" }, { at = \"2s\", alarm = \"t/g/x\" }]\n",

@@ -228,7 +228,7 @@ pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -
 /// What takes the worth from a limit that is strict enough: it waits too long, or once it is on it never goes off and says nothing any more.
 fn never_or_late(level: &Found<'_, '_>) -> Option<(String, String)> {
     if level.on_delay_ms > ON_DELAY_MAX_MS {
-        let (is, most) = (level.on_delay_ms / 1_000, ON_DELAY_MAX_MS / 1_000);
+        let (is, most) = (level.on_delay_ms.div_ceil(1_000), ON_DELAY_MAX_MS / 1_000);
         return Some((
             format!("has an on-delay of {is} s"),
             format!("{most} s or less"),

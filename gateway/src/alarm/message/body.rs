@@ -410,3 +410,91 @@ fn point_body<'a>(scope: &'a Scope, point: Option<&'a PointInfo>) -> Option<Poin
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use front::{Problems, Source};
+    use rules::compile::{System, compile};
+    use rules::effect::{Command, Input, Verb};
+    use rules::engine::Engine;
+    use rules::point::{PointIdx, PointInfo};
+    use telemetry::{Clock, Quality, Sample};
+
+    use super::*;
+
+    const RULES: &str = r#"
+pack = "p"
+version = "1"
+[[rule]]
+name = "gas"
+unverified = "a test"
+for = { kind = "gas" }
+high = [{ level = "L1", at = "20 %LEL", colour = "yellow", on_delay = "5s" }]
+text = { zh = "{tag}", en = "{tag}" }
+"#;
+
+    #[test]
+    fn how_often_an_alarm_asked_again_and_how_often_it_nearly_came_is_told_once_it_did() {
+        let point = PointInfo {
+            unit: "tank".into(),
+            point: "gt-1".into(),
+            kind: "gas".into(),
+            eu: Some("%LEL".into()),
+            ..PointInfo::default()
+        };
+        let (problems, source) = (Problems::default(), Source::new("p.toml", RULES));
+        let system = System {
+            gateway: "gw".into(),
+            nodes: Vec::new(),
+        };
+        let program = compile(
+            &[source],
+            &[point],
+            &system,
+            &problems,
+            &Problems::default(),
+        );
+        let program = Arc::new(program.expect("rules that are right"));
+        let alarm = program.find_alarm("tank/gt-1/gas").expect("it is there");
+        let mut engine = Engine::new(Arc::clone(&program), UtcMs(0));
+        let mut effects = Vec::new();
+        let mut reads = |t: i64, value: f64| {
+            let sample = Sample {
+                at: UtcMs(t),
+                value: Some(Value::Number(value)),
+                quality: Quality::GOOD,
+                clock: Clock::Synced,
+            };
+            let point = PointIdx(0);
+            let input = Input::Sample { point, sample };
+            engine.handle(input, UtcMs(t), &mut effects).expect("taken");
+        };
+        for (t, value) in [(1_000, 30.0), (2_000, 0.0), (3_000, 30.0), (8_000, 30.0)] {
+            reads(t, value);
+        }
+        let silence = Input::Command(Command::new(Verb::Silence, alarm, "li"));
+        engine
+            .handle(silence, UtcMs(9_000), &mut effects)
+            .expect("taken");
+        engine.handle_timeout(UtcMs(609_000), &mut effects);
+        let site = Site {
+            park: "east".into(),
+            enterprise: "plant".into(),
+            gateway: "gw".into(),
+            version: "1".into(),
+        };
+        let told = |event: &str| {
+            let mut effects = effects.iter().filter(|it| it.alarm == alarm);
+            let effect = effects.find(|effect| effect.kind.word() == event);
+            draft(&site, &program, effect.expect(event)).rest
+        };
+        let raised = told("raised");
+        assert!(raised.contains(r#""fleeting":1"#), "{raised}");
+        assert!(!raised.contains("re_alarms"), "{raised}");
+        let again = told("re-alarmed");
+        assert!(again.contains(r#""re_alarms":1"#), "{again}");
+        assert!(!again.contains("config_changed"), "{again}");
+    }
+}

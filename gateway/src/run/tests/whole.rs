@@ -135,7 +135,8 @@ async fn an_alarm_whose_rule_was_taken_out_stays_over_restarts_until_a_person_ha
     for _ in 0..2 {
         let gateway = start(&config).await.unwrap();
         let mut client = Client::connect(&gateway).await;
-        client.message(topic, &[r#""letter":"E""#]).await;
+        let is_there = [r#""letter":"E""#, r#""config_changed":true"#];
+        client.message(topic, &is_there).await;
         gateway.stop().await;
     }
     let gateway = start(&config).await.unwrap();

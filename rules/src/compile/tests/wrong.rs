@@ -92,6 +92,15 @@ fn what_goes_round_a_clause_by_suppression_delay_or_deadband_is_refused() {
             "r.toml:6:46: rule[0].suppress[0].reason: a reason to suppress on combustible-gas, expected none by GB/T 50493-2019 5.5.2, {override_it}"
         ),
     );
+    let most = one("on_delay = \"30s\"", "");
+    assert_eq!(compile_for(&site(), &[rule(&most)]).1, "");
+    check(
+        &one("on_delay = \"30500ms\"", ""),
+        &each(
+            "r.toml:6:30: rule[0].high[0].at",
+            "`L1` of {point} has an on-delay of 31 s, which is laxer than GB/T 50493-2019 5.5.2, expected 30 s or less",
+        ),
+    );
     check(
         &one("on_delay = \"2h\"", ""),
         &each(
@@ -131,6 +140,24 @@ fn a_rule_that_cites_a_clause_and_asks_what_cannot_be_compared_with_it_is_refuse
             "value = \"mean(self, 1h)\"\nhigh = [{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }]",
         ),
         refused,
+    );
+}
+
+#[test]
+fn a_landslide_is_orange_at_four_fifths_of_red_at_the_latest() {
+    let mut points = site();
+    points[0].kind = "landslide-displacement".into();
+    points[0].eu = Some("mm".into());
+    let at = |orange: &str| {
+        let text = std::format!(
+            "name = \"slope\"\nfor = {{ kind = \"landslide-displacement\" }}\nvalue = \"abs(self)\"\nhigh = [{{ level = \"orange\", at = \"{orange}\", colour = \"orange\" }}, {{ level = \"red\", at = \"100 mm\", colour = \"red\" }}]"
+        );
+        compile_for(&points, &[rule(&text)]).1
+    };
+    assert_eq!(at("80 mm"), "");
+    assert_eq!(
+        at("81 mm"),
+        "r.toml:7:34: rule[0].high[0].at: `orange` of tank/gt-01 at 81 mm is laxer than GB 51108 8.3, expected at most 0.8 times `red` at 100 mm, or an override of the site with `laxer_than = \"GB 51108 8.3\"`"
     );
 }
 
