@@ -12,6 +12,7 @@ mod late;
 mod life;
 mod machine;
 mod node;
+mod repeat;
 mod snapshot;
 mod state;
 mod window;

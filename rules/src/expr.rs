@@ -172,6 +172,15 @@ pub enum Cond {
         /// Which; at most 256.
         points: Vec<PointIdx>,
     },
+    /// The last `n` readings of a point are, one by one, `n` readings in a row that it gave before.
+    ///
+    /// Of those it knows the last `n` stretches of `n`, of which a tenth moved. True until `n` readings later; unknown while the point is.
+    Repeats {
+        /// How many, 10 to 1,000.
+        n: u32,
+        /// Whose.
+        point: PointIdx,
+    },
     /// A calendar holds.
     During(Calendar),
 }

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use build::{BuildError, ProgramBuilder};
-pub(crate) use build::{LEVELS_MAX, REASONS_MAX};
+pub(crate) use build::{LEVELS_MAX, REASONS_MAX, REPEATS};
 pub(crate) use tables::{
     AlarmCode, AlarmRest, BuiltTables, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax,
     OverlayCode, PointCode, Reader, Readers, Source, SuppressCode, Tables, Unit, Watched,

@@ -39,6 +39,9 @@ class Traces(random.Random):
                 now = begin + self.choice([1, 400, 1_000, 3_000, 20_000])
                 steps.append({"t": now, "down": begin})
                 continue
+            if self.again and self.one_in(12):
+                now = self.loop(now, steps, kinds)
+                continue
             name = self.choice(list(kinds))
             if self.one_in(10) and not kinds[name][1]:
                 at = now - self.choice([2_000, 30_000])
@@ -61,3 +64,14 @@ class Traces(random.Random):
             steps.append({"t": now, "read": name, "value": value, "quality": quality})
         steps.append({"t": now + 30_000})
         return steps
+
+    def loop(self, now, steps, kinds):
+        """A few readings of a point that come again and again, now and then with another among them."""
+        name = self.choice([name for name, (kind, _) in kinds.items() if kind in ("x", "y")])
+        tape = [self.choice([1.0, 3.0, 5.0, 6.5, 8.0]) for _ in range(self.randrange(2, 15))]
+        for place in range(self.randrange(20, 45)):
+            now += self.choice([1, 1, 700])
+            value = self.level() if self.one_in(60) else tape[place % len(tape)]
+            quality = self.choice(["good"] * (30 if self.rough else 200) + ["uncertain", "sensor-failure"])
+            steps.append({"t": now, "read": name, "value": value, "quality": quality})
+        return now + 1

@@ -1,6 +1,8 @@
 """Random rule files with random traces for both opinions, and what the second opinion says of each.
 
     cases.py FROM COUNT     prints one JSON object a line: {"name": …, "case": …, "told": …}; the same number gives the same case
+
+In the cases from 100,000 on readings come again, and rules look for that.
 """
 
 import json
@@ -28,6 +30,10 @@ SWITCHED = {"u/siren": ("siren", True), "u/lamp": ("lamp", True), "u/fan": ("fan
 
 
 class Dice(Changes, Traces):
+    def __init__(self, number):
+        super().__init__(number)
+        self.again = number >= 100_000
+
     def points(self, kinds):
         tables = []
         for name, (kind, switch) in kinds.items():

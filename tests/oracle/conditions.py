@@ -2,7 +2,7 @@
 
 from calendars import calendar_holds
 from expressions import parse
-from remembered import Held, Since, Window
+from remembered import Held, Repeats, Since, Window
 from values import BAD, FIRM_FALSE, FIRM_TRUE, GOOD, MS, NOTHING, Number, UNCERTAIN, UNITS, UNKNOWN, compare, distance, reckon, truth, vote
 
 
@@ -25,7 +25,7 @@ class Conditions:
         if tree[0] in ("and", "or", "not", "compare"):
             return True
         if tree[0] == "call" and tree[1] != "each":
-            return tree[1] in ("held", "any", "all", "at_least", "bad", "stale", "during", "same")
+            return tree[1] in ("held", "any", "all", "at_least", "bad", "stale", "during", "same", "repeats")
         if tree[0] == "name" and tree[1].startswith("derived."):
             return self.is_condition(self.derived[tree[1][8:]], alarm, each)
         name = self.named(tree, alarm, each)
@@ -58,6 +58,10 @@ class Conditions:
             return UNKNOWN if point.n_read == 0 else FIRM_TRUE if point.trust == BAD else FIRM_FALSE
         if name == "same":
             return self.same(int(parts[0][1]), parts[1:], alarm, each)
+        if name == "repeats":
+            of, n = self.named(parts[0], alarm, each), int(parts[1][1])
+            slot = self.kept.setdefault((alarm.id, *path, "repeats", each), Repeats(n))
+            return slot.look(self.seen(of, alarm), self.points[of].n_read)
         if name == "held":
             key = (alarm.id, *path, "held", each)
             slot = self.kept.setdefault(key, Held(int(parts[1][1] * MS[parts[1][2]])))

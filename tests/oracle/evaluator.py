@@ -19,7 +19,7 @@ from changes import go_on
 from conditions import Conditions
 from expressions import parse
 from outputs import Output
-from remembered import Held, Since, Window
+from remembered import Held, Repeats, Since, Window
 from site_tables import Site, limit_now
 from values import BAD, FIRM_FALSE, FIRM_TRUE, MS, NOTHING, Number, UNKNOWN, compare, duration, trust_of
 
@@ -201,7 +201,7 @@ class Play(Conditions):
         for slot in self.kept.values():
             if isinstance(slot, Held):
                 found += slot.dues(self.now)
-            else:
+            elif not isinstance(slot, Repeats):
                 found.append((self.now // 1000 + 1) * 1000)
                 if isinstance(slot, Window):
                     found.append((self.now // slot.slice + 1) * slot.slice)
@@ -252,6 +252,8 @@ class Play(Conditions):
                 slot.due += end - begin
             elif isinstance(slot, Window):
                 slot.past.append((begin, (0.0, BAD)))
+            elif isinstance(slot, Repeats):
+                slot.row = []
         for output in self.outputs:
             output.wait_again(end)
         self.now, self.is_up_again = end, True

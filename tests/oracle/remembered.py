@@ -1,8 +1,8 @@
-"""What is remembered between looks: a condition that must hold, the time since one did, a window."""
+"""What is remembered between looks: a condition that must hold, the time since one did, a window, readings that came before."""
 
 import math
 
-from values import BAD, FIRM_FALSE, GOOD, NOTHING, Number, UNCERTAIN, UNKNOWN, duration
+from values import BAD, FIRM_FALSE, GOOD, NOTHING, Number, UNCERTAIN, UNKNOWN, duration, truth
 
 
 class Held:
@@ -113,3 +113,33 @@ class Window:
             "lowest": lambda: Number(min(values), trust),
             "highest": lambda: Number(max(values), trust),
         }[self.name]()
+
+
+class Repeats:
+    """The readings of a row, and the stretches of so many that they were laid out in."""
+
+    # Nothing in it comes with time alone.
+    looked = None
+
+    def __init__(self, n):
+        self.n, self.row, self.stretches, self.ago, self.n_read = n, [], [], n, 0
+
+    def look(self, number, n_read):
+        if number.trust == BAD:
+            self.row = []
+            return UNKNOWN
+        if n_read != self.n_read:
+            self.n_read = n_read
+            self.take(number.value)
+        return truth(self.ago < self.n, number.trust)
+
+    def take(self, reading):
+        self.row.append(reading)
+        self.ago += 1
+        last = self.row[-self.n:]
+        if len(last) < self.n:
+            return
+        if last in self.stretches:
+            self.ago = 0
+        if len(self.row) % self.n == 0 and 10 * sum(one != two for one, two in zip(last, last[1:])) >= self.n:
+            self.stretches = (self.stretches + [last])[-self.n:]

@@ -293,6 +293,7 @@ impl<'l> Lowering<'l> {
             | Function::Change => Lowered::Number(self.window(function, args, at)?),
             Function::Distance => Lowered::Number(self.distance(args, at)?),
             Function::Same => Lowered::Cond(self.same(args, at)?),
+            Function::Repeats => Lowered::Cond(self.repeats(args, at)?),
             Function::Any => Lowered::Cond(Cond::Any(self.members(function, args, at)?)),
             Function::All => Lowered::Cond(Cond::All(self.members(function, args, at)?)),
             Function::AtLeast => Lowered::Cond(self.at_least(args, at)?),

@@ -102,6 +102,7 @@ impl<'c> Together<'c> {
                 | Cond::Alarm { .. }
                 | Cond::AtLeast { .. }
                 | Cond::Same { .. }
+                | Cond::Repeats { .. }
                 | Cond::During(_),
                 _,
             ) => {}

@@ -1,7 +1,8 @@
-//! What remembers something between evaluations: a condition that must hold, the time since one did, a window, a calendar.
+//! What remembers something between evaluations: a condition that must hold, the time since one did, a window, readings that came before, a calendar.
 
 use telemetry::UtcMs;
 
+use super::repeat::RepeatSlot;
 use super::window::{Moment, WindowSlot};
 use crate::alarm::Phase;
 use crate::calendar::Calendar;
@@ -15,6 +16,7 @@ pub(super) enum KeptSlot {
     Held(HeldSlot),
     Since(SinceSlot),
     Window(WindowSlot),
+    Repeats(RepeatSlot),
     During(DuringSlot),
 }
 
@@ -35,10 +37,19 @@ impl KeptSlot {
                 answer: Number::BAD,
             }),
             Kept::Window { of, .. } => Self::Window(WindowSlot::new(of, now)),
+            Kept::Repeats { n, .. } => Self::Repeats(RepeatSlot::new(n)),
             Kept::During(_) => Self::During(DuringSlot {
                 next_look: now,
                 answer: Truth::UNKNOWN,
             }),
+        }
+    }
+
+    /// True when the other can stand in its place: of the same kind and size.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Repeats(one), Self::Repeats(two)) => one.n() == two.n(),
+            (one, two) => core::mem::discriminant(one) == core::mem::discriminant(two),
         }
     }
 
@@ -48,7 +59,7 @@ impl KeptSlot {
             (Self::Held(slot), _) => slot.next_due(),
             (Self::Since(slot), _) => slot.next_due(),
             (Self::Window(slot), Kept::Window { of, slice_ms }) => slot.next_due(*of, *slice_ms),
-            (Self::Window(_), _) => NEVER,
+            (Self::Window(_) | Self::Repeats(_), _) => NEVER,
             (Self::During(slot), _) => slot.next_look,
         }
     }
@@ -67,6 +78,7 @@ impl KeptSlot {
         match self {
             Self::Held(slot) => slot.answer,
             Self::During(slot) => slot.answer,
+            Self::Repeats(slot) => slot.answer,
             Self::Since(_) | Self::Window(_) => Truth::UNKNOWN,
         }
     }
@@ -76,7 +88,7 @@ impl KeptSlot {
         match self {
             Self::Since(slot) => slot.answer,
             Self::Window(slot) => slot.answer,
-            Self::Held(_) | Self::During(_) => Number::BAD,
+            Self::Held(_) | Self::Repeats(_) | Self::During(_) => Number::BAD,
         }
     }
 
@@ -89,6 +101,7 @@ impl KeptSlot {
             (Self::Window(slot), Kept::Window { of, slice_ms }) => {
                 slot.miss(*of, *slice_ms, from, to);
             }
+            (Self::Repeats(slot), _) => slot.break_off(),
             _ => {}
         }
     }

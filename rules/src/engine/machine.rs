@@ -411,6 +411,13 @@ impl Machine {
                     slot.step(of, slice_ms, input, read_at, now);
                 }
             }
+            Kept::Repeats { point, .. } => {
+                let input = self.state.seen_by(tables, owner).number(point).into();
+                let read_at = self.state.points[at(point)].at;
+                if let KeptSlot::Repeats(slot) = &mut self.state.kept[at(kept)] {
+                    slot.step(input, read_at);
+                }
+            }
             Kept::During(calendar) => {
                 if let KeptSlot::During(slot) = &mut self.state.kept[at(kept)] {
                     slot.step(tables.calendar(calendar), now);

@@ -207,7 +207,7 @@ impl Engine {
             let slots = self.machine.state.kept[kept.clone()].iter_mut();
             for ((slot, code), kept) in slots.zip(&program.tables.kept[kept]).zip(&record.kept) {
                 // The same rule remembers the same things; bytes may say anything.
-                if core::mem::discriminant(slot) == core::mem::discriminant(kept) {
+                if slot.is_like(kept) {
                     *slot = kept.clone();
                     if matches!(slot, KeptSlot::Window(_) | KeptSlot::Since(_)) {
                         restored.insert(code.unit);

@@ -40,7 +40,7 @@ impl Moment {
         trust: Trust::Bad,
     };
 
-    fn is_known(self) -> bool {
+    pub(super) fn is_known(self) -> bool {
         self.trust != Trust::Bad
     }
 

@@ -5,8 +5,8 @@
 use super::tables::ImageTables;
 use crate::eval::{Depth, Op};
 use crate::program::{
-    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LEVELS_MAX, LevelTest, REASONS_MAX, Source,
-    Tables, Unit, Watched, at, u32_of,
+    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LEVELS_MAX, LevelTest, REASONS_MAX, REPEATS,
+    Source, Tables, Unit, Watched, at, u32_of,
 };
 
 type Checked = Result<(), &'static str>;
@@ -135,6 +135,10 @@ impl Checker<'_> {
                     | Watched::Highest(entry)
                     | Watched::Change(entry) => self.code(entry, Leaves::Number),
                 }
+            }
+            Kept::Repeats { point, n } => {
+                that(REPEATS.contains(&n), "memory")?;
+                self.point(point)
             }
             Kept::During(calendar) => that(at(calendar) < self.tables.calendars.len(), "calendar"),
         }

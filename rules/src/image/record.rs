@@ -260,6 +260,11 @@ impl Record for KeptCode {
                 out.u8(3);
                 out.u32(calendar);
             }
+            Kept::Repeats { point, n } => {
+                out.u8(4);
+                out.u32(point);
+                out.u32(n);
+            }
         }
         out.u32(self.unit);
         out.u32(self.owner);
@@ -281,7 +286,11 @@ impl Record for KeptCode {
                 slice_ms: reader.count()?,
             },
             3 => Kept::During(reader.count()?),
-            4.. => return Err(broken),
+            4 => Kept::Repeats {
+                point: reader.count()?,
+                n: reader.count()?,
+            },
+            5.. => return Err(broken),
         };
         Ok(Self {
             what,

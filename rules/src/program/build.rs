@@ -10,8 +10,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use error::BuildError;
-pub(crate) use flatten::REASONS_MAX;
 use flatten::{Flat, Mark, Reads};
+pub(crate) use flatten::{REASONS_MAX, REPEATS};
 use telemetry::check_segment;
 
 use super::tables::{BuiltTables, LevelTest, Readers};

@@ -308,6 +308,10 @@ impl<'a> Renumber<'a> {
                 },
                 slice_ms: *slice_ms,
             },
+            Kept::Repeats { point, n } => Kept::Repeats {
+                point: self.points[point],
+                n: *n,
+            },
             Kept::During(calendar) => {
                 self.calendars
                     .push(self.whole.calendars[at(*calendar)].clone());

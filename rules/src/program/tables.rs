@@ -327,6 +327,8 @@ pub(crate) enum Kept {
     Since { condition: Entry },
     /// What was of late.
     Window { of: Watched, slice_ms: u32 },
+    /// Whether a point's last `n` readings came before.
+    Repeats { point: u32, n: u32 },
     /// Whether a calendar holds.
     During(u32),
 }

@@ -93,6 +93,8 @@ pub enum Function {
     Distance,
     /// `same(n, points…)`: at least `n` of the points read exactly the same, and not 0.
     Same,
+    /// `repeats(point, n)`: its last `n` readings came before, one by one.
+    Repeats,
     /// `at_least(k, conditions…)`: at least `k` of the conditions are true.
     AtLeast,
     /// `any(conditions…)`: at least one is true.
@@ -114,7 +116,7 @@ pub enum Function {
 }
 
 impl Function {
-    pub(crate) const NAMES: [(&'static str, Self); 22] = [
+    pub(crate) const NAMES: [(&'static str, Self); 23] = [
         ("held", Self::Held),
         ("since", Self::Since),
         ("count", Self::Count),
@@ -128,6 +130,7 @@ impl Function {
         ("change", Self::Change),
         ("distance", Self::Distance),
         ("same", Self::Same),
+        ("repeats", Self::Repeats),
         ("at_least", Self::AtLeast),
         ("any", Self::Any),
         ("all", Self::All),

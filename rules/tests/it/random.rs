@@ -191,11 +191,15 @@ fn life(dice: &mut Dice, sight: Sight) -> LifeSpec {
 }
 
 fn condition(dice: &mut Dice, sight: Sight, depth: u64) -> Cond {
-    let kinds = if depth == 0 { 4 } else { 10 };
+    let kinds = if depth == 0 { 4 } else { 11 };
     match dice.roll(kinds) {
         8 if sight.points > 1 => Cond::Same {
             n: 2,
             points: (0..sight.points).map(PointIdx).collect(),
+        },
+        10 => Cond::Repeats {
+            n: 10,
+            point: dice.point(sight.points),
         },
         2 | 3 | 8 | 9 if sight.values_only => Cond::On(dice.point(sight.points)),
         8 | 9 => Cond::During(calendar(dice)),

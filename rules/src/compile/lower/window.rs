@@ -1,4 +1,4 @@
-//! What is asked of the past: conditions that hold, windows, and the time since something was.
+//! What is asked of the past: conditions that hold, windows, the time since something was, and readings that came before.
 
 use std::boxed::Box;
 use std::format;
@@ -8,6 +8,7 @@ use std::vec::Vec;
 use super::{Lowering, Measure, Number, Result, fail};
 use crate::expr::{Cond, Formula, Window, WindowOf};
 use crate::point::PointIdx;
+use crate::program::REPEATS;
 use crate::syntax::{Expr, Function, Node};
 use crate::unit::Unit;
 
@@ -33,6 +34,31 @@ impl Lowering<'_> {
             _ => fail(
                 time.at,
                 format!("`{value} {unit}` is no time, expected whole milliseconds up to 49 days"),
+            ),
+        }
+    }
+
+    /// The last so many readings of a point came before.
+    pub(super) fn repeats(&self, args: &[Expr], at: usize) -> Result<Cond> {
+        let [of, count] = args else {
+            return fail(at, expected(Function::Repeats));
+        };
+        let Node::Number(value, None) = count.node else {
+            return fail(count.at, expected(Function::Repeats));
+        };
+        let (point, _) = self.of_point(Function::Repeats, of)?;
+        match REPEATS
+            .into_iter()
+            .find(|n| f64::from(*n).total_cmp(&value).is_eq())
+        {
+            Some(n) => Ok(Cond::Repeats { n, point }),
+            None => fail(
+                count.at,
+                format!(
+                    "the last {value} readings, expected a whole number from {} to {}",
+                    REPEATS.start(),
+                    REPEATS.end()
+                ),
             ),
         }
     }
@@ -169,6 +195,10 @@ fn seconds() -> Measure {
 
 fn expected(function: Function) -> String {
     let name = function.name();
+    if function == Function::Repeats {
+        return "`repeats` takes a point and a whole number of readings, as `repeats(self, 300)`"
+            .into();
+    }
     let (what, example) = match function {
         Function::Count | Function::TimeIn => ("a condition", "self >= 25 %LEL"),
         Function::Sum | Function::Increase => ("a point", "self"),

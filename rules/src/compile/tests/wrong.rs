@@ -530,6 +530,22 @@ fn conditions_that_mean_nothing_are_refused() {
             "9: `held` takes a condition and a time, as `held(unit.fan-running, 60s)`",
         ),
         (
+            "repeats(self, 9)",
+            "23: the last 9 readings, expected a whole number from 10 to 1000",
+        ),
+        (
+            "repeats(self, 10.5)",
+            "23: the last 10.5 readings, expected a whole number from 10 to 1000",
+        ),
+        (
+            "repeats(self, 5min)",
+            "23: `repeats` takes a point and a whole number of readings, as `repeats(self, 300)`",
+        ),
+        (
+            "repeats(unit.fan-running, 10)",
+            "17: dust/fan is a switch, expected a point with numbers, or `count` of the switch",
+        ),
+        (
             "bad(self > 3 Pa)",
             "9: `bad` takes a point, as `bad(unit.fan-running)`",
         ),

@@ -265,7 +265,9 @@ impl<'a> Reader<'a> {
     fn kept(&mut self, kept: u32) -> Part {
         let slot = &self.state.kept[at(kept)];
         let answer = match slot {
-            KeptSlot::Held(_) | KeptSlot::During(_) => Answer::Truth(slot.truth()),
+            KeptSlot::Held(_) | KeptSlot::Repeats(_) | KeptSlot::During(_) => {
+                Answer::Truth(slot.truth())
+            }
             KeptSlot::Since(_) | KeptSlot::Window(_) => Answer::Number(slot.number()),
         };
         match &self.program.tables.kept[at(kept)].what {
@@ -286,6 +288,11 @@ impl<'a> Reader<'a> {
             }
             Kept::Since { condition } => {
                 Part::new("seconds since", answer, vec![self.entry(*condition)])
+            }
+            Kept::Repeats { point, n } => {
+                let point = self.point(*point);
+                let text = format!("repeats({}, {n})", point.text);
+                Part::new(text, answer, vec![point])
             }
             Kept::During(calendar) => Part::new(
                 during(self.program.tables.calendar(*calendar)),

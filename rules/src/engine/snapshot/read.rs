@@ -11,9 +11,10 @@ use crate::alarm::{Aside, LateRun, LevelTimes, NO_LEVEL, Phase, Rare, Reason, Sh
 use crate::bytes::{Read, Reader};
 use crate::effect::Flags;
 use crate::engine::kept::{DuringSlot, HeldSlot, KeptSlot, SinceSlot};
+use crate::engine::repeat::RepeatSlot;
 use crate::engine::state::PointSlot;
 use crate::engine::window::{Moment, Slice, WindowSlot};
-use crate::program::{Colour, LEVELS_MAX, LevelInfo, RuleInfo, Side, Text};
+use crate::program::{Colour, LEVELS_MAX, LevelInfo, REPEATS, RuleInfo, Side, Text, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
 
@@ -175,8 +176,40 @@ impl Reader<'_> {
                 next_look: self.time()?,
                 answer: self.truth()?,
             }),
-            4.. => return Err(self.broken()),
+            4 => KeptSlot::Repeats(self.repeats()?),
+            5.. => return Err(self.broken()),
         })
+    }
+
+    fn repeats(&mut self) -> Read<RepeatSlot> {
+        let n = self.count_to(*REPEATS.end())?;
+        let mut slot = RepeatSlot::new(n);
+        slot.is_full = self.bool()?;
+        slot.next = self.count_to(n.saturating_sub(1))?;
+        let (new, old) = slot.row.split_at_mut(at(slot.next));
+        let old = if slot.is_full { old } else { &mut [] };
+        for reading in old.iter_mut().chain(new) {
+            *reading = self.f64()?;
+        }
+        slot.add_up();
+        slot.next_stretch = self.count_to(n.saturating_sub(1))?;
+        slot.n_stretches = self.count_to(n)?;
+        for sum in &mut slot.stretches[..at(slot.n_stretches)] {
+            *sum = self.u64()?;
+        }
+        slot.ago = self.count_to(n)?;
+        slot.taken = self.time()?;
+        slot.answer = self.truth()?;
+        Ok(slot)
+    }
+
+    /// A count of at most so many.
+    fn count_to(&mut self, most: u32) -> Read<u32> {
+        let count = self.count()?;
+        if count > most {
+            return Err(self.broken());
+        }
+        Ok(count)
     }
 
     fn window(&mut self) -> Read<WindowSlot> {

@@ -12,6 +12,7 @@ use crate::alarm::{Aside, Phase, Slot};
 use crate::bytes::Writer;
 use crate::effect::{AlarmIdx, Flags, Letter};
 use crate::engine::kept::KeptSlot;
+use crate::engine::repeat::RepeatSlot;
 use crate::engine::state::PointSlot;
 use crate::engine::window::WindowSlot;
 use crate::program::{LevelInfo, RuleInfo, Side, at, u32_of};
@@ -125,12 +126,30 @@ impl Writer {
                 self.u8(2);
                 self.window(slot);
             }
+            KeptSlot::Repeats(slot) => {
+                self.u8(4);
+                self.repeats(slot);
+            }
             KeptSlot::During(slot) => {
                 self.u8(3);
                 self.time(slot.next_look);
                 self.truth(slot.answer);
             }
         }
+    }
+
+    fn repeats(&mut self, slot: &RepeatSlot) {
+        self.u32(slot.n());
+        self.bool(slot.is_full);
+        self.u32(slot.next);
+        slot.row().for_each(|reading| self.f64(reading));
+        self.u32(slot.next_stretch);
+        let stretches = &slot.stretches[..at(slot.n_stretches)];
+        self.u32(slot.n_stretches);
+        stretches.iter().for_each(|sum| self.u64(*sum));
+        self.u32(slot.ago);
+        self.time(slot.taken);
+        self.truth(slot.answer);
     }
 
     fn window(&mut self, slot: &WindowSlot) {

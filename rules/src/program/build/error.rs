@@ -6,7 +6,7 @@ use telemetry::NameError;
 use thiserror::Error;
 
 use super::LEVELS_MAX;
-use super::flatten::REASONS_MAX;
+use super::flatten::{REASONS_MAX, REPEATS};
 use crate::eval::{NUMBERS_MAX, TALLIES_MAX, TRUTHS_MAX};
 use crate::program::Colour;
 
@@ -71,6 +71,12 @@ pub enum BuildError {
         severity: u16,
         /// The colour.
         colour: Colour,
+    },
+    /// Too few or too many readings to be compared with earlier ones.
+    #[error("the last {n} readings, expected {} to {}", REPEATS.start(), REPEATS.end())]
+    Repeats {
+        /// How many.
+        n: u32,
     },
     /// A limit, a deadband or a constant that is not finite, or a negative deadband.
     #[error("{what} {number}, expected a finite number, and 0 or more for a deadband")]

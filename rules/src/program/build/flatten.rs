@@ -6,6 +6,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
+use core::ops::RangeInclusive;
 
 use super::{BuildError, delay, finite};
 use crate::calendar::Calendar;
@@ -19,6 +20,8 @@ use crate::program::{
 
 /// The most reasons by which one alarm is suppressed.
 pub(crate) const REASONS_MAX: usize = 8;
+/// How many readings can be compared with earlier ones.
+pub(crate) const REPEATS: RangeInclusive<u32> = 10..=1_000;
 /// The most points of one `Same`.
 const SAME_MAX: usize = 256;
 
@@ -158,6 +161,22 @@ impl Flat {
                     duration_ms: delay(*duration_ms)?,
                 };
                 self.keep(held, reads, found);
+                Ok(())
+            }
+            Cond::Repeats { n, point } => {
+                if !REPEATS.contains(n) {
+                    return Err(BuildError::Repeats { n: *n });
+                }
+                self.check_point(*point)?;
+                let reads = Reads {
+                    values: Vec::from([point.0]),
+                    ..Reads::default()
+                };
+                let repeats = Kept::Repeats {
+                    point: point.0,
+                    n: *n,
+                };
+                self.keep(repeats, reads, found);
                 Ok(())
             }
             Cond::During(calendar) => {
@@ -374,7 +393,7 @@ impl Flat {
             }
             Cond::All(parts) => self.joined(parts, Op::And, kept, reads, depth)?,
             Cond::Any(parts) => self.joined(parts, Op::Or, kept, reads, depth)?,
-            Cond::Held(..) | Cond::During(_) => {
+            Cond::Held(..) | Cond::Repeats { .. } | Cond::During(_) => {
                 let kept = self.read_kept(kept, reads);
                 self.ops.push(Op::KeptTruth(kept));
                 depth.push_truth();
