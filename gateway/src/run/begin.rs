@@ -6,6 +6,7 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use front::Problems;
+use rules::compile::CHANGE;
 use rules::engine::SnapshotError;
 use rules::point::PointInfo;
 use rules::program::Program;
@@ -13,6 +14,7 @@ use telemetry::UtcMs;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use super::change::change;
 use super::core::Core;
 use super::letters::Letters;
 use super::path::Path;
@@ -127,6 +129,17 @@ pub(super) fn begin(
         path.put(&Record::Down { from, to: t });
     }
     if is_news {
+        // Before it is in force: who stops between the two tells it at the next start.
+        if let Some(reason) = change(path.host.engine().program(), &config.program) {
+            let alarm = format!("-/{}/{CHANGE}", site.gateway);
+            for (active, reason) in [(true, reason.as_str()), (false, "")] {
+                path.put(&Record::Condition {
+                    alarm: &alarm,
+                    active,
+                    reason,
+                });
+            }
+        }
         path.configure(image, &config.program);
     }
     let (gateway, site) = (site.gateway.clone(), site.name());

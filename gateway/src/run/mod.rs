@@ -4,6 +4,7 @@
 //! Live goes before history, and what the disk and the publisher's session say goes before both.
 
 mod begin;
+mod change;
 mod core;
 mod database;
 mod desired;

@@ -1,5 +1,6 @@
 //! The gateway as a whole: with a broker and sessions, and its core alone under every stop.
 
+mod change;
 mod long;
 mod steps;
 mod whole;

@@ -31,8 +31,8 @@ use crate::program::{Program, ProgramBuilder, RuleInfo};
 use crate::syntax::Expr;
 
 pub use system::{
-    BROKER, BusInfo, CHATTER, CLOCK, DATABASE, DISK, FLOOD, LINKAGE, NodeInfo, OFFLINE, QUALITY,
-    System, bus_rule, slave_rule,
+    BROKER, BusInfo, CHANGE, CHATTER, CLOCK, DATABASE, DISK, FLOOD, LINKAGE, NodeInfo, OFFLINE,
+    QUALITY, System, bus_rule, slave_rule,
 };
 pub use watched::unwatched;
 

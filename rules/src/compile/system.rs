@@ -66,6 +66,8 @@ pub const BROKER: &str = "sys.broker";
 pub const FLOOD: &str = "sys.flood";
 /// The rule `sys.chatter`: an alarm comes and goes all the time.
 pub const CHATTER: &str = "sys.chatter";
+/// The rule `sys.change`: less is watched than before, or otherwise; it stays until people have answered it.
+pub const CHANGE: &str = "sys.change";
 /// The rule `sys.linkage`: an output does not do what it is told.
 pub const LINKAGE: &str = "sys.linkage";
 /// The rule `sys.quality`: what a sensor says of itself.
@@ -108,8 +110,9 @@ pub(super) fn add(
     );
     for node in &system.nodes {
         let scope = Scope::Node(node.name.clone());
-        let away = offline.and_then(|rule| adding.external(scope.clone(), rule, Colour::Orange));
-        clock.and_then(|rule| adding.external(scope.clone(), rule, Colour::Yellow));
+        let away =
+            offline.and_then(|rule| adding.external(scope.clone(), rule, told(Colour::Orange)));
+        clock.and_then(|rule| adding.external(scope.clone(), rule, told(Colour::Yellow)));
         if let Some(away) = away {
             adding.explain(&node.name, None, away);
         }
@@ -118,7 +121,11 @@ pub(super) fn add(
         }
     }
     if let Some(clock) = clock {
-        adding.external(Scope::Node(system.gateway.clone()), clock, Colour::Yellow);
+        adding.external(
+            Scope::Node(system.gateway.clone()),
+            clock,
+            told(Colour::Yellow),
+        );
     }
     let quality = adding.rule(
         QUALITY,
@@ -177,11 +184,21 @@ impl Adding<'_> {
                 "{tag} 有报警反复动作(1 分钟内 3 次),请查传感器、死区和延时:{reason}",
                 "{tag} has alarms that came 3 times within a minute, look at sensor, deadband and delays: {reason}",
             ),
+            (
+                CHANGE,
+                Colour::Orange,
+                "{tag} 的监测配置已变更,请核对变更审批:{reason}",
+                "{tag} does not watch as before, see who approved it: {reason}",
+            ),
         ] {
             let Some(rule) = self.rule(name, zh, en) else {
                 continue;
             };
-            let alarm = self.external(Scope::Node(gateway.into()), rule, colour);
+            let level = LevelSpec {
+                latch: name == CHANGE,
+                ..told(colour)
+            };
+            let alarm = self.external(Scope::Node(gateway.into()), rule, level);
             if name == BROKER {
                 self.blind.extend(alarm);
             }
@@ -195,17 +212,16 @@ impl Adding<'_> {
             &format!("{{tag}} 的总线 {name} 全部无应答"),
             &format!("nobody answers on bus {name} of {{tag}}"),
         );
-        let silent_bus = rule
-            .and_then(|rule| self.external_for(FAULT_ON_MS, scope.clone(), rule, Colour::Orange));
+        let silent_bus =
+            rule.and_then(|rule| self.external(scope.clone(), rule, told_later(Colour::Orange)));
         for slave in &bus.slaves {
             let rule = self.rule(
                 &slave_rule(name, slave),
                 &format!("{{tag}} 总线 {name} 上的 {slave} 无应答"),
                 &format!("{slave} on bus {name} of {{tag}} does not answer"),
             );
-            let silent = rule.and_then(|rule| {
-                self.external_for(FAULT_ON_MS, scope.clone(), rule, Colour::Yellow)
-            });
+            let silent = rule
+                .and_then(|rule| self.external(scope.clone(), rule, told_later(Colour::Yellow)));
             for alarm in [silent, silent_bus].into_iter().flatten() {
                 self.explain(node, Some(format!("{name}/{slave}")), alarm);
             }
@@ -286,7 +302,7 @@ impl Adding<'_> {
         );
         let Some(rule) = rule else { return };
         for point in outputs {
-            self.external(Scope::Point(*point), rule, Colour::Orange);
+            self.external(Scope::Point(*point), rule, told(Colour::Orange));
         }
     }
 
@@ -308,38 +324,14 @@ impl Adding<'_> {
         added.map_err(|error| (self.report)(error)).ok()
     }
 
-    fn external(&mut self, scope: Scope, rule: RuleIdx, colour: Colour) -> Option<AlarmIdx> {
-        self.external_for(0, scope, rule, colour)
-    }
-
-    fn external_for(
-        &mut self,
-        on_delay_ms: u64,
-        scope: Scope,
-        rule: RuleIdx,
-        colour: Colour,
-    ) -> Option<AlarmIdx> {
+    fn external(&mut self, scope: Scope, rule: RuleIdx, level: LevelSpec) -> Option<AlarmIdx> {
         self.alarm(AlarmSpec {
             scope,
             rule,
             value: None,
             eu: None,
             only_while: None,
-            levels: Vec::from([LevelSpec {
-                name: "on".into(),
-                colour,
-                severity: match colour {
-                    Colour::Blue => 300,
-                    Colour::Yellow => 450,
-                    Colour::Orange => 650,
-                    Colour::Red => 850,
-                },
-                test: Test::External,
-                on_delay_ms,
-                off_delay_ms: 0,
-                latch: false,
-                overlays: Vec::new(),
-            }]),
+            levels: Vec::from([level]),
             unknown_hold_ms: 0,
             life: LifeSpec::default(),
         })
@@ -348,5 +340,32 @@ impl Adding<'_> {
     fn alarm(&mut self, spec: AlarmSpec) -> Option<AlarmIdx> {
         let added = self.builder.alarm(spec);
         added.map_err(|error| (self.report)(error)).ok()
+    }
+}
+
+/// The level of what the system is told of.
+fn told(colour: Colour) -> LevelSpec {
+    LevelSpec {
+        name: "on".into(),
+        colour,
+        severity: match colour {
+            Colour::Blue => 300,
+            Colour::Yellow => 450,
+            Colour::Orange => 650,
+            Colour::Red => 850,
+        },
+        test: Test::External,
+        on_delay_ms: 0,
+        off_delay_ms: 0,
+        latch: false,
+        overlays: Vec::new(),
+    }
+}
+
+/// The same where one lost answer is no alarm.
+fn told_later(colour: Colour) -> LevelSpec {
+    LevelSpec {
+        on_delay_ms: FAULT_ON_MS,
+        ..told(colour)
     }
 }

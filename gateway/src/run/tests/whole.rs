@@ -100,12 +100,12 @@ pub(super) fn online(oldest: PackId, boot: u64) -> Vec<u8> {
     })
 }
 
-/// A person acts on the alarm.
-async fn act(gateway: &Gateway, verb: &str) {
+/// A person acts on an alarm that came once.
+async fn act(gateway: &Gateway, verb: &str, alarm: &str) {
     let (reply, answer) = oneshot::channel();
     let act = Act {
         verb: verb.into(),
-        alarm: "tank/gt-1/high".into(),
+        alarm: alarm.into(),
         occurrence: Some(1),
         by: "li.wei".into(),
         comment: "the detector is gone, MOC-7".into(),
@@ -141,13 +141,48 @@ async fn an_alarm_whose_rule_was_taken_out_stays_over_restarts_until_a_person_ha
     }
     let gateway = start(&config).await.unwrap();
     let mut client = Client::connect(&gateway).await;
-    act(&gateway, "ack").await;
+    act(&gateway, "ack", "tank/gt-1/high").await;
     client.message(topic, &[r#""letter":"F""#]).await;
-    act(&gateway, "reset").await;
+    act(&gateway, "reset", "tank/gt-1/high").await;
     client.message(topic, &[r#""letter":"A""#]).await;
     client
         .message("alarm/event", &[r#""event":"retired""#])
         .await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_that_was_taken_out_is_an_alarm_until_a_person_has_answered_it() {
+    const CHANGE: &str = "-/gw/sys.change";
+    let dir = tempfile::tempdir().unwrap();
+    start(&config(dir.path(), RULES))
+        .await
+        .unwrap()
+        .stop()
+        .await;
+    let topic = format!("alarm/state/{CHANGE}");
+    let without = BUS.rsplit_once("[[slave]]").unwrap().0;
+    let config = config_of(dir.path(), without, RULES);
+    for _ in 0..2 {
+        let gateway = start(&config).await.unwrap();
+        let mut client = Client::connect(&gateway).await;
+        let words = [
+            r#""letter":"E""#,
+            r#""occurrence":1"#,
+            r#""reason":"removed tank/gt-2""#,
+        ];
+        client.message(&topic, &words).await;
+        gateway.stop().await;
+    }
+    let gateway = start(&config).await.unwrap();
+    let mut client = Client::connect(&gateway).await;
+    act(&gateway, "ack", CHANGE).await;
+    act(&gateway, "reset", CHANGE).await;
+    client.message(&topic, &[r#""letter":"A""#]).await;
+    gateway.stop().await;
+    let gateway = start(&config).await.unwrap();
+    let mut client = Client::connect(&gateway).await;
+    client.message(&topic, &[r#""letter":"A""#]).await;
     gateway.stop().await;
 }
 
@@ -178,7 +213,7 @@ async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
         .message("edge/n1/ack", &[r#""boot":7,"seq":1,"missing":[]"#])
         .await;
 
-    act(&gateway, "ack").await;
+    act(&gateway, "ack", "tank/gt-1/high").await;
     client
         .message("alarm/state/tank/gt-1/high", &[r#""letter":"C""#])
         .await;

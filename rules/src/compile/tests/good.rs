@@ -229,6 +229,7 @@ fn every_part_of_the_system_has_its_alarms() {
         ids,
         [
             "-/gw/sys.broker",
+            "-/gw/sys.change",
             "-/gw/sys.chatter",
             "-/gw/sys.clock",
             "-/gw/sys.database",
