@@ -47,6 +47,8 @@ pub(crate) struct Vitals {
     pub(crate) stale: bool,
     /// It has said that it is being calibrated for too long.
     pub(crate) overdue: bool,
+    /// It is under test.
+    pub(crate) tested: bool,
 }
 
 /// What code reads.
@@ -265,12 +267,14 @@ fn told(health: Health, vitals: Vitals) -> Truth {
         quality,
         stale,
         overdue,
+        tested,
     } = vitals;
     let line = |quality: Quality| quality == Quality::COMM_ERROR || quality == Quality::NO_DATA;
     let answer = match (health, quality) {
         (Health::Stale, _) => stale,
         (Health::Bad | Health::Silent, _) if stale => true,
         (Health::Overdue, _) => overdue,
+        (Health::Tested, _) => tested,
         (_, None) => return Truth::UNKNOWN,
         (Health::Bad, Some(quality)) => quality.is_bad(),
         (Health::Silent, Some(quality)) => line(quality),
@@ -420,6 +424,7 @@ mod tests {
                 quality,
                 stale,
                 overdue: false,
+                tested: false,
             };
             told(health, vitals)
         };

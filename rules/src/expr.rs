@@ -200,6 +200,8 @@ pub enum Health {
     Uncertain,
     /// It has said that it is being calibrated for longer than that is believed.
     Overdue,
+    /// It is under test: it says that it is being calibrated, and is believed, or a person tests an alarm about it.
+    Tested,
 }
 
 /// What an unknown member does to a vote.

@@ -21,7 +21,8 @@ use crate::point::PointIdx;
 use crate::program::{AlarmId, Program, at, u32_of};
 
 const MAGIC: &[u8; 4] = b"FSRI";
-const VERSION: u8 = 1;
+/// Version 1 knew nothing of the limits of `since`. An image is made anew by who has the rules: only the newest is read.
+const VERSION: u8 = 2;
 /// Where the length is told, of all of it in bytes.
 const LEN_AT: usize = MAGIC.len() + 1;
 /// SHA-256, at the end.
@@ -89,6 +90,9 @@ impl<'a> Image<'a> {
     /// Bytes that are none.
     pub fn read(bytes: &'a [u8]) -> Result<Self, ImageError> {
         let mut reader = Reader::new(bytes, MAGIC, VERSION)?;
+        if reader.version < VERSION {
+            return Err(ImageError::Version(reader.version));
+        }
         let len = at(reader.count()?);
         let image = bytes.get(..len).ok_or_else(|| reader.broken())?;
         let (body, hash) = image

@@ -123,6 +123,12 @@ impl Unit {
         (f64::from(whole).total_cmp(&ms).is_eq()).then_some(whole)
     }
 
+    /// True where 0 is nothing, whatever the unit; not so for temperatures.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_true_zero(self) -> bool {
+        self.name() != "°C"
+    }
+
     /// The spelling that messages use.
     pub fn name(self) -> &'static str {
         UNITS[self.0][0]

@@ -66,7 +66,8 @@ class Rules(random.Random):
         if depth == 0 or self.one_in(4):
             return self.choice(["unit.s", "unit.t", f"{self.number(0, own)} {sign} {self.level()} %LEL"])
         if self.again and self.one_in(4):
-            return f"repeats({self.choice(['unit.x', 'unit.y'])}, {self.choice([10, 12])})"
+            repeats = f"repeats({self.choice(['unit.x', 'unit.y'])}, {self.choice([10, 12])})"
+            return self.choice([repeats, repeats, f"tested({self.choice(['unit.x', 'unit.s'])})"])
         inner = lambda: self.condition(depth - 1, own, each)
         kind = self.randrange(17)
         if kind == 0:

@@ -2,7 +2,7 @@
 
     cases.py FROM COUNT     prints one JSON object a line: {"name": …, "case": …, "told": …}; the same number gives the same case
 
-In the cases from 100,000 on readings come again, and rules look for that.
+In the cases from 100,000 on readings come again, and rules look for that and for tests.
 """
 
 import json

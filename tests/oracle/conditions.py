@@ -25,7 +25,7 @@ class Conditions:
         if tree[0] in ("and", "or", "not", "compare"):
             return True
         if tree[0] == "call" and tree[1] != "each":
-            return tree[1] in ("held", "any", "all", "at_least", "bad", "stale", "during", "same", "repeats")
+            return tree[1] in ("held", "any", "all", "at_least", "bad", "stale", "during", "same", "repeats", "tested")
         if tree[0] == "name" and tree[1].startswith("derived."):
             return self.is_condition(self.derived[tree[1][8:]], alarm, each)
         name = self.named(tree, alarm, each)
@@ -40,7 +40,11 @@ class Conditions:
             answers = [again(part, step) for step, part in enumerate(tree[1])]
             return min(answers) if kind == "and" else max(answers)
         if kind == "compare":
-            return compare(tree[1], *self.numbers(tree[2:], alarm, path, each))
+            numbers = self.numbers(tree[2:], alarm, path, each)
+            for step, (one, other) in enumerate([tree[2:], tree[:1:-1]]):
+                if one[:2] == ("call", "since") and other[0] == "number":
+                    self.kept[(alarm.id, *path, step, "since", each)].limit = other[1] * MS[other[2]]
+            return compare(tree[1], *numbers)
         if kind == "name" and tree[1].startswith("derived."):
             return again(self.derived[tree[1][8:]], tree[1])
         if kind != "call" or tree[1] == "each":
@@ -49,6 +53,8 @@ class Conditions:
         name, parts = tree[1], tree[2]
         if name == "during":
             return FIRM_TRUE if calendar_holds(self.site.calendars[parts[0][1]], self.now) else FIRM_FALSE
+        if name == "tested":
+            return FIRM_TRUE if self.under_test(self.named(parts[0], alarm, each)) else FIRM_FALSE
         if name in ("bad", "stale"):
             point = self.points[self.named(parts[0], alarm, each)]
             if point.stale:
@@ -145,7 +151,7 @@ class Conditions:
         found = []
         for step, tree in enumerate(trees):
             number = self.number(tree, alarm, (*path, step), each)
-            if tree[0] == "number" and tree[2] != unit:
+            if tree[0] == "number" and tree[2] != unit and tree[1:] != (0, ""):
                 number = Number(self.in_unit(tree[1], tree[2], unit, alarm))
             found.append(number)
         return found
@@ -275,7 +281,7 @@ class Conditions:
         if self.lacks_limit(tree, alarm):
             return None
         number, of = self.number(tree, alarm, ("limit",)).value, self.unit_of(tree, alarm, None)
-        return number if of == unit else self.in_unit(number, of, unit, alarm)
+        return number if of == unit or (number, of) == (0, "") else self.in_unit(number, of, unit, alarm)
 
     def lacks_limit(self, tree, alarm):
         if not isinstance(tree, (tuple, list)):

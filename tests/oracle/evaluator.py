@@ -366,7 +366,7 @@ class Play(Conditions):
                 return True
         for key, slot in self.kept.items():
             if key[0] == alarm.id:
-                if isinstance(slot, Since) and slot.last is None:
+                if isinstance(slot, Since) and slot.waits():
                     return True
                 if isinstance(slot, Window) and slot.began > (slot.looked // slot.slice - 60) * slot.slice:
                     return True

@@ -37,6 +37,8 @@ class Held:
 class Since:
     def __init__(self, now):
         self.began, self.last, self.before, self.answer, self.at, self.looked = now, None, UNKNOWN, NOTHING, None, now
+        # The number of milliseconds that it is compared with, where it is with one.
+        self.limit = None
 
     def look(self, condition, now):
         self.looked = now
@@ -50,6 +52,11 @@ class Since:
         self.answer = Number((now - since) / 1000, trust)
         if self.last is None and trust != BAD:
             self.answer = Number((now - since) / 1000, UNCERTAIN, True)
+
+
+    def waits(self):
+        """It was never true, and not watched for long enough to say anything."""
+        return self.last is None and self.before != UNKNOWN and (self.limit is None or self.at - self.began <= self.limit)
 
 
 class Window:

@@ -308,6 +308,7 @@ impl<'l> Lowering<'l> {
             },
             Function::Bad => Lowered::Cond(self.health(Health::Bad, function, args, at)?),
             Function::Stale => Lowered::Cond(self.health(Health::Stale, function, args, at)?),
+            Function::Tested => Lowered::Cond(self.health(Health::Tested, function, args, at)?),
             Function::Abs => {
                 let [arg] = args else {
                     return fail(at, "`abs` takes one number");

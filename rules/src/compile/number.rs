@@ -77,6 +77,16 @@ impl Number {
                 what: self.what,
             });
         }
+        if let (Some(value), Measure::Plain, Measure::Known(unit)) =
+            (self.constant(), &self.measure, &other.measure)
+            && unit.has_true_zero()
+            && value.abs() <= 0.0
+        {
+            return Ok(Self {
+                measure: other.measure.clone(),
+                ..self
+            });
+        }
         if self.constant().is_some()
             && self.measure == Measure::Plain
             && let Some(unit) = other.measure.name()

@@ -8,7 +8,7 @@ use crate::alarm::Phase;
 use crate::calendar::Calendar;
 use crate::program::{Kept, KeptCode};
 use crate::timer::NEVER;
-use crate::value::{Number, Trust, Truth};
+use crate::value::{Number, Tri, Trust, Truth};
 
 /// The state of one; of the same kind as its code.
 #[derive(Clone, Debug)]
@@ -57,9 +57,9 @@ impl KeptSlot {
     pub(super) fn next_due(&self, code: &KeptCode) -> UtcMs {
         match (self, &code.what) {
             (Self::Held(slot), _) => slot.next_due(),
-            (Self::Since(slot), _) => slot.next_due(),
+            (Self::Since(slot), Kept::Since { open_ms, .. }) => slot.next_due(*open_ms),
             (Self::Window(slot), Kept::Window { of, slice_ms }) => slot.next_due(*of, *slice_ms),
-            (Self::Window(_) | Self::Repeats(_), _) => NEVER,
+            (Self::Since(_) | Self::Window(_) | Self::Repeats(_), _) => NEVER,
             (Self::During(slot), _) => slot.next_look,
         }
     }
@@ -68,7 +68,7 @@ impl KeptSlot {
     pub(super) fn is_filling(&self, code: &KeptCode) -> bool {
         match (self, &code.what) {
             (Self::Window(slot), Kept::Window { slice_ms, .. }) => slot.is_filling(*slice_ms),
-            (Self::Since(slot), _) => slot.last == NEVER,
+            (Self::Since(slot), Kept::Since { open_ms, .. }) => slot.is_filling(*open_ms),
             _ => false,
         }
     }
@@ -172,12 +172,29 @@ pub(super) struct SinceSlot {
 }
 
 impl SinceSlot {
-    /// Each second while the time grows.
-    fn next_due(&self) -> UtcMs {
-        if self.condition.tri() == crate::value::Tri::False {
+    /// Each second while the time grows and can decide something.
+    fn next_due(&self, open_ms: u32) -> UtcMs {
+        if self.condition.tri() == Tri::False && self.is_open(open_ms) {
             UtcMs((self.at.0.div_euclid(1_000) + 1).saturating_mul(1_000))
         } else {
             NEVER
+        }
+    }
+
+    /// True while it was never true and not watched for long enough; what is not known is not known for another reason.
+    fn is_filling(&self, open_ms: u32) -> bool {
+        self.last == NEVER && !self.condition.is_unknown() && self.is_open(open_ms)
+    }
+
+    fn is_open(&self, open_ms: u32) -> bool {
+        self.at.since_ms(self.from()) <= u64::from(open_ms)
+    }
+
+    /// From when on the time is counted.
+    fn from(&self) -> UtcMs {
+        match self.last {
+            NEVER => self.began,
+            last => last,
         }
     }
 
@@ -187,14 +204,23 @@ impl SinceSlot {
         }
         self.at = now;
         self.condition = condition;
-        let trust = Moment::from(condition).trust;
-        let (from, trust) = match self.last {
-            NEVER if trust != Trust::Bad => (self.began, Trust::AtLeast),
-            last => (last, trust),
+        self.answer = self.number_at(now);
+    }
+
+    /// The time since then while the condition stays as it is, in seconds.
+    pub(super) fn number_at(&self, now: UtcMs) -> Number {
+        let trust = match Moment::from(self.condition).trust {
+            trust if self.last == NEVER && trust != Trust::Bad => Trust::AtLeast,
+            trust => trust,
+        };
+        let from = if self.condition.is_true() {
+            now
+        } else {
+            self.from()
         };
         let ms = i32::try_from(now.since_ms(from) / 1_000).unwrap_or(i32::MAX);
         let rest = i32::try_from(now.since_ms(from) % 1_000).unwrap_or(0);
-        self.answer = Number::new(f64::from(ms) + f64::from(rest) / 1_000.0, trust);
+        Number::new(f64::from(ms) + f64::from(rest) / 1_000.0, trust)
     }
 }
 

@@ -398,7 +398,7 @@ impl Machine {
                     slot.step(condition, duration_ms, now);
                 }
             }
-            Kept::Since { condition } => {
+            Kept::Since { condition, .. } => {
                 let seen = self.state.seen_by(tables, owner);
                 let condition = self.stack.condition(tables, condition, &seen);
                 if let KeptSlot::Since(slot) = &mut self.state.kept[at(kept)] {

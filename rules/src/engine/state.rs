@@ -388,6 +388,7 @@ impl<T: Tables> Memory for Seen<'_, T> {
             quality: slot.is_read().then_some(slot.quality),
             stale: slot.stale,
             overdue: slot.overdue,
+            tested: slot.is_under_test(),
         }
     }
 

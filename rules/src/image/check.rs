@@ -119,7 +119,7 @@ impl Checker<'_> {
             "memory",
         )?;
         match code.what {
-            Kept::Held { condition, .. } | Kept::Since { condition } => {
+            Kept::Held { condition, .. } | Kept::Since { condition, .. } => {
                 self.code(condition, Leaves::Truth)
             }
             Kept::Window { of, slice_ms } => {

@@ -247,9 +247,10 @@ impl Record for KeptCode {
                 out.entry(condition);
                 out.u32(duration_ms);
             }
-            Kept::Since { condition } => {
+            Kept::Since { condition, open_ms } => {
                 out.u8(1);
                 out.entry(condition);
+                out.u32(open_ms);
             }
             Kept::Window { of, slice_ms } => {
                 out.u8(2);
@@ -280,6 +281,7 @@ impl Record for KeptCode {
             },
             1 => Kept::Since {
                 condition: reader.entry()?,
+                open_ms: reader.count()?,
             },
             2 => Kept::Window {
                 of: Watched::read(reader)?,

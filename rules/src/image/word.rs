@@ -34,13 +34,14 @@ pub(super) const COMPARE: [Compare; 6] = [
     Compare::Ne,
 ];
 
-pub(super) const HEALTH: [Health; 6] = [
+pub(super) const HEALTH: [Health; 7] = [
     Health::Stale,
     Health::Bad,
     Health::Silent,
     Health::Faulty,
     Health::Uncertain,
     Health::Overdue,
+    Health::Tested,
 ];
 
 pub(super) const DEGRADE: [Degrade; 4] =

@@ -291,8 +291,9 @@ impl<'a> Renumber<'a> {
                 condition: self.code(*condition),
                 duration_ms: *duration_ms,
             },
-            Kept::Since { condition } => Kept::Since {
+            Kept::Since { condition, open_ms } => Kept::Since {
                 condition: self.code(*condition),
+                open_ms: *open_ms,
             },
             Kept::Window { of, slice_ms } => Kept::Window {
                 of: match *of {

@@ -323,8 +323,8 @@ pub(crate) struct KeptCode {
 pub(crate) enum Kept {
     /// Whether a condition has been true for a duration.
     Held { condition: Entry, duration_ms: u32 },
-    /// When a condition was last true.
-    Since { condition: Entry },
+    /// When a condition was last true; after so long the time since then decides nothing more.
+    Since { condition: Entry, open_ms: u32 },
     /// What was of late.
     Window { of: Watched, slice_ms: u32 },
     /// Whether a point's last `n` readings came before.

@@ -107,6 +107,8 @@ pub enum Function {
     Bad,
     /// `stale(point)`: nothing new came for its `max_age`.
     Stale,
+    /// `tested(point)`: it is under test.
+    Tested,
     /// `abs(number)`.
     Abs,
     /// `min(numbers…)`.
@@ -116,7 +118,7 @@ pub enum Function {
 }
 
 impl Function {
-    pub(crate) const NAMES: [(&'static str, Self); 23] = [
+    pub(crate) const NAMES: [(&'static str, Self); 24] = [
         ("held", Self::Held),
         ("since", Self::Since),
         ("count", Self::Count),
@@ -137,6 +139,7 @@ impl Function {
         ("each", Self::Each),
         ("bad", Self::Bad),
         ("stale", Self::Stale),
+        ("tested", Self::Tested),
         ("abs", Self::Abs),
         ("min", Self::Min),
         ("max", Self::Max),

@@ -181,4 +181,6 @@ fn what_is_no_image_is_told_from_what_is_damaged() {
     assert_eq!(image(&bytes), ImageError::Damaged);
     bytes[4] = 9;
     assert_eq!(image(&bytes), ImageError::Version(9));
+    bytes[4] = 1;
+    assert_eq!(image(&bytes), ImageError::Version(1));
 }

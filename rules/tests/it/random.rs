@@ -221,6 +221,7 @@ fn condition(dice: &mut Dice, sight: Sight, depth: u64) -> Cond {
                 Health::Faulty,
                 Health::Uncertain,
                 Health::Overdue,
+                Health::Tested,
             ]);
             Cond::Health(health, dice.point(sight.points))
         }

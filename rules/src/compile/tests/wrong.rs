@@ -469,6 +469,10 @@ fn numbers_that_do_not_go_together_are_refused() {
             "self + 3",
             "17: `3` has no unit, but dust/dp is in Pa, expected it as `3 Pa`",
         ),
+        (
+            "self > 0 and 'dust/hopper' > 0",
+            "39: `0` has no unit, but dust/hopper is in °C, expected it as `0 °C`",
+        ),
         ("3 Pa", "9: a constant, expected a point in it"),
         ("1 Pa / 0 + self", "10: `1 Pa` and `0` give no number"),
         ("unit.fan-running", "10: a condition, expected a number"),

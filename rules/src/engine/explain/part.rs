@@ -268,7 +268,9 @@ impl<'a> Reader<'a> {
             KeptSlot::Held(_) | KeptSlot::Repeats(_) | KeptSlot::During(_) => {
                 Answer::Truth(slot.truth())
             }
-            KeptSlot::Since(_) | KeptSlot::Window(_) => Answer::Number(slot.number()),
+            // The engine does not look at it any more where it decides nothing; people want to know.
+            KeptSlot::Since(slot) => Answer::Number(slot.number_at(self.now)),
+            KeptSlot::Window(_) => Answer::Number(slot.number()),
         };
         match &self.program.tables.kept[at(kept)].what {
             Kept::Held {
@@ -286,7 +288,7 @@ impl<'a> Reader<'a> {
                 }
                 part
             }
-            Kept::Since { condition } => {
+            Kept::Since { condition, .. } => {
                 Part::new("seconds since", answer, vec![self.entry(*condition)])
             }
             Kept::Repeats { point, n } => {
@@ -400,6 +402,7 @@ fn health_word(health: Health) -> &'static str {
         Health::Faulty => "faulty",
         Health::Uncertain => "uncertain",
         Health::Overdue => "in calibration for too long",
+        Health::Tested => "tested",
     }
 }
 

@@ -71,6 +71,16 @@ fn flows(what: &Kept) -> bool {
     matches!(what, Kept::Window { .. } | Kept::Since { .. })
 }
 
+/// Up to when a time that grows can come to another side of a limit in seconds, in milliseconds.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is out of the range is brought to its ends"
+)]
+fn open_ms(limit_s: f64) -> u32 {
+    libm::ceil(limit_s * 1_000.0).clamp(0.0, f64::from(u32::MAX)) as u32
+}
+
 impl Flat {
     pub(super) fn mark(&self) -> Mark {
         Mark {
@@ -146,6 +156,10 @@ impl Flat {
     fn kept_in(&mut self, condition: &Cond, found: &mut Vec<u32>) -> Result<(), BuildError> {
         match condition {
             Cond::On(_) | Cond::Health(..) | Cond::Alarm { .. } | Cond::Same { .. } => Ok(()),
+            Cond::Compare(_, Formula::Since(condition), Formula::Const(limit))
+            | Cond::Compare(_, Formula::Const(limit), Formula::Since(condition)) => {
+                self.since(condition, Some(*limit), found)
+            }
             Cond::Compare(_, left, right) => {
                 self.kept_in_formula(left, found)?;
                 self.kept_in_formula(right, found)
@@ -202,12 +216,7 @@ impl Flat {
             Formula::Distance(parts) => parts
                 .iter()
                 .try_for_each(|part| self.kept_in_formula(part, found)),
-            Formula::Since(condition) => {
-                let mut reads = Reads::default();
-                let condition = self.condition_entry(condition, &mut reads)?;
-                self.keep(Kept::Since { condition }, reads, found);
-                Ok(())
-            }
+            Formula::Since(condition) => self.since(condition, None, found),
             Formula::Window(window) => {
                 let mut reads = Reads::default();
                 let kept = self.window(window, &mut reads)?;
@@ -215,6 +224,20 @@ impl Flat {
                 Ok(())
             }
         }
+    }
+
+    /// The time since a condition was true, perhaps beside a limit in seconds.
+    fn since(
+        &mut self,
+        condition: &Cond,
+        limit: Option<f64>,
+        found: &mut Vec<u32>,
+    ) -> Result<(), BuildError> {
+        let mut reads = Reads::default();
+        let condition = self.condition_entry(condition, &mut reads)?;
+        let open_ms = limit.map_or(u32::MAX, open_ms);
+        self.keep(Kept::Since { condition, open_ms }, reads, found);
+        Ok(())
     }
 
     fn window(&mut self, window: &Window, reads: &mut Reads) -> Result<Kept, BuildError> {
