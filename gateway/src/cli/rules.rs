@@ -160,14 +160,16 @@ pub(super) fn test(args: &TestArgs, out: &mut dyn Write) -> io::Result<Exit> {
     };
     let mut reports: Vec<Report> = Vec::new();
     for name in &names {
-        let shipped = || pack::pack(name).map(|pack| pack.test_source());
-        let Some(source) = source(name, &problems, shipped) else {
-            continue;
-        };
         let folder = Path::new(name).parent().unwrap_or_else(|| Path::new(""));
         let beside =
             |file: &str| Source::open(&folder.join(file)).map_err(|why| format!("`{file}` {why}"));
-        reports.extend(case::run(&source, &beside, &problems));
+        let sources = match pack::pack(name) {
+            Some(pack) => pack.test_sources().collect(),
+            None => Vec::from_iter(source(name, &problems, || None)),
+        };
+        for source in sources {
+            reports.extend(case::run(&source, &beside, &problems));
+        }
     }
     let exit = match (problems.is_empty(), reports.iter().all(Report::passed)) {
         (false, _) => Exit::BadInput,

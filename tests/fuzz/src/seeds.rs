@@ -28,14 +28,14 @@ pub fn seeds() -> [(&'static str, Vec<Vec<u8>>); 3] {
 
 /// The packs, each with what the site of its tests says, and the rules of each example; beside them their tests.
 fn files() -> Vec<(String, &'static str)> {
-    let packs = PACKS.iter().map(|pack| {
-        let site = pack
-            .tests
-            .split_once("[[case]]")
-            .map_or("", |(head, _)| head);
+    let tests = PACKS
+        .iter()
+        .flat_map(|pack| pack.tests.iter().map(move |(_, tests)| (pack, *tests)));
+    let packs = tests.map(|(pack, tests)| {
+        let site = tests.split_once("[[case]]").map_or("", |(head, _)| head);
         let site = site.find("[[limits]]").and_then(|from| site.get(from..));
         let text = format!("{}\n{}", pack.text, site.unwrap_or_default());
-        (text, pack.tests)
+        (text, tests)
     });
     // Of each example's two blocks the first is rules, the second its tests.
     let blocks = site::LANGUAGE.split("```toml\n").skip(1);

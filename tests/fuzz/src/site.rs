@@ -17,8 +17,8 @@ pub(crate) const AT_LIMITS: &str = "pack = \"p\"\nversion = \"1\"\n[[rule]]\nnam
 
 pub(crate) fn points() -> &'static [PointInfo] {
     static POINTS: LazyLock<Vec<PointInfo>> = LazyLock::new(|| {
-        let tests = PACKS.iter().map(|pack| pack.tests);
-        points_of(tests.chain([LANGUAGE]))
+        let tests = PACKS.iter().flat_map(|pack| pack.tests);
+        points_of(tests.map(|(_, text)| *text).chain([LANGUAGE]))
     });
     &POINTS
 }

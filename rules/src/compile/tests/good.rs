@@ -80,10 +80,17 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "shop/wm-2.session/weld-idle [idle]",
             "shop/wm-1.session/special-period-work [special]",
             "shop/wm-2.session/special-period-work [special]",
-            "tank/gt-01/flat-line [stuck]",
-            "tank/gt-02/flat-line [stuck]",
-            "tank/co-01/flat-line [stuck]",
+            "tank/gt-01/flat-line [stuck 0]",
+            "tank/gt-02/flat-line [stuck 0]",
+            "tank/co-01/flat-line [stuck 0]",
             "dust/dp/dp-flat-line [stuck]",
+            "tank/gt-01/replayed [replayed]",
+            "tank/gt-02/replayed [replayed]",
+            "tank/co-01/replayed [replayed]",
+            "dust/hopper/replayed [replayed]",
+            "dust/dp/replayed [replayed]",
+            "pond/p1/replayed [replayed]",
+            "pond/p2/replayed [replayed]",
             "tank/-/identical-combustible [identical]",
             "tank/-/identical-carbon-monoxide [identical]",
             "tank/gt-01/capped [capped]",
@@ -92,6 +99,9 @@ fn the_packs_compile_for_a_site_that_gives_their_limits() {
             "tank/gt-01/covered [covered]",
             "tank/gt-02/covered [covered]",
             "tank/co-01/covered-toxic [covered]",
+            "tank/gt-01/unregistered-test [unregistered]",
+            "tank/gt-02/unregistered-test [unregistered]",
+            "tank/co-01/unregistered-test-toxic [unregistered]",
             "tank/-/gas-major [major]",
         ]
     );
@@ -194,7 +204,7 @@ fn the_packs_are_in_order_without_a_site() {
         .iter()
         .map(crate::pack::Pack::source)
         .collect();
-    assert_eq!(super::super::check(&files, &problems), 114);
+    assert_eq!(super::super::check(&files, &problems), 119);
     assert_eq!(problems.to_string(), "");
 }
 
