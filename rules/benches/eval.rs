@@ -91,11 +91,7 @@ fn measure(name: &str, points: u32, gated: bool, value: impl Fn(u32, u32) -> f64
     let mut engine = Engine::new(Arc::new(program(points, gated)), UtcMs(0));
     let mut effects = Vec::new();
     let rounds = (2_000_000 / points).max(4);
-    // A stride without a common divisor scatters the points.
-    let stride = (0..points)
-        .map(|offset| points / 2 + 7 + offset)
-        .find(|stride| gcd(*stride, points) == 1)
-        .unwrap();
+    let stride = stride(points);
     let mut now = 0_i64;
     let mut times = Vec::new();
     let mut n_effects = 0;
@@ -126,6 +122,46 @@ fn measure(name: &str, points: u32, gated: bool, value: impl Fn(u32, u32) -> f64
     times.sort_by(f64::total_cmp);
     println!(
         "{name:<34} {points:>9} points: {:>6.1} ns a sample at best, {:>6.1} median, {n_effects} effects",
+        times[0],
+        times[RUNS / 2],
+    );
+}
+
+/// A stride without a common divisor scatters the points.
+fn stride(points: u32) -> u32 {
+    (0..points)
+        .map(|offset| points / 2 + 7 + offset)
+        .find(|stride| gcd(*stride, points) == 1)
+        .unwrap()
+}
+
+/// What the memory allows: as many records as there are points, each of the size of an armed rule's state, one after the
+/// other in the same scattered order, where each says which is next.
+fn limit(points: u32) {
+    let stride = stride(points);
+    let mut records = vec![[0_u32; 64]; points as usize];
+    for point in 0..points {
+        records[point as usize][0] = (point + stride) % points;
+    }
+    let rounds = (2_000_000 / points).max(4);
+    let mut times = Vec::new();
+    let mut point = 0;
+    for _ in 0..RUNS {
+        let started = Stopwatch::start();
+        for _ in 0..rounds {
+            for _ in 0..points {
+                let record = &mut records[point as usize];
+                record[1] += 1;
+                point = record[0];
+            }
+        }
+        times.push(started.elapsed_ns() / (f64::from(rounds) * f64::from(points)));
+    }
+    assert_eq!(records[0][1], rounds * u32::try_from(RUNS).unwrap());
+    times.sort_by(f64::total_cmp);
+    println!(
+        "{:<34} {points:>9} points: {:>6.1} ns a record at best, {:>6.1} median",
+        "the memory alone",
         times[0],
         times[RUNS / 2],
     );
@@ -203,6 +239,7 @@ fn main() {
         Engine::armed_rule_bytes(4)
     );
     for points in [1_000, 100_000, 1_000_000] {
+        limit(points);
         measure("inside its limits", points, false, |point, round| {
             30.0 + f64::from((point ^ round) & 15)
         });

@@ -485,7 +485,7 @@ fn rules_image_writes_what_a_node_can_run_and_tells_what_it_leaves_to_the_gatewa
     let bytes = fs::read(&file).unwrap();
     let read = Image::read(&bytes).unwrap();
     assert_eq!(written["bytes"], bytes.len());
-    assert_eq!(written["alarms"].as_array().map(Vec::len), Some(20));
+    assert_eq!(written["alarms"].as_array().map(Vec::len), Some(25));
     assert_eq!(
         written["alarms"][0],
         read.id_of(AlarmIdx(0)).unwrap().to_string()
