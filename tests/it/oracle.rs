@@ -110,6 +110,11 @@ fn readings_that_come_again_are_found_as_the_reference_says() {
     compare(&played(100_000, CASES / 2));
 }
 
+#[test]
+fn points_that_come_and_go_with_their_devices_change_what_the_reference_says() {
+    compare(&played(200_000, CASES / 2));
+}
+
 /// Plays the cases, and fails where ours says anything else.
 #[track_caller]
 fn compare(lines: &[Line]) {

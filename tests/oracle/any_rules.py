@@ -32,7 +32,7 @@ class Rules(random.Random):
     # -- expressions; every number is in %LEL unless it says otherwise
 
     def number(self, depth, own):
-        names = ["unit.x", "unit.y", "'u/g-1'"] + ["self"] * 2 * bool(own)
+        names = ["unit.x", "unit.y", "'u/g-1'"] + ["self"] * 2 * bool(own) + ["device.h"] * 2 * (own == "device")
         if depth == 0 or self.one_in(3):
             return self.choice(names)
         kind = self.randrange(10)
@@ -161,7 +161,10 @@ class Rules(random.Random):
 
     def rule(self, name):
         own = self.one_in(2)
-        lines = self.head(name, f'{{ kind = "{self.choice(["x", "g"])}" }}' if own else '{ unit_with = ["x"] }')
+        scope = f'{{ kind = "{self.choice(["x", "g"])}" }}' if own else '{ unit_with = ["x"] }'
+        if own and self.sites:
+            scope, own = self.choice([('{ kind = ["x", "g"] }', True), ('{ kind = "g" }', "device"), ('{ kind = "g", with = { zone = "b" } }', "device"), ('{ kind = "g", unit = "u" }', "device")])
+        lines = self.head(name, scope)
         if self.one_in(2):
             unit = "%LEL"
             if self.measures and self.one_in(3):

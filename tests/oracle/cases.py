@@ -2,7 +2,7 @@
 
     cases.py FROM COUNT     prints one JSON object a line: {"name": …, "case": …, "told": …}; the same number gives the same case
 
-In the cases from 100,000 on readings come again, and rules look for that and for tests.
+In the cases from 100,000 on readings come again, and rules look for that and for tests; from 200,000 on points come and go, hang on devices and have attributes.
 """
 
 import json
@@ -22,6 +22,8 @@ POINTS = {
 }
 # A second unit, in some cases.
 OTHERS = {"v/x": ("x", False), "v/y": ("y", False), "v/s": ("s", True), "v/t": ("t", True), "v/g-1": ("g", False), "v/g-2": ("g", False), "v/g-3": ("g", False)}
+# What hangs on the same devices as the points of kind g, in some cases.
+BESIDE = {f"{unit}/h-{n}": ("h", False) for unit in "uv" for n in (1, 2, 3)}
 # Numbers in other units, in some cases.
 MEASURED = {"u/p": ("p", False), "u/q": ("q", False), "u/lon": ("lon", False), "u/lat": ("lat", False)}
 EU = {"p": "Pa", "q": "ppm", "lon": "deg", "lat": "deg"}
@@ -32,14 +34,18 @@ SWITCHED = {"u/siren": ("siren", True), "u/lamp": ("lamp", True), "u/fan": ("fan
 class Dice(Changes, Traces):
     def __init__(self, number):
         super().__init__(number)
-        self.again = number >= 100_000
+        self.again, self.sites = number >= 100_000, number >= 200_000
 
     def points(self, kinds):
         tables = []
         for name, (kind, switch) in kinds.items():
             table = {"name": name, "kind": kind, "switch": switch, "output": kind in KINDS, "max_age": self.choice([1_500, 4_000, 1_000_000] + [1_000_000] * 6 * (not self.rough))}
+            if self.sites and kind in ("g", "h"):
+                table |= {"device": name.replace(f"/{kind}-", "/d-"), "attributes": {"zone": "a" if name.endswith("1") else "b"}}
             tables.append(table if switch else table | {"eu": EU.get(kind, "%LEL")})
-        return tables
+        # The third device is not always there.
+        lacks = self.sites and self.one_in(2)
+        return [table for table in tables if not (lacks and table.get("device") == "u/d-3")]
 
     def case(self):
         # The words of limits that must be given.
@@ -47,7 +53,7 @@ class Dice(Changes, Traces):
         # In half of the cases much is not known; in the others most is, from the beginning on, and more happens.
         self.rough = self.one_in(2)
         self.switches, self.measures = self.one_in(2), self.one_in(3)
-        kinds = POINTS | (OTHERS if self.one_in(3) else {}) | (SWITCHED if self.switches else {}) | (MEASURED if self.measures else {})
+        kinds = POINTS | (BESIDE if self.sites else {}) | (OTHERS if self.one_in(3) else {}) | (SWITCHED if self.switches else {}) | (MEASURED if self.measures else {})
         rules = []
         for index in range(self.randrange(1, 5)):
             rules.append(self.any_rule(index, rules))

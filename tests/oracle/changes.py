@@ -25,6 +25,11 @@ def written(alarm, site):
     return sorted(map(str, texts))
 
 
+def looks_at(alarm, play):
+    """The points that an alarm reads, and the alarms that it counts."""
+    return alarm.reads, {other.id for other in play.counted(alarm)}
+
+
 def go_on(new, old):
     """Makes a play of new rules go on where the one of the old rules has come to."""
     new.events, new.switched = old.events, old.switched
@@ -37,7 +42,7 @@ def go_on(new, old):
         was = before.pop(alarm.id, None)
         if was is None:
             continue
-        if written(alarm, new.site) == written(was, old.site) and not was.retired:
+        if written(alarm, new.site) == written(was, old.site) and looks_at(alarm, new) == looks_at(was, old) and not was.retired:
             new.alarms[place] = was
             new.kept |= {key: slot for key, slot in old.kept.items() if key[0] == alarm.id}
         elif take_over(alarm, was):

@@ -16,6 +16,9 @@ class Conditions:
             return each
         if tree == ("name", "self"):
             return alarm.own
+        if tree[0] == "name" and tree[1].startswith("device."):
+            device = self.points[alarm.own].table["device"]
+            return next(name for name, point in self.points.items() if point.table.get("device") == device and point.table["kind"] == tree[1][7:])
         if tree[0] == "name" and tree[1].startswith("unit."):
             found = [name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == tree[1][5:]]
             return found[0]

@@ -110,6 +110,13 @@ class Alarm:
                 other.on, other.state, other.due = True, "idle", None
 
 
+def is_for(scope, name, table):
+    """True when a rule for points of some kinds has an alarm for this one."""
+    kinds = scope["kind"] if isinstance(scope["kind"], list) else [scope["kind"]]
+    unit = scope.get("unit", name.split("/")[0])
+    return table["kind"] in kinds and name.startswith(unit + "/") and scope.get("with", {}).items() <= table.get("attributes", {}).items()
+
+
 class Play(Conditions):
     def __init__(self, case, now=None):
         files = [tomllib.loads(case[name]) for name in ("rules", "site")]
@@ -146,7 +153,7 @@ class Play(Conditions):
             return [("-", None)]
         names = list(self.points)
         if "kind" in rule["for"]:
-            return [(name.split("/")[0], name) for name in names if self.points[name].table["kind"] == rule["for"]["kind"]]
+            return [(name.split("/")[0], name) for name in names if is_for(rule["for"], name, self.points[name].table)]
         units = sorted({name.split("/")[0] for name in names})
         if rule["for"] == "units":
             return [(unit, None) for unit in units]
@@ -261,6 +268,8 @@ class Play(Conditions):
         self.is_up_again = False
 
     def late(self, name, value, quality, at):
+        if name not in self.points:
+            return
         trust = trust_of(quality)
         if trust == BAD:
             return
@@ -288,6 +297,8 @@ class Play(Conditions):
         return value >= limit if level.side == "high" else value <= limit
 
     def read(self, name, value, quality):
+        if name not in self.points:
+            return
         point = self.points[name]
         point.trust = trust_of(quality)
         point.value = value if point.trust != BAD and value is not None else 0.0

@@ -6,7 +6,8 @@ mod read;
 mod write;
 
 use alloc::collections::BTreeSet;
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -22,13 +23,13 @@ use super::state::{CALIBRATION_MAX_MS, stale_at};
 use crate::alarm::{Aside, LevelTimes, NO_LEVEL, Phase, Reason};
 use crate::bytes::{Broken, Head, Reader};
 use crate::effect::{AlarmIdx, Cause, Effect, EventKind, Flags, Letter};
-use crate::program::{LevelInfo, Program, RuleInfo, Scope, at};
+use crate::program::{LevelInfo, Program, RuleInfo, Scope, Tables, at};
 use crate::timer::NEVER;
 use crate::value::Truth;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence.
-const VERSION: u8 = 4;
+/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence, version 4 did not say what an alarm reads.
+const VERSION: u8 = 5;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -161,7 +162,9 @@ impl Engine {
         let levels = program.levels_of(AlarmIdx(alarm));
         let code = &program.tables.alarm_code[at(alarm)];
         let from = at(code.states_from);
+        let reads = record.reads.unwrap_or_else(|| reads_of(&program, alarm));
         let same = record.hash == program.rule_of(AlarmIdx(alarm)).hash
+            && reads == reads_of(&program, alarm)
             && record.levels.len() == levels.len()
             && record
                 .levels
@@ -331,6 +334,36 @@ impl Program {
             .collect();
         self.add_retired(scope, rule.clone(), levels);
     }
+}
+
+/// What an alarm reads, as a number: the names of its points and of the alarms that it counts. Where it remembers something,
+/// their order counts too, since what it remembers is kept by place.
+fn reads_of(program: &Program, alarm: u32) -> u64 {
+    // FNV-1a.
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let hash = |text: String| {
+        let bytes = text.bytes();
+        bytes.fold(BASIS, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+        })
+    };
+    let tables = &program.tables;
+    let rest = &tables.alarm_rest[at(alarm)];
+    let points = tables.alarm_reads(rest.points).map(|point| {
+        let info = &program.points()[at(point)];
+        hash(format!("{}/{}", info.unit, info.point))
+    });
+    let others = tables.alarm_reads(rest.others);
+    let others = others.map(|other| hash(program.id_of(AlarmIdx(other)).to_string()));
+    let place = if rest.kept.from == rest.kept.to {
+        1
+    } else {
+        PRIME
+    };
+    points
+        .chain(others)
+        .fold(BASIS, |all, one| all.wrapping_mul(place).wrapping_add(one))
 }
 
 /// A level in a snapshot: its words, and where it is.

@@ -6,7 +6,7 @@ use rules::effect::AlarmIdx;
 use rules::engine::Engine;
 
 use crate::aside::program;
-use crate::support::{Told, builder, high, level, rule, spec};
+use crate::support::{Told, any_held, builder, high, level, rule, spec};
 
 /// A snapshot as an older version of this program wrote it.
 fn kept(hex: &str) -> Vec<u8> {
@@ -64,4 +64,19 @@ fn a_snapshot_of_the_third_version_which_knew_no_end_of_a_silence_and_of_a_calib
     assert!(gas.silenced && gas.flags.test);
     told.time(15_000);
     told.expect(&["603 gas re-alarmed L1 B", "14403 gas test-ended L1 B"]);
+}
+
+#[test]
+fn a_snapshot_of_the_fourth_version_which_did_not_say_what_an_alarm_reads_is_read() {
+    let snapshot = kept(include_str!("../kept/snapshot-4.hex"));
+    let mut effects = Vec::new();
+    let engine = Engine::restore(any_held(&["a", "b"]), &snapshot, &mut effects).unwrap();
+    let mut told = Told {
+        engine,
+        effects,
+        alarm: AlarmIdx(0),
+    };
+    // Five of its ten seconds are over.
+    told.time(12);
+    told.expect(&["10 any raised on B"]);
 }

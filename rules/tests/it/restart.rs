@@ -11,7 +11,7 @@ use rules::program::{
 use rules::value::Tri;
 use telemetry::UtcMs;
 
-use crate::support::{Told, builder, gas, high, level, rule, spec};
+use crate::support::{Told, any_held, builder, gas, high, level, rule, spec};
 
 /// A gas rule of one level with another hash, on two points whose order is another too.
 fn other(limit: f64, name: &str, hash: &str) -> Arc<Program> {
@@ -224,4 +224,28 @@ fn an_alarm_of_the_system_whose_rule_is_gone_is_not_active_for_ever() {
         "3 silent reset on A",
         "3 silent retired on A",
     ]);
+}
+
+#[test]
+fn what_is_remembered_of_one_point_is_not_taken_for_another_that_comes_before_it() {
+    let mut told = Told::new(any_held(&["a", "b"]));
+    told.steady(0..=5, 0, 30.0);
+    // Where `a` was, there is `0` now; five of the ten seconds of `a` are over.
+    let mut told = under(told, any_held(&["0", "a", "b"]));
+    told.good(6, 0, 30.0);
+    told.bad(6, 1);
+    told.time(15);
+    told.expect(&[]);
+    told.time(16);
+    told.expect(&["16 any raised on B"]);
+}
+
+#[test]
+fn an_alarm_that_reads_other_points_than_before_says_so_and_does_not_clear_in_silence() {
+    let mut told = Told::new(any_held(&["a", "b"]));
+    told.steady(0..=10, 0, 30.0);
+    told.command(11, Verb::Ack).unwrap();
+    told.expect(&["10 any raised on B", "11 any acked on C"]);
+    let mut told = under(told, any_held(&["b"]));
+    told.expect(&["11 any config-changed on B"]);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rules::effect::{AlarmIdx, Command, Effect, Input, Refusal, Verb};
 use rules::engine::Engine;
-use rules::expr::{Cond, Formula};
+use rules::expr::{Compare, Cond, Formula};
 use rules::point::{PointIdx, PointInfo};
 use rules::program::{
     AlarmSpec, Colour, LevelSpec, LifeSpec, Program, ProgramBuilder, RuleIdx, RuleInfo, Scope, Test,
@@ -96,6 +96,21 @@ pub(crate) fn conditions(
                 .collect(),
         )
     }
+}
+
+/// Any of the points above 25 for ten seconds.
+pub(crate) fn any_held(points: &[&str]) -> Arc<Program> {
+    let mut builder = builder(points, 100);
+    let rule = rule(&mut builder, "any");
+    let is_high = |point| {
+        let value = Formula::Point(PointIdx(point));
+        Cond::Compare(Compare::Gt, value, Formula::Const(25.0))
+    };
+    let held = (0..).zip(points);
+    let held = held.map(|(point, _)| Cond::Held(Box::new(is_high(point)), 10_000));
+    let levels = vec![("on", Colour::Red, Cond::Any(held.collect()))];
+    builder.alarm(conditions("u", rule, levels)).unwrap();
+    Arc::new(builder.build())
 }
 
 /// The gas rule of the shipped pack: L1 at 25 (5 s), L2 at 50 (2 s, latching).

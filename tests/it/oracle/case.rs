@@ -1,5 +1,6 @@
 //! A case as `tests/oracle/cases.py` writes it, and as the engine takes it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use front::{Problems, Source};
@@ -37,6 +38,9 @@ struct Point {
     output: bool,
     eu: Option<String>,
     max_age: u64,
+    device: Option<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
 }
 
 /// A reading, one that came late, a person's deed, a time that nobody saw, or time alone.
@@ -90,6 +94,8 @@ impl Case {
                     output: point.output,
                     period_ms: 1_000,
                     max_age_ms: point.max_age,
+                    slave: point.device.clone(),
+                    attributes: point.attributes.clone().into_iter().collect(),
                     ..PointInfo::default()
                 }
             })
@@ -129,7 +135,10 @@ impl Step {
             return Some(Input::Down { from, to: now });
         }
         if let Some(name) = self.read.as_ref().or(self.late.as_ref()) {
-            let (point, sample) = self.sample(name, program);
+            // What a point says that is not there any more is nobody's.
+            let Some((point, sample)) = self.sample(name, program) else {
+                return Some(Input::Time);
+            };
             return Some(match self.late {
                 Some(_) => Input::Late { point, sample },
                 None => Input::Sample { point, sample },
@@ -149,9 +158,9 @@ impl Step {
         }))
     }
 
-    fn sample(&self, name: &str, program: &Program) -> (PointIdx, Sample) {
+    fn sample(&self, name: &str, program: &Program) -> Option<(PointIdx, Sample)> {
         let (unit, point) = name.split_once('/').unwrap();
-        let point = program.find_point(unit, point).unwrap();
+        let point = program.find_point(unit, point)?;
         let quality = Quality::from_word(self.quality.as_deref().unwrap()).unwrap();
         let value = self.value.filter(|_| !quality.is_bad());
         let value = value.map(|value| match program.point(point).digital {
@@ -164,6 +173,6 @@ impl Step {
             quality,
             clock: Clock::Synced,
         };
-        (point, sample)
+        Some((point, sample))
     }
 }

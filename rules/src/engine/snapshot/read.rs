@@ -32,6 +32,8 @@ pub(super) struct AlarmRecord {
     /// The hash of its rule.
     pub(super) hash: String,
     /// Its rule was gone already.
+    /// What [`reads_of`](super::reads_of) said; older versions did not.
+    pub(super) reads: Option<u64>,
     pub(super) retired: bool,
     pub(super) slot: Slot,
     pub(super) levels: Vec<LevelRecord>,
@@ -103,6 +105,10 @@ impl Reader<'_> {
     pub(super) fn alarm(&mut self) -> Read<AlarmRecord> {
         let id = self.text()?.into();
         let hash = self.text()?.into();
+        let reads = match self.version {
+            ..=4 => None,
+            5.. => Some(self.u64()?),
+        };
         let retired = self.bool()?;
         let slot = self.slot()?;
         let n_levels = self.u8()?;
@@ -132,6 +138,7 @@ impl Reader<'_> {
         Ok(AlarmRecord {
             id,
             hash,
+            reads,
             retired,
             slot,
             levels,

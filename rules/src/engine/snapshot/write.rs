@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use telemetry::Clock;
 
-use super::{Engine, MAGIC, VERSION};
+use super::{Engine, MAGIC, VERSION, reads_of};
 use crate::alarm::{Aside, Phase, Slot};
 use crate::bytes::Writer;
 use crate::effect::{AlarmIdx, Flags, Letter};
@@ -194,6 +194,7 @@ impl Writer {
         let id = alloc::format!("{}", program.id_of(AlarmIdx(alarm)));
         self.text(&id);
         self.text(&rule.hash);
+        self.u64(reads_of(program, alarm));
         self.bool(info.retired);
         self.slot(slot);
         let levels = program.levels_of(AlarmIdx(alarm));
