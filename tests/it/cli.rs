@@ -241,9 +241,14 @@ fn what_can_not_be_reached_is_3_and_says_what_it_was() {
         told(&mut command(&words)).is_no_result(3, &format!("no gateway answers at {away}"));
     }
     for verb in ["ack", "reset"] {
-        let words = format!("fengsui alarms {verb} a/b/c --by li --json --gateway {away}");
-        told(command(&words).env("FENGSUI_TOKEN", TOKEN))
-            .is_no_result(3, &format!("no gateway answers at {away}"));
+        // Where the gateway is may be said before the verb, too.
+        for words in [
+            format!("fengsui alarms {verb} a/b/c --by li --json --gateway {away}"),
+            format!("fengsui alarms --json --gateway {away} {verb} a/b/c --by li"),
+        ] {
+            told(command(&words).env("FENGSUI_TOKEN", TOKEN))
+                .is_no_result(3, &format!("no gateway answers at {away}"));
+        }
     }
     // That of `watch` is in `watch.rs`: it waits 15 s before it gives up.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -19,7 +19,7 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     gateway: Gateway,
     /// Print the states as regulators get them, as one JSON array.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct ActArgs {
     #[command(flatten)]
     token: Token,
     /// Print one JSON object, also for a refusal.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 

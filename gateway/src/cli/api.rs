@@ -23,7 +23,13 @@ const TOKEN_VARIABLE: &str = "FENGSUI_TOKEN";
 #[derive(Debug, clap::Args)]
 pub(super) struct Gateway {
     /// The gateway's local API, http://HOST:PORT.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9460")]
+    // Before a verb or after it.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:9460"
+    )]
     gateway: String,
 }
 

@@ -90,10 +90,7 @@ enum Command {
     )]
     Watch(watch::Args),
     /// The alarms of a running gateway, and what a person does about them; alone, it lists them.
-    #[command(
-        args_conflicts_with_subcommands = true,
-        after_help = "Example: fengsui alarms"
-    )]
+    #[command(after_help = "Example: fengsui alarms")]
     Alarms {
         #[command(flatten)]
         list: alarms::ListArgs,
