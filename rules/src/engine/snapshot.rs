@@ -6,10 +6,10 @@ mod read;
 mod write;
 
 use alloc::collections::BTreeSet;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
 
 use read::AlarmRecord;
 use telemetry::Quality;
@@ -339,31 +339,42 @@ impl Program {
 /// What an alarm reads, as a number: the names of its points and of the alarms that it counts. Where it remembers something,
 /// their order counts too, since what it remembers is kept by place.
 fn reads_of(program: &Program, alarm: u32) -> u64 {
-    // FNV-1a.
-    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let hash = |text: String| {
-        let bytes = text.bytes();
-        bytes.fold(BASIS, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(PRIME)
-        })
-    };
     let tables = &program.tables;
     let rest = &tables.alarm_rest[at(alarm)];
     let points = tables.alarm_reads(rest.points).map(|point| {
         let info = &program.points()[at(point)];
-        hash(format!("{}/{}", info.unit, info.point))
+        Fnv::of(format_args!("{}/{}", info.unit, info.point))
     });
     let others = tables.alarm_reads(rest.others);
-    let others = others.map(|other| hash(program.id_of(AlarmIdx(other)).to_string()));
-    let place = if rest.kept.from == rest.kept.to {
-        1
-    } else {
-        PRIME
-    };
+    let others = others.map(|other| Fnv::of(format_args!("{}", program.id_of(AlarmIdx(other)))));
+    let remembers = rest.kept.from < rest.kept.to;
+    let place = if remembers { Fnv::PRIME } else { 1 };
     points
         .chain(others)
-        .fold(BASIS, |all, one| all.wrapping_mul(place).wrapping_add(one))
+        .fold(0, |all: u64, one| all.wrapping_mul(place).wrapping_add(one))
+}
+
+/// FNV-1a of what is written to it.
+struct Fnv(u64);
+
+impl Fnv {
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+
+    fn of(text: fmt::Arguments<'_>) -> u64 {
+        let mut hash = Self(Self::BASIS);
+        hash.write_fmt(text).expect("it takes whatever is written");
+        hash.0
+    }
+}
+
+impl fmt::Write for Fnv {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = text.bytes().fold(self.0, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(Self::PRIME)
+        });
+        Ok(())
+    }
 }
 
 /// A level in a snapshot: its words, and where it is.

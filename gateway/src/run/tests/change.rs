@@ -28,6 +28,8 @@ fn a_point_or_a_rule_that_is_gone_and_a_rule_that_is_another_are_told_by_name() 
     let renamed = RULES.replace("name = \"high\"", "name = \"other\"");
     check((2, RULES), (2, RULES), None);
     check((2, RULES), (3, RULES), None);
+    let moved = format!("# Another line.\n{}", RULES.replace("1.0.0", "1.0.1"));
+    check((2, RULES), (2, &moved), None);
     check((2, RULES), (1, RULES), Some("removed tank/gt-2"));
     check((2, RULES), (2, &laxer), Some("changed high"));
     check(
