@@ -151,6 +151,10 @@ impl<'c, 'a> Adding<'c, 'a> {
         let only_while = rule.only_while.as_ref().map(|gate| condition(gate, here));
         let life = life(rule, here);
         let (value, eu, levels) = match &rule.condition {
+            // What is compared need not make sense where there is nothing to compare it with.
+            Condition::Limits { high, low, .. } if self.lacks_all(high, low, here, &overrides) => {
+                (None, None, Vec::new())
+            }
             Condition::Limits { value, high, low } => {
                 let number = self.value(rule, value.as_ref(), here)?;
                 let levels = self.limits(rule, &number, high, low, here, &overrides)?;

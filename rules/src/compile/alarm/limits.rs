@@ -12,7 +12,7 @@ use super::super::lower::{self, Here};
 use super::super::number::Number;
 use super::{Adding, Overrides, Reported, Result, report};
 use crate::calendar::Calendar;
-use crate::file::{Condition, LimitLevel, OverlayDoes, Placed, Rule};
+use crate::file::{Condition, LimitLevel, OverlayDoes, Override, Placed, Rule};
 use crate::program::{LevelSpec, Overlay, Side, Test};
 use crate::syntax::{Expr, Name, Node};
 
@@ -165,6 +165,38 @@ impl<'a> Adding<'_, 'a> {
         given
     }
 
+    /// True where the site gives the limit of no level, and the rule lets it; then they are left out.
+    pub(super) fn lacks_all(
+        &self,
+        high: &[LimitLevel<'a>],
+        low: &[LimitLevel<'a>],
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) -> bool {
+        let levels = || high.iter().chain(low);
+        let lacks_all = levels().all(|level| missing(level, here, overrides).is_some());
+        if lacks_all {
+            levels().for_each(|level| {
+                self.lacks(level, here, overrides);
+            });
+        }
+        lacks_all
+    }
+
+    /// True where the site does not give the limit of a level, and the rule lets it; then it is left out.
+    fn lacks(
+        &self,
+        level: &LimitLevel<'a>,
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) -> bool {
+        let missing = missing(level, here, overrides);
+        if let Some((item, why)) = &missing {
+            self.leave_out(item, &level.level.name.value, here, why);
+        }
+        missing.is_some()
+    }
+
     /// A level's limit and deadband in the unit of the value, and where the limit is written; none for a level that the site leaves out.
     fn limit<'l>(
         &self,
@@ -173,33 +205,21 @@ impl<'a> Adding<'_, 'a> {
         here: &Here<'_>,
         overrides: &'l Overrides<'l, 'a>,
     ) -> Result<Option<(&'l Item<'a>, f64, f64)>> {
-        let name = &level.level.name.value;
-        let mine = || {
-            overrides
-                .iter()
-                .rev()
-                .filter(|(_, entry)| entry.level.as_ref().is_none_or(|only| only.value == *name))
-        };
-        let at = mine().find_map(|(_, entry)| entry.at.as_ref());
-        let at = at.unwrap_or(&level.at);
-        let (at, number) = match lower::constant(&at.value, here) {
-            Ok(number) => (at, number),
-            Err(error) if error.is_missing_limit() => match &level.otherwise {
-                Some(otherwise) => {
-                    let number = lower::constant(&otherwise.value, here)
-                        .map_err(|error| report(&otherwise.item, &error))?;
-                    (otherwise, number)
-                }
-                None if level.optional => {
-                    self.leave_out(&at.item, name, here, &error.what);
-                    return Ok(None);
-                }
-                None => return Err(report(&at.item, &error)),
-            },
-            Err(error) => return Err(report(&at.item, &error)),
+        if self.lacks(level, here, overrides) {
+            return Ok(None);
+        }
+        let at = asked(level, overrides);
+        let (at, number) = match (lower::constant(&at.value, here), &level.otherwise) {
+            (Err(error), Some(otherwise)) if error.is_missing_limit() => {
+                let number = lower::constant(&otherwise.value, here)
+                    .map_err(|error| report(&otherwise.item, &error))?;
+                (otherwise, number)
+            }
+            (number, _) => (at, number.map_err(|error| report(&at.item, &error))?),
         };
         let limit = in_measure(number, value, at, here)?;
-        let deadband = mine().find_map(|(_, entry)| entry.deadband.as_ref());
+        let mut mine = of_level(level, overrides);
+        let deadband = mine.find_map(|entry| entry.deadband.as_ref());
         let deadband = match deadband.or(level.deadband.as_ref()) {
             None => 0.0,
             Some(deadband) => {
@@ -217,6 +237,37 @@ impl<'a> Adding<'_, 'a> {
         };
         Ok(Some((&at.item, limit, deadband)))
     }
+}
+
+/// What overrides say of a level, the narrowest first.
+fn of_level<'l, 'a>(
+    level: &LimitLevel<'a>,
+    overrides: &'l Overrides<'l, 'a>,
+) -> impl Iterator<Item = &'l Override<'a>> {
+    let name = &level.level.name.value;
+    let entries = overrides.iter().rev().map(|(_, entry)| *entry);
+    entries.filter(move |entry| entry.level.as_ref().is_none_or(|only| only.value == *name))
+}
+
+/// The limit of a level, as the site or the rule asks for it.
+fn asked<'l, 'a>(
+    level: &'l LimitLevel<'a>,
+    overrides: &'l Overrides<'l, 'a>,
+) -> &'l Placed<'a, Expr> {
+    let at = of_level(level, overrides).find_map(|entry| entry.at.as_ref());
+    at.unwrap_or(&level.at)
+}
+
+/// Where a limit that the site does not give and that need not be is asked for, and what it lacks.
+fn missing<'l, 'a>(
+    level: &'l LimitLevel<'a>,
+    here: &Here<'_>,
+    overrides: &'l Overrides<'l, 'a>,
+) -> Option<(&'l Item<'a>, String)> {
+    let at = asked(level, overrides);
+    let error = lower::constant(&at.value, here).err()?;
+    let may_miss = level.optional && level.otherwise.is_none();
+    (may_miss && error.is_missing_limit()).then_some((&at.item, error.what))
 }
 
 /// True where the limits are on the point's own number, in whatever unit.

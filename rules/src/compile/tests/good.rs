@@ -326,3 +326,27 @@ fn one_lost_answer_is_no_alarm_and_a_silence_of_five_seconds_is() {
         assert_eq!(told, [(from + 14_000, EventKind::Raised)], "{id}");
     }
 }
+
+#[test]
+fn what_is_compared_with_a_limit_that_the_site_does_not_give_need_not_make_sense_there() {
+    let points = points(&["hall/in-1 flow-in L/s", "hall/in-2 flow-in L/s"]);
+    let text = |keys: &str| {
+        rule(&std::format!(
+            "name = \"balance\"\nfor = {{ unit_with = [\"flow-in\"] }}\nvalue = \"unit.flow-in\"\nhigh = [{{ level = \"L1\", at = \"limit.most\", colour = \"yellow\"{keys} }}]"
+        ))
+    };
+    let (program, problems, warnings) = compile_for(&points, &[text(", optional = true")]);
+    assert_eq!(problems, "");
+    assert!(
+        warnings.contains("`L1` is left out for unit hall: no limit `most`"),
+        "{warnings}"
+    );
+    let program = program.expect("no problem");
+    let is_there = program.find_alarm("hall/-/balance").is_some();
+    assert!(!is_there);
+    let (_, problems, _) = compile_for(&points, &[text("")]);
+    assert!(
+        problems.contains("`unit.flow-in` is not one point"),
+        "{problems}"
+    );
+}
