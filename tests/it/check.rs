@@ -143,7 +143,7 @@ fn a_right_site_is_all_right_whatever_an_editor_on_windows_does_to_its_files() {
     let expected = "east/plant-1, gateway gw-1, broker mqtt://127.0.0.1:1883\n\
         node   bus   line               slaves  points  requests  sweep  load\n\
         local  hall  tcp 127.0.0.1:502  1       1       1         10 ms  1 %\n\
-        1 point, 11 rules, 12 alarms: all right\n";
+        1 point, 12 rules, 13 alarms: all right\n";
     let right = |papers: &Papers| {
         let told = papers.told(&["check", "gateway.toml"]);
         assert_eq!((told.out.as_str(), told.code), (expected, Some(0)));
