@@ -53,7 +53,6 @@ class Since:
         if self.last is None and trust != BAD:
             self.answer = Number((now - since) / 1000, UNCERTAIN, True)
 
-
     def waits(self):
         """It was never true, and not watched for long enough to say anything."""
         return self.last is None and self.before != UNKNOWN and (self.limit is None or self.at - self.began <= self.limit)

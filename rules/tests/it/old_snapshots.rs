@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rules::effect::AlarmIdx;
 use rules::engine::Engine;
+use rules::program::Program;
 
 use crate::aside::program;
 use crate::support::{Told, any_held, builder, high, level, rule, spec};
@@ -15,6 +16,17 @@ fn kept(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
+/// An engine that goes on from one.
+fn restored(program: Arc<Program>, hex: &str) -> Told {
+    let mut effects = Vec::new();
+    let engine = Engine::restore(program, &kept(hex), &mut effects).unwrap();
+    Told {
+        engine,
+        effects,
+        alarm: AlarmIdx(0),
+    }
+}
+
 #[test]
 fn a_snapshot_of_the_first_version_is_read() {
     let mut builder = builder(&["a", "b"], 10);
@@ -22,24 +34,16 @@ fn a_snapshot_of_the_first_version_is_read() {
     builder
         .alarm(spec(gas, vec![level("L1", high(25.0, 3.0))]))
         .unwrap();
-    let snapshot = kept(include_str!("../kept/snapshot-1.hex"));
-    let mut effects = Vec::new();
-    let engine = Engine::restore(Arc::new(builder.build()), &snapshot, &mut effects).unwrap();
-    let gas = engine.alarm(AlarmIdx(0));
+    let program = Arc::new(builder.build());
+    let mut told = restored(program, include_str!("../kept/snapshot-1.hex"));
+    let gas = told.engine.alarm(AlarmIdx(0));
     assert_eq!((gas.letter().as_str(), gas.level), ("C", Some(0)));
-    assert_eq!(effects, []);
+    told.expect(&[]);
 }
 
 #[test]
 fn a_snapshot_of_the_second_version_which_told_of_calibrations_is_read() {
-    let snapshot = kept(include_str!("../kept/snapshot-2.hex"));
-    let mut effects = Vec::new();
-    let engine = Engine::restore(program(), &snapshot, &mut effects).unwrap();
-    let mut told = Told {
-        engine,
-        effects,
-        alarm: AlarmIdx(0),
-    };
+    let mut told = restored(program(), include_str!("../kept/snapshot-2.hex"));
     assert!(told.engine.alarm(AlarmIdx(0)).flags.test);
     told.time(300);
     assert!(
@@ -52,14 +56,7 @@ fn a_snapshot_of_the_second_version_which_told_of_calibrations_is_read() {
 
 #[test]
 fn a_snapshot_of_the_third_version_which_knew_no_end_of_a_silence_and_of_a_calibration_gets_both() {
-    let snapshot = kept(include_str!("../kept/snapshot-3.hex"));
-    let mut effects = Vec::new();
-    let engine = Engine::restore(program(), &snapshot, &mut effects).unwrap();
-    let mut told = Told {
-        engine,
-        effects,
-        alarm: AlarmIdx(0),
-    };
+    let mut told = restored(program(), include_str!("../kept/snapshot-3.hex"));
     let gas = told.engine.alarm(AlarmIdx(0));
     assert!(gas.silenced && gas.flags.test);
     told.time(15_000);
@@ -68,14 +65,10 @@ fn a_snapshot_of_the_third_version_which_knew_no_end_of_a_silence_and_of_a_calib
 
 #[test]
 fn a_snapshot_of_the_fourth_version_which_did_not_say_what_an_alarm_reads_is_read() {
-    let snapshot = kept(include_str!("../kept/snapshot-4.hex"));
-    let mut effects = Vec::new();
-    let engine = Engine::restore(any_held(&["a", "b"]), &snapshot, &mut effects).unwrap();
-    let mut told = Told {
-        engine,
-        effects,
-        alarm: AlarmIdx(0),
-    };
+    let mut told = restored(
+        any_held(&["a", "b"]),
+        include_str!("../kept/snapshot-4.hex"),
+    );
     // Five of its ten seconds are over.
     told.time(12);
     told.expect(&["10 any raised on B"]);
