@@ -130,8 +130,12 @@ pub(super) fn begin(
     }
     if is_news {
         // Before it is in force: who stops between the two tells it at the next start.
-        if let Some(reason) = change(path.host.engine().program(), &config.program) {
-            let alarm = format!("-/{}/{CHANGE}", site.gateway);
+        let before = path.host.engine().program();
+        // By the name that the gateway had: another name hides nothing.
+        let mut alarms = before.alarm_idxs();
+        let alarm = alarms.find(|alarm| before.rule_of(*alarm).name == CHANGE);
+        let alarm = alarm.map(|alarm| before.id_of(alarm).to_string());
+        if let (Some(alarm), Some(reason)) = (alarm, change(before, &config.program)) {
             for (active, reason) in [(true, reason.as_str()), (false, "")] {
                 path.put(&Record::Condition {
                     alarm: &alarm,

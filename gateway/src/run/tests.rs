@@ -67,8 +67,13 @@ pub(crate) fn config(folder: &FilePath, rules: &str) -> Config {
 }
 
 fn config_of(folder: &FilePath, bus: &str, rules: &str) -> Config {
+    config_named(folder, "gw", bus, rules)
+}
+
+fn config_named(folder: &FilePath, gateway: &str, bus: &str, rules: &str) -> Config {
+    let gateway = GATEWAY.replace("\"gw\"", &format!("\"{gateway}\""));
     for (name, text) in [
-        ("gateway.toml", GATEWAY),
+        ("gateway.toml", gateway.as_str()),
         ("bus.toml", bus),
         ("rules.toml", rules),
     ] {

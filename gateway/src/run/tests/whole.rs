@@ -187,6 +187,20 @@ async fn a_detector_that_was_taken_out_is_an_alarm_until_a_person_has_answered_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_has_another_name_hides_no_detector_that_was_taken_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = start(&config(dir.path(), RULES)).await.unwrap();
+    before.stop().await;
+    let without = BUS.rsplit_once("[[slave]]").unwrap().0;
+    let config = config_named(dir.path(), "gw-2", without, RULES);
+    let gateway = start(&config).await.unwrap();
+    let mut client = Client::connect(&gateway).await;
+    let words = [r#""letter":"E""#, r#""reason":"removed tank/gt-2""#];
+    client.message("alarm/state/-/gw/sys.change", &words).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), RULES);
