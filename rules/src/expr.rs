@@ -64,6 +64,10 @@ pub enum WindowOf {
     Lowest(Formula),
     /// The highest.
     Highest(Formula),
+    /// The middle one of the numbers that held when its slices began.
+    Median(Formula),
+    /// How far, in the middle, those are from their median.
+    Mad(Formula),
     /// The number now less the number when the window begins.
     Change(Formula),
 }

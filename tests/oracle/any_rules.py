@@ -51,7 +51,8 @@ class Rules(random.Random):
             return "derived.d"
         if kind == 6:
             return f"({inner()} {self.choice('+-')} limit.w)"
-        return f"{self.choice(['mean', 'stdev', 'lowest', 'highest', 'change'])}({inner()}, {self.choice(WINDOWS)})"
+        words = ['mean', 'stdev', 'lowest', 'highest', 'change'] + ['median', 'mad'] * self.sites
+        return f"{self.choice(words)}({inner()}, {self.choice(WINDOWS)})"
 
     def condition(self, depth, own, each=True):
         sign = self.choice([">=", ">", "<=", "<"])

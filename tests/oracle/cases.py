@@ -66,7 +66,7 @@ class Dice(Changes, Traces):
             files.append(self.choice([self.files(parts)] * 4 + files))
         case = {"begins": begins, **files[0], "changes": files[1:]}
         alarms = sorted({alarm.id for file in files for alarm in evaluator.Play({**case, **file}).alarms})
-        ticks = re.search(r"\b(since|count|time_in|sum|increase|mean|stdev|lowest|highest|change)\(", "".join(file["rules"] for file in files))
+        ticks = re.search(r"\b(since|count|time_in|sum|increase|mean|stdev|lowest|highest|median|mad|change)\(", "".join(file["rules"] for file in files))
         return case | {"steps": self.steps(begins, kinds, alarms, len(files) - 1, ticks)}
 
 

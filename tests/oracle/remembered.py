@@ -1,6 +1,7 @@
 """What is remembered between looks: a condition that must hold, the time since one did, a window, readings that came before."""
 
 import math
+import statistics
 
 from values import BAD, FIRM_FALSE, GOOD, NOTHING, Number, UNCERTAIN, UNKNOWN, duration, truth
 
@@ -106,6 +107,18 @@ class Window:
                 self.answer = NOTHING
             else:
                 self.answer = Number(now_value - before[-1][0], max(now_trust, before[-1][1]))
+            return
+        if self.name in ("median", "mad"):
+            begins = [(now // self.slice - ago) * self.slice for ago in range(61)]
+            held = [[moment for at, moment in self.past if at <= begin][-1:] for begin in begins]
+            held = [moment for moments in held for moment in moments if moment[1] != BAD]
+            if filling or len(held) < 55:
+                self.answer = NOTHING
+                return
+            middle = statistics.median(value for value, _ in held)
+            apart = statistics.median(abs(value - middle) for value, _ in held)
+            firm = len(held) == 61 and all(trust == GOOD for _, trust in held)
+            self.answer = Number(middle if self.name == "median" else apart, GOOD if firm else UNCERTAIN)
             return
         if filling or known_ms * 10 < length * 9:
             self.answer = NOTHING

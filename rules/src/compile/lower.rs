@@ -290,6 +290,8 @@ impl<'l> Lowering<'l> {
             | Function::Stdev
             | Function::Lowest
             | Function::Highest
+            | Function::Median
+            | Function::Mad
             | Function::Change => Lowered::Number(self.window(function, args, at)?),
             Function::Distance => Lowered::Number(self.distance(args, at)?),
             Function::Same => Lowered::Cond(self.same(args, at)?),

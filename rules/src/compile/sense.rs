@@ -132,9 +132,15 @@ impl<'c> Together<'c> {
             Formula::Point(point) => self.points.info(*point).range.unwrap_or(any),
             Formula::Abs(_) | Formula::Since(_) => none_below_zero,
             Formula::Window(window) => match &window.of {
-                WindowOf::Count(_) | WindowOf::Increase(_) | WindowOf::Stdev(_) => none_below_zero,
+                WindowOf::Count(_)
+                | WindowOf::Increase(_)
+                | WindowOf::Stdev(_)
+                | WindowOf::Mad(_) => none_below_zero,
                 WindowOf::TimeIn(_) => (0.0, longest_s(window.length_ms)),
-                WindowOf::Mean(of) | WindowOf::Lowest(of) | WindowOf::Highest(of) => {
+                WindowOf::Mean(of)
+                | WindowOf::Median(of)
+                | WindowOf::Lowest(of)
+                | WindowOf::Highest(of) => {
                     return self.span(of);
                 }
                 WindowOf::Sum(_) | WindowOf::Change(_) => any,

@@ -452,6 +452,8 @@ impl Machine {
             | Watched::Stdev(entry)
             | Watched::Lowest(entry)
             | Watched::Highest(entry)
+            | Watched::Median(entry)
+            | Watched::Mad(entry)
             | Watched::Change(entry) => {
                 let number = self.stack.formula(tables, entry, &seen);
                 (number.into(), NEVER)

@@ -52,7 +52,7 @@ impl Moment {
         self.trust == Trust::Uncertain
     }
 
-    /// What a slice of a change keeps: the number, not one where none is known; and 1 where it is uncertain.
+    /// What a slice keeps of its begin: the number, not one where none is known; and 1 where it is uncertain.
     fn at_begin(self) -> (f64, f64) {
         let value = if self.is_known() {
             self.value
@@ -152,9 +152,12 @@ impl WindowSlot {
             Watched::Lowest(_) | Watched::Highest(_) => {
                 !self.now.is_known() || self.answer.trust != Trust::Good
             }
-            Watched::Count(_) | Watched::Sum(_) | Watched::Increase(_) | Watched::Change(_) => {
-                false
-            }
+            Watched::Count(_)
+            | Watched::Sum(_)
+            | Watched::Increase(_)
+            | Watched::Median(_)
+            | Watched::Mad(_)
+            | Watched::Change(_) => false,
         };
         if flows {
             end.min(UtcMs(
@@ -176,9 +179,7 @@ impl WindowSlot {
     fn hold(&mut self, of: Watched, slice_ms: u32, moment: Moment) {
         self.now = moment;
         let current = self.slice(slice_ms);
-        if matches!(of, Watched::Change(_))
-            && self.at == end_of(current.saturating_sub(1), slice_ms)
-        {
+        if keeps_begins(of) && self.at == end_of(current.saturating_sub(1), slice_ms) {
             let slice = &mut self.slices[index_of(current)];
             (slice.a, slice.b) = moment.at_begin();
         }
@@ -316,6 +317,34 @@ impl WindowSlot {
                 let (now, _) = self.now.at_begin();
                 Number::new(slices().map(|slice| slice.a).fold(now, pick), spread)
             }
+            Watched::Median(_) | Watched::Mad(_) => {
+                let mut known = [0.0; N_SLICES];
+                let mut n_known = 0;
+                let mut weak = false;
+                for slice in slices().filter(|slice| !slice.a.is_nan()) {
+                    known[n_known] = slice.a;
+                    n_known += 1;
+                    weak |= slice.b > 0.0;
+                }
+                if n_known * 10 < N_SLICES * 9 || self.is_filling(slice_ms) {
+                    return Number::BAD;
+                }
+                let known = &mut known[..n_known];
+                let mut answer = middle(known);
+                if matches!(of, Watched::Mad(_)) {
+                    for value in known.iter_mut() {
+                        *value = libm::fabs(*value - answer);
+                    }
+                    answer = middle(known);
+                }
+                let is_firm = n_known == N_SLICES && !weak;
+                let trust = if is_firm {
+                    Trust::Good
+                } else {
+                    Trust::Uncertain
+                };
+                Number::new(answer, trust)
+            }
             Watched::Change(_) => {
                 let begin = &self.slices[index_of(first)];
                 if self.is_filling(slice_ms) || !self.now.is_known() {
@@ -329,11 +358,26 @@ impl WindowSlot {
     }
 }
 
-/// A new slice: nothing was in it yet; of a change, what holds as it begins.
+/// True where a slice keeps what held as it began.
+fn keeps_begins(of: Watched) -> bool {
+    matches!(
+        of,
+        Watched::Change(_) | Watched::Median(_) | Watched::Mad(_)
+    )
+}
+
+/// The middle one, or the mean of the two in the middle; at least one.
+fn middle(numbers: &mut [f64]) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let n = numbers.len();
+    (numbers[(n - 1) / 2] + numbers[n / 2]) / 2.0
+}
+
+/// A new slice: nothing was in it yet, but what holds as it begins where that is kept.
 fn begun(of: Watched, now: Moment) -> Slice {
     let (a, b) = match of {
         Watched::Lowest(_) | Watched::Highest(_) => (f64::NAN, 0.0),
-        Watched::Change(_) => now.at_begin(),
+        _ if keeps_begins(of) => now.at_begin(),
         _ => (0.0, 0.0),
     };
     Slice {

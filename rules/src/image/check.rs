@@ -133,6 +133,8 @@ impl Checker<'_> {
                     | Watched::Stdev(entry)
                     | Watched::Lowest(entry)
                     | Watched::Highest(entry)
+                    | Watched::Median(entry)
+                    | Watched::Mad(entry)
                     | Watched::Change(entry) => self.code(entry, Leaves::Number),
                 }
             }

@@ -325,6 +325,8 @@ impl Record for Watched {
             Self::Lowest(entry) => (6, entry),
             Self::Highest(entry) => (7, entry),
             Self::Change(entry) => (8, entry),
+            Self::Median(entry) => (9, entry),
+            Self::Mad(entry) => (10, entry),
         };
         out.u8(kind);
         out.entry(entry);
@@ -342,7 +344,9 @@ impl Record for Watched {
             6 => Self::Lowest(reader.entry()?),
             7 => Self::Highest(reader.entry()?),
             8 => Self::Change(reader.entry()?),
-            9.. => return Err(broken),
+            9 => Self::Median(reader.entry()?),
+            10 => Self::Mad(reader.entry()?),
+            11.. => return Err(broken),
         })
     }
 }

@@ -305,6 +305,8 @@ impl<'a> Renumber<'a> {
                     Watched::Stdev(entry) => Watched::Stdev(self.code(entry)),
                     Watched::Lowest(entry) => Watched::Lowest(self.code(entry)),
                     Watched::Highest(entry) => Watched::Highest(self.code(entry)),
+                    Watched::Median(entry) => Watched::Median(self.code(entry)),
+                    Watched::Mad(entry) => Watched::Mad(self.code(entry)),
                     Watched::Change(entry) => Watched::Change(self.code(entry)),
                 },
                 slice_ms: *slice_ms,

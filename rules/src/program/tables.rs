@@ -344,6 +344,8 @@ pub(crate) enum Watched {
     Stdev(Entry),
     Lowest(Entry),
     Highest(Entry),
+    Median(Entry),
+    Mad(Entry),
     Change(Entry),
 }
 

@@ -87,6 +87,10 @@ pub enum Function {
     Lowest,
     /// `highest(number, time)`: the highest in that time.
     Highest,
+    /// `median(number, time)`: the middle one of what it was when the slices of that time began.
+    Median,
+    /// `mad(number, time)`: the median of their distances from that.
+    Mad,
     /// `change(number, time)`: now less that time ago.
     Change,
     /// `distance(longitude, latitude, longitude, latitude)`: metres between two places.
@@ -118,7 +122,7 @@ pub enum Function {
 }
 
 impl Function {
-    pub(crate) const NAMES: [(&'static str, Self); 24] = [
+    pub(crate) const NAMES: [(&'static str, Self); 26] = [
         ("held", Self::Held),
         ("since", Self::Since),
         ("count", Self::Count),
@@ -129,6 +133,8 @@ impl Function {
         ("stdev", Self::Stdev),
         ("lowest", Self::Lowest),
         ("highest", Self::Highest),
+        ("median", Self::Median),
+        ("mad", Self::Mad),
         ("change", Self::Change),
         ("distance", Self::Distance),
         ("same", Self::Same),

@@ -132,7 +132,7 @@ fn formula(dice: &mut Dice, sight: Sight, depth: u64) -> Formula {
 }
 
 fn window(dice: &mut Dice, sight: Sight, depth: u64) -> Window {
-    let of = match dice.roll(9) {
+    let of = match dice.roll(11) {
         0 => WindowOf::Count(condition(dice, sight.alone(), depth)),
         1 => WindowOf::TimeIn(condition(dice, sight.alone(), depth)),
         2 => WindowOf::Sum(dice.point(sight.points)),
@@ -141,6 +141,8 @@ fn window(dice: &mut Dice, sight: Sight, depth: u64) -> Window {
         5 => WindowOf::Stdev(formula(dice, sight, depth)),
         6 => WindowOf::Lowest(formula(dice, sight, depth)),
         7 => WindowOf::Highest(formula(dice, sight, depth)),
+        8 => WindowOf::Median(formula(dice, sight, depth)),
+        9 => WindowOf::Mad(formula(dice, sight, depth)),
         _ => WindowOf::Change(formula(dice, sight, depth)),
     };
     Window {

@@ -122,6 +122,8 @@ impl Lowering<'_> {
             Function::Stdev => of_number(WindowOf::Stdev)?,
             Function::Lowest => of_number(WindowOf::Lowest)?,
             Function::Highest => of_number(WindowOf::Highest)?,
+            Function::Median => of_number(WindowOf::Median)?,
+            Function::Mad => of_number(WindowOf::Mad)?,
             Function::Change => of_number(WindowOf::Change)?,
             _ => return fail(at, format!("`{name}` is no window")),
         };

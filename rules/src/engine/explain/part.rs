@@ -312,6 +312,8 @@ impl<'a> Reader<'a> {
                     Watched::Stdev(entry) => ("stdev", self.entry(entry)),
                     Watched::Lowest(entry) => ("lowest", self.entry(entry)),
                     Watched::Highest(entry) => ("highest", self.entry(entry)),
+                    Watched::Median(entry) => ("median", self.entry(entry)),
+                    Watched::Mad(entry) => ("mad", self.entry(entry)),
                     Watched::Change(entry) => ("change", self.entry(entry)),
                 };
                 let text = format!("{word}({}, {span} s)", inner.text);

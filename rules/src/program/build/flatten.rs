@@ -259,6 +259,8 @@ impl Flat {
             WindowOf::Stdev(of) => Watched::Stdev(self.formula_entry(of, reads)?),
             WindowOf::Lowest(of) => Watched::Lowest(self.formula_entry(of, reads)?),
             WindowOf::Highest(of) => Watched::Highest(self.formula_entry(of, reads)?),
+            WindowOf::Median(of) => Watched::Median(self.formula_entry(of, reads)?),
+            WindowOf::Mad(of) => Watched::Mad(self.formula_entry(of, reads)?),
             WindowOf::Change(of) => Watched::Change(self.formula_entry(of, reads)?),
         };
         Ok(Kept::Window {
