@@ -57,7 +57,8 @@ class Rules(random.Random):
     def condition(self, depth, own, each=True):
         sign = self.choice([">=", ">", "<=", "<"])
         if self.measures and self.one_in(5):
-            return self.choice([
+            turned = f"angle('u/lon', {self.choice([chr(39) + 'u/lat' + chr(39), '355 deg', '7 deg'])}) {sign} {self.level()} deg"
+            return self.choice([turned] * self.sites + [
                 f"convert('u/p', 'hPa') {sign} {self.level() / 100} hPa",
                 f"convert('u/p', 'kPa') - 1 Pa {sign} {self.level() / 1000} kPa",
                 f"convert('u/q', 'mg/m³') {sign} {self.level() + 0.3} mg/m³",
@@ -144,6 +145,12 @@ class Rules(random.Random):
             self.needed.add(word)
         return text
 
+    def when(self, own):
+        condition = self.condition(3, own)
+        if self.sites and self.one_in(4):
+            return f'when = "{condition} {self.choice(["and", "or"])} {self.number(1, own)} >= limit.{self.choice(["high0", "low1"])}", optional = true'
+        return f'when = "{condition}"'
+
     def at(self, side, place, shift=0):
         return 5 + 1.5 * place + shift if side.startswith("high") else 4 - 1.5 * place - shift
 
@@ -183,6 +190,6 @@ class Rules(random.Random):
                     levels.append(f'{{ {self.limit(side, place, unit)}, deadband = "{self.in_unit(self.randrange(3) / 2, unit)}", {self.keys(side + str(place), COLOURS[place + self.randrange(2) * (place == count - 1)])} }}')
                 lines.append(f"{side} = [{', '.join(levels)}]")
         else:
-            levels = [f'{{ when = "{self.condition(3, own)}", {self.keys("l" + str(place), COLOURS[place])} }}' for place in range(self.randrange(1, 4))]
+            levels = [f'{{ {self.when(own)}, {self.keys("l" + str(place), COLOURS[place])} }}' for place in range(self.randrange(1, 4))]
             lines.append(f"levels = [{', '.join(levels)}]")
         return self.life(lines, own)

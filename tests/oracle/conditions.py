@@ -144,6 +144,8 @@ class Conditions:
                 return tree[2][1][1]
             if tree[1] == "distance":
                 return "m"
+            if tree[1] == "angle":
+                return "deg"
             return "" if tree[1] == "count" else self.unit_of(tree[2][0], alarm, each)
         return self.points[self.named(tree, alarm, each)].table.get("eu", "")
 
@@ -187,6 +189,9 @@ class Conditions:
             for number in numbers[1:]:
                 all_of = reckon([all_of, number], {"min": min, "max": max}[name])
             return all_of
+        if name == "angle":
+            one, other = self.numbers(parts, alarm, path, each)
+            return reckon([one, other], lambda a, b: min(abs(a - b), 360 - abs(a - b)))
         if name == "distance":
             return reckon([self.number(part, alarm, (*path, step), each) for step, part in enumerate(parts)], distance)
         if name == "convert":

@@ -131,7 +131,7 @@ class Play(Conditions):
                 if self.site.is_off(alarm):
                     continue
                 self.site.set_delays(alarm)
-                self.site.set_limits(alarm, lambda text: self.constant(text, alarm))
+                self.site.set_limits(alarm, lambda text: self.constant(text, alarm), lambda tree: self.lacks_limit(tree, alarm))
                 # A level that counts more alarms than there are is left out, and an alarm without any level too.
                 alarm.levels = [level for level in alarm.levels if level.count is None or level.count <= len(self.counted(alarm))]
                 if alarm.levels:

@@ -50,8 +50,8 @@ class Site:
         for level in alarm.levels:
             level.on_delay, level.off_delay = [duration(self.says(key, alarm, level) or "0ms") for key in ("on_delay", "off_delay")]
 
-    def set_limits(self, alarm, constant):
-        """Gives each level its limit and deadband, and the stricter limits of some times; `constant` gives a text's number, none where a limit in it is missing.
+    def set_limits(self, alarm, constant, lacks):
+        """Gives each level its limit and deadband, and the stricter limits of some times; `constant` gives a text's number, none where a limit in it is missing; `lacks` says whether one is missing in a condition.
 
         A level whose limit the site does not give is left out, where the rule lets it.
         """
@@ -65,6 +65,7 @@ class Site:
                 continue
             back = self.says("deadband", alarm, level)
             level.deadband = constant(back) if back else 0.0
+        alarm.levels = [level for level in alarm.levels if not (level.when and level.table.get("optional") and lacks(level.when))]
         for table in self.tables("overlay"):
             if table["rule"] == alarm.rule["name"] and takes(table, alarm):
                 self.overlay(table, alarm, constant)

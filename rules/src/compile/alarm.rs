@@ -164,7 +164,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 };
                 (Some(number.formula), eu, levels)
             }
-            Condition::When(levels) => (None, None, when(levels, here, &overrides)?),
+            Condition::When(levels) => (None, None, self.when(levels, here, &overrides)?),
             Condition::Counts { over, levels } => (
                 None,
                 None,
@@ -231,6 +231,36 @@ impl<'c, 'a> Adding<'c, 'a> {
         })
     }
 
+    /// Each level with its condition, but those that the site leaves out.
+    fn when(
+        &self,
+        levels: &[WhenLevel<'a>],
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) -> Result<Vec<LevelSpec>> {
+        let specs: Vec<Result<Option<LevelSpec>>> = levels
+            .iter()
+            .map(
+                |WhenLevel {
+                     level,
+                     when,
+                     optional,
+                 }| {
+                    let condition = match lower::condition(&when.value, here) {
+                        Ok(condition) => condition,
+                        Err(error) if *optional && error.is_missing_limit() => {
+                            self.leave_out(&when.item, &level.name.value, here, &error.what);
+                            return Ok(None);
+                        }
+                        Err(error) => return Err(report(&when.item, &error)),
+                    };
+                    Ok(Some(level_spec(level, Test::When(condition), overrides)))
+                },
+            )
+            .collect();
+        specs.into_iter().filter_map(Result::transpose).collect()
+    }
+
     fn counts(
         &self,
         rule: &Rule<'a>,
@@ -285,22 +315,6 @@ fn life(rule: &Rule<'_>, here: &Here<'_>) -> Result<LifeSpec> {
         shelve_max_ms: rule.life.shelve_max_ms,
         suppress: suppress.into_iter().collect::<Result<_>>()?,
     })
-}
-
-/// Each level with its condition.
-fn when(
-    levels: &[WhenLevel<'_>],
-    here: &Here<'_>,
-    overrides: &Overrides<'_, '_>,
-) -> Result<Vec<LevelSpec>> {
-    let specs: Vec<Result<LevelSpec>> = levels
-        .iter()
-        .map(|level| {
-            let test = Test::When(condition(&level.when, here)?);
-            Ok(level_spec(&level.level, test, overrides))
-        })
-        .collect();
-    specs.into_iter().collect()
 }
 
 fn condition(placed: &Placed<'_, Expr>, here: &Here<'_>) -> Result<Cond> {

@@ -3,6 +3,7 @@
 //! Knows where it stands (the point, the unit), and nothing of rules and levels.
 
 mod name;
+mod place;
 mod vote;
 mod window;
 
@@ -294,6 +295,7 @@ impl<'l> Lowering<'l> {
             | Function::Mad
             | Function::Change => Lowered::Number(self.window(function, args, at)?),
             Function::Distance => Lowered::Number(self.distance(args, at)?),
+            Function::Angle => Lowered::Number(self.angle(args, at)?),
             Function::Same => Lowered::Cond(self.same(args, at)?),
             Function::Repeats => Lowered::Cond(self.repeats(args, at)?),
             Function::Any => Lowered::Cond(Cond::Any(self.members(function, args, at)?)),

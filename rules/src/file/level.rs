@@ -66,6 +66,8 @@ pub struct WhenLevel<'a> {
     pub level: Level<'a>,
     /// The condition.
     pub when: Placed<'a, Expr>,
+    /// The level is left out where the site does not give a limit that it asks for.
+    pub optional: bool,
 }
 
 /// A level that a count of other alarms reaches.
@@ -142,9 +144,11 @@ impl<'a> WhenLevel<'a> {
     pub(super) fn read(table: &Table<'a>) -> Option<Self> {
         let when = table.req("when").and_then(expr);
         let level = Level::read(table);
+        let optional = table.opt("optional").and_then(|item| item.bool());
         Some(Self {
             level: level?,
             when: when?,
+            optional: optional.unwrap_or_default(),
         })
     }
 }

@@ -95,6 +95,8 @@ pub enum Function {
     Change,
     /// `distance(longitude, latitude, longitude, latitude)`: metres between two places.
     Distance,
+    /// `angle(direction, direction)`: degrees between two directions, the shorter way round.
+    Angle,
     /// `same(n, points…)`: at least `n` of the points read exactly the same, and not 0.
     Same,
     /// `repeats(point, n)`: its last `n` readings came before, one by one.
@@ -122,7 +124,7 @@ pub enum Function {
 }
 
 impl Function {
-    pub(crate) const NAMES: [(&'static str, Self); 26] = [
+    pub(crate) const NAMES: [(&'static str, Self); 27] = [
         ("held", Self::Held),
         ("since", Self::Since),
         ("count", Self::Count),
@@ -137,6 +139,7 @@ impl Function {
         ("mad", Self::Mad),
         ("change", Self::Change),
         ("distance", Self::Distance),
+        ("angle", Self::Angle),
         ("same", Self::Same),
         ("repeats", Self::Repeats),
         ("at_least", Self::AtLeast),

@@ -3,7 +3,6 @@
 use std::boxed::Box;
 use std::format;
 use std::string::String;
-use std::vec::Vec;
 
 use super::{Lowering, Measure, Number, Result, fail};
 use crate::expr::{Cond, Formula, Window, WindowOf};
@@ -155,39 +154,6 @@ impl Lowering<'_> {
             );
         }
         Ok((point, Measure::of(info.eu.as_deref())))
-    }
-
-    /// Metres between two places.
-    pub(super) fn distance(&self, args: &[Expr], at: usize) -> Result<Number> {
-        const EXPECTED: &str = "`distance` takes longitude and latitude of two places in degrees, as `distance(unit.lon, unit.lat, limit.lon, limit.lat)`";
-        let numbers: Vec<Number> = args
-            .iter()
-            .map(|arg| self.number(arg))
-            .collect::<Result<_>>()?;
-        let degrees = Unit::find("deg").map_or(Measure::Plain, Measure::Known);
-        if let Some((number, arg)) = numbers
-            .iter()
-            .zip(args)
-            .find(|(number, _)| number.measure != degrees)
-        {
-            return fail(
-                arg.at,
-                format!(
-                    "{} is {}, expected degrees",
-                    number.what,
-                    number.measure.describe()
-                ),
-            );
-        }
-        let formulas: Vec<Formula> = numbers.into_iter().map(|number| number.formula).collect();
-        let Ok(four) = <[Formula; 4]>::try_from(formulas) else {
-            return fail(at, EXPECTED);
-        };
-        Ok(Number {
-            formula: Formula::Distance(Box::new(four)),
-            measure: Unit::find("m").map_or(Measure::Plain, Measure::Known),
-            what: "`distance(…)`".into(),
-        })
     }
 }
 
