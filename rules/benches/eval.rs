@@ -1,6 +1,7 @@
 //! How long one sample takes against one rule of four levels: `cargo bench -p rules`.
 //!
-//! Points are fed in a scattered order, so that a large table is not read from a warm cache; every number is the best and the median of several runs, in the processor's time.
+//! Points are fed as a site's devices are polled: 32 points of a device one after the other, the devices in a scattered order; and
+//! each for itself in a scattered order, so that a large table is never read from a warm cache. Every number is the best and the median of several runs, in the processor's time.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -87,11 +88,11 @@ fn program(points: u32, gated: bool) -> Program {
 }
 
 /// Feeds rounds of all points, a second of log time each, and tells nanoseconds per sample.
-fn measure(name: &str, points: u32, gated: bool, value: impl Fn(u32, u32) -> f64) {
+fn measure(name: &str, order: &[u32], gated: bool, value: impl Fn(u32, u32) -> f64) {
+    let points = u32::try_from(order.len()).unwrap();
     let mut engine = Engine::new(Arc::new(program(points, gated)), UtcMs(0));
     let mut effects = Vec::new();
     let rounds = (2_000_000 / points).max(4);
-    let stride = stride(points);
     let mut now = 0_i64;
     let mut times = Vec::new();
     let mut n_effects = 0;
@@ -99,9 +100,7 @@ fn measure(name: &str, points: u32, gated: bool, value: impl Fn(u32, u32) -> f64
         let started = Stopwatch::start();
         for round in 0..rounds {
             now += 1_000;
-            let mut point = 0;
-            for _ in 0..points {
-                point = (point + stride) % points;
+            for &point in order {
                 let sample = Sample {
                     at: UtcMs(now),
                     value: Some(Value::Number(value(point, round))),
@@ -121,10 +120,21 @@ fn measure(name: &str, points: u32, gated: bool, value: impl Fn(u32, u32) -> f64
     }
     times.sort_by(f64::total_cmp);
     println!(
-        "{name:<34} {points:>9} points: {:>6.1} ns a sample at best, {:>6.1} median, {n_effects} effects",
+        "{name:<26} {:>6.1} ns a sample at best, {:>6.1} median, {n_effects} effects",
         times[0],
         times[RUNS / 2],
     );
+}
+
+/// Every point once, in stretches of so many that follow one another, the stretches scattered.
+fn order(points: u32, stretch: u32) -> Vec<u32> {
+    let stretches = points / stretch;
+    let stride = stride(stretches);
+    let starts = (0..stretches).scan(0, |at, _| {
+        *at = (*at + stride) % stretches;
+        Some(*at * stretch)
+    });
+    starts.flat_map(|start| start..start + stretch).collect()
 }
 
 /// A stride without a common divisor scatters the points.
@@ -136,31 +146,29 @@ fn stride(points: u32) -> u32 {
 }
 
 /// What the memory allows: as many records as there are points, each of the size of an armed rule's state, one after the
-/// other in the same scattered order, where each says which is next.
-fn limit(points: u32) {
-    let stride = stride(points);
-    let mut records = vec![[0_u32; 64]; points as usize];
-    for point in 0..points {
-        records[point as usize][0] = (point + stride) % points;
+/// other in the same order, where each says which is next.
+fn limit(points: u32, stretch: u32) {
+    let order = order(points, stretch);
+    let mut records = vec![[0_u32; 64]; order.len()];
+    for (index, point) in order.iter().enumerate() {
+        records[*point as usize][0] = order[(index + 1) % order.len()];
     }
     let rounds = (2_000_000 / points).max(4);
     let mut times = Vec::new();
-    let mut point = 0;
+    let mut point = order[0];
     for _ in 0..RUNS {
         let started = Stopwatch::start();
-        for _ in 0..rounds {
-            for _ in 0..points {
-                let record = &mut records[point as usize];
-                record[1] += 1;
-                point = record[0];
-            }
+        for _ in 0..rounds * points {
+            let record = &mut records[point as usize];
+            record[1] += 1;
+            point = record[0];
         }
         times.push(started.elapsed_ns() / (f64::from(rounds) * f64::from(points)));
     }
     assert_eq!(records[0][1], rounds * u32::try_from(RUNS).unwrap());
     times.sort_by(f64::total_cmp);
     println!(
-        "{:<34} {points:>9} points: {:>6.1} ns a record at best, {:>6.1} median",
+        "{:<26} {:>6.1} ns a record at best, {:>6.1} median",
         "the memory alone",
         times[0],
         times[RUNS / 2],
@@ -238,27 +246,35 @@ fn main() {
         "state of an armed rule of four levels, with its point and timers: {} bytes",
         Engine::armed_rule_bytes(4)
     );
-    for points in [1_000, 100_000, 1_000_000] {
-        limit(points);
-        measure("inside its limits", points, false, |point, round| {
-            30.0 + f64::from((point ^ round) & 15)
-        });
-        measure("one in a hundred alarms", points, false, |point, round| {
-            if point % 100 == 0 {
-                55.0
-            } else {
+    for points in [3_200, 100_000, 1_000_000] {
+        for (how, stretch) in [("polled", 32), ("scattered", 1)] {
+            println!("{points} points, {how}");
+            limit(points, stretch);
+            let order = order(points, stretch);
+            measure("inside its limits", &order, false, |point, round| {
                 30.0 + f64::from((point ^ round) & 15)
-            }
-        });
-        measure("every one alarms", points, false, |point, round| {
-            55.0 + f64::from((point ^ round) & 3)
-        });
+            });
+            measure("one in a hundred alarms", &order, false, |point, round| {
+                if point % 100 == 0 {
+                    55.0
+                } else {
+                    30.0 + f64::from((point ^ round) & 15)
+                }
+            });
+            measure("every one alarms", &order, false, |point, round| {
+                55.0 + f64::from((point ^ round) & 3)
+            });
+        }
     }
-    measure("gated, inside", 100_000, true, |point, round| {
+    let scattered = order(100_000, 1);
+    measure("gated, inside", &scattered, true, |point, round| {
         30.0 + f64::from((point ^ round) & 15)
     });
     restart(100_000);
-    measure("gated, every one alarms", 100_000, true, |point, round| {
-        55.0 + f64::from((point ^ round) & 3)
-    });
+    measure(
+        "gated, every one alarms",
+        &scattered,
+        true,
+        |point, round| 55.0 + f64::from((point ^ round) & 3),
+    );
 }
