@@ -13,6 +13,7 @@ use std::vec::Vec;
 
 use front::{Item, Place, Problems};
 
+use self::limits::{Missing, lacks_all};
 use self::odd::LeftOut;
 use super::level::{check_levels, level_spec, scope_name};
 use super::lower::{self, Here, LowerError};
@@ -150,28 +151,36 @@ impl<'c, 'a> Adding<'c, 'a> {
         // A gate that is wrong does not hide what is wrong with the limits.
         let only_while = rule.only_while.as_ref().map(|gate| condition(gate, here));
         let life = life(rule, here);
-        let (value, eu, levels) = match &rule.condition {
-            // What is compared need not make sense where there is nothing to compare it with.
-            Condition::Limits { high, low, .. } if self.lacks_all(high, low, here, &overrides) => {
-                (None, None, Vec::new())
-            }
+        let (value, eu, (levels, missing)) = match &rule.condition {
             Condition::Limits { value, high, low } => {
-                let number = self.value(rule, value.as_ref(), here)?;
-                let levels = self.limits(rule, &number, high, low, here, &overrides)?;
-                let eu = match number.formula {
-                    Formula::Point(_) => None,
-                    _ => number.measure.name(),
-                };
-                (Some(number.formula), eu, levels)
+                match lacks_all(high, low, here, &overrides) {
+                    // What is compared need not make sense where there is nothing to compare it with.
+                    Some(missing) => (None, None, (Vec::new(), missing)),
+                    None => {
+                        let number = self.value(rule, value.as_ref(), here)?;
+                        let levels = self.limits(rule, &number, high, low, here, &overrides)?;
+                        let eu = match number.formula {
+                            Formula::Point(_) => None,
+                            _ => number.measure.name(),
+                        };
+                        (Some(number.formula), eu, levels)
+                    }
+                }
             }
-            Condition::When(levels) => (None, None, self.when(levels, here, &overrides)?),
-            Condition::Counts { over, levels } => (
-                None,
-                None,
-                self.counts(rule, over, levels, here, &overrides),
-            ),
+            Condition::When(levels) => (None, None, when(levels, here, &overrides)?),
+            Condition::Counts { over, levels } => {
+                let levels = self.counts(rule, over, levels, here, &overrides);
+                (None, None, (levels, Vec::new()))
+            }
         };
         let (only_while, life) = (only_while.transpose()?, life?);
+        if let (true, Some(first)) = (levels.is_empty(), missing.first()) {
+            self.leave_out(&rule.name.item, &rule.name.value, here, &first.why);
+            return Ok(None);
+        }
+        for Missing { item, level, why } in &missing {
+            self.leave_out(item, level, here, why);
+        }
         if levels.is_empty() {
             // A unit with less than it counts is no odd one.
             if matches!(rule.scope, Scope::CountedUnits) {
@@ -231,36 +240,6 @@ impl<'c, 'a> Adding<'c, 'a> {
         })
     }
 
-    /// Each level with its condition, but those that the site leaves out.
-    fn when(
-        &self,
-        levels: &[WhenLevel<'a>],
-        here: &Here<'_>,
-        overrides: &Overrides<'_, 'a>,
-    ) -> Result<Vec<LevelSpec>> {
-        let specs: Vec<Result<Option<LevelSpec>>> = levels
-            .iter()
-            .map(
-                |WhenLevel {
-                     level,
-                     when,
-                     optional,
-                 }| {
-                    let condition = match lower::condition(&when.value, here) {
-                        Ok(condition) => condition,
-                        Err(error) if *optional && error.is_missing_limit() => {
-                            self.leave_out(&when.item, &level.name.value, here, &error.what);
-                            return Ok(None);
-                        }
-                        Err(error) => return Err(report(&when.item, &error)),
-                    };
-                    Ok(Some(level_spec(level, Test::When(condition), overrides)))
-                },
-            )
-            .collect();
-        specs.into_iter().filter_map(Result::transpose).collect()
-    }
-
     fn counts(
         &self,
         rule: &Rule<'a>,
@@ -315,6 +294,40 @@ fn life(rule: &Rule<'_>, here: &Here<'_>) -> Result<LifeSpec> {
         shelve_max_ms: rule.life.shelve_max_ms,
         suppress: suppress.into_iter().collect::<Result<_>>()?,
     })
+}
+
+/// Each level with its condition, but those that the site leaves out.
+fn when<'l, 'a>(
+    levels: &'l [WhenLevel<'a>],
+    here: &Here<'_>,
+    overrides: &Overrides<'_, '_>,
+) -> Result<(Vec<LevelSpec>, Vec<Missing<'l, 'a>>)> {
+    let mut specs = Vec::new();
+    let mut missing = Vec::new();
+    let mut failed = false;
+    for level in levels {
+        let WhenLevel {
+            level,
+            when,
+            optional,
+        } = level;
+        match lower::condition(&when.value, here) {
+            Ok(condition) => specs.push(level_spec(level, Test::When(condition), overrides)),
+            Err(error) if *optional && error.is_missing_limit() => missing.push(Missing {
+                item: &when.item,
+                level: &level.name.value,
+                why: error.what,
+            }),
+            Err(error) => {
+                error.tell(&when.item);
+                failed = true;
+            }
+        }
+    }
+    if failed {
+        return Err(Reported);
+    }
+    Ok((specs, missing))
 }
 
 fn condition(placed: &Placed<'_, Expr>, here: &Here<'_>) -> Result<Cond> {

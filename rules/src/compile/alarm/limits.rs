@@ -17,26 +17,29 @@ use crate::program::{LevelSpec, Overlay, Side, Test};
 use crate::syntax::{Expr, Name, Node};
 
 impl<'a> Adding<'_, 'a> {
-    /// The levels of a rule with limits.
-    pub(super) fn limits(
+    /// The levels of a rule with limits, and what those lack that are left out.
+    pub(super) fn limits<'l>(
         &self,
         rule: &Rule<'a>,
         value: &Number,
-        high: &[LimitLevel<'a>],
-        low: &[LimitLevel<'a>],
+        high: &'l [LimitLevel<'a>],
+        low: &'l [LimitLevel<'a>],
         here: &Here<'_>,
-        overrides: &Overrides<'_, 'a>,
-    ) -> Result<Vec<LevelSpec>> {
+        overrides: &'l Overrides<'l, 'a>,
+    ) -> Result<(Vec<LevelSpec>, Vec<Missing<'l, 'a>>)> {
         let mut failed = false;
+        let mut missing = Vec::new();
         let mut specs = Vec::new();
         let mut found: Vec<Found<'_, 'a>> = Vec::new();
         for (side, levels) in [(Side::High, high), (Side::Low, low)] {
             let mut rank = 0;
             for limit_level in levels {
-                let (item, limit, deadband) = match self.limit(limit_level, value, here, overrides)
-                {
-                    Ok(Some(limit)) => limit,
-                    Ok(None) => continue,
+                if let Some(lacks) = lacks(limit_level, here, overrides) {
+                    missing.push(lacks);
+                    continue;
+                }
+                let (item, limit, deadband) = match limit(limit_level, value, here, overrides) {
+                    Ok(limit) => limit,
                     Err(Reported) => {
                         failed = true;
                         continue;
@@ -95,7 +98,7 @@ impl<'a> Adding<'_, 'a> {
                 self.held.borrow_mut().insert(own);
             }
         }
-        Ok(specs)
+        Ok((specs, missing))
     }
 
     /// The stricter limits that the site sets for some times.
@@ -164,79 +167,78 @@ impl<'a> Adding<'_, 'a> {
         });
         given
     }
+}
 
-    /// True where the site gives the limit of no level, and the rule lets it; then they are left out.
-    pub(super) fn lacks_all(
-        &self,
-        high: &[LimitLevel<'a>],
-        low: &[LimitLevel<'a>],
-        here: &Here<'_>,
-        overrides: &Overrides<'_, 'a>,
-    ) -> bool {
-        let levels = || high.iter().chain(low);
-        let lacks_all = levels().all(|level| missing(level, here, overrides).is_some());
-        if lacks_all {
-            levels().for_each(|level| {
-                self.lacks(level, here, overrides);
-            });
-        }
-        lacks_all
-    }
+/// A level that is left out where the site does not give its limit.
+pub(super) struct Missing<'l, 'a> {
+    /// Where the limit is asked for.
+    pub item: &'l Item<'a>,
+    pub level: &'l str,
+    pub why: String,
+}
 
-    /// True where the site does not give the limit of a level, and the rule lets it; then it is left out.
-    fn lacks(
-        &self,
-        level: &LimitLevel<'a>,
-        here: &Here<'_>,
-        overrides: &Overrides<'_, 'a>,
-    ) -> bool {
-        let missing = missing(level, here, overrides);
-        if let Some((item, why)) = &missing {
-            self.leave_out(item, &level.level.name.value, here, why);
-        }
-        missing.is_some()
-    }
+/// What each level lacks, where the rule lets every one be left out and the site gives the limit of none.
+pub(super) fn lacks_all<'l, 'a>(
+    high: &'l [LimitLevel<'a>],
+    low: &'l [LimitLevel<'a>],
+    here: &Here<'_>,
+    overrides: &'l Overrides<'l, 'a>,
+) -> Option<Vec<Missing<'l, 'a>>> {
+    let levels = high.iter().chain(low);
+    levels.map(|level| lacks(level, here, overrides)).collect()
+}
 
-    /// A level's limit and deadband in the unit of the value, and where the limit is written; none for a level that the site leaves out.
-    fn limit<'l>(
-        &self,
-        level: &'l LimitLevel<'a>,
-        value: &Number,
-        here: &Here<'_>,
-        overrides: &'l Overrides<'l, 'a>,
-    ) -> Result<Option<(&'l Item<'a>, f64, f64)>> {
-        if self.lacks(level, here, overrides) {
-            return Ok(None);
+/// What a level lacks that need not be given: then it is left out.
+fn lacks<'l, 'a>(
+    level: &'l LimitLevel<'a>,
+    here: &Here<'_>,
+    overrides: &'l Overrides<'l, 'a>,
+) -> Option<Missing<'l, 'a>> {
+    let at = asked(level, overrides);
+    let error = lower::constant(&at.value, here).err()?;
+    let may_miss = level.optional && level.otherwise.is_none();
+    (may_miss && error.is_missing_limit()).then_some(Missing {
+        item: &at.item,
+        level: &level.level.name.value,
+        why: error.what,
+    })
+}
+
+/// A level's limit and deadband in the unit of the value, and where the limit is written.
+fn limit<'l, 'a>(
+    level: &'l LimitLevel<'a>,
+    value: &Number,
+    here: &Here<'_>,
+    overrides: &'l Overrides<'l, 'a>,
+) -> Result<(&'l Item<'a>, f64, f64)> {
+    let at = asked(level, overrides);
+    let (at, number) = match (lower::constant(&at.value, here), &level.otherwise) {
+        (Err(error), Some(otherwise)) if error.is_missing_limit() => {
+            let number = lower::constant(&otherwise.value, here)
+                .map_err(|error| report(&otherwise.item, &error))?;
+            (otherwise, number)
         }
-        let at = asked(level, overrides);
-        let (at, number) = match (lower::constant(&at.value, here), &level.otherwise) {
-            (Err(error), Some(otherwise)) if error.is_missing_limit() => {
-                let number = lower::constant(&otherwise.value, here)
-                    .map_err(|error| report(&otherwise.item, &error))?;
-                (otherwise, number)
+        (number, _) => (at, number.map_err(|error| report(&at.item, &error))?),
+    };
+    let limit = in_measure(number, value, at, here)?;
+    let mut mine = of_level(level, overrides);
+    let deadband = mine.find_map(|entry| entry.deadband.as_ref());
+    let deadband = match deadband.or(level.deadband.as_ref()) {
+        None => 0.0,
+        Some(deadband) => {
+            let number = lower::constant(&deadband.value, here)
+                .map_err(|error| report(&deadband.item, &error))?;
+            let number = in_measure(number, value, deadband, here)?;
+            if number < 0.0 {
+                deadband
+                    .item
+                    .problem(format!("{number}, expected 0 or more"));
+                return Err(Reported);
             }
-            (number, _) => (at, number.map_err(|error| report(&at.item, &error))?),
-        };
-        let limit = in_measure(number, value, at, here)?;
-        let mut mine = of_level(level, overrides);
-        let deadband = mine.find_map(|entry| entry.deadband.as_ref());
-        let deadband = match deadband.or(level.deadband.as_ref()) {
-            None => 0.0,
-            Some(deadband) => {
-                let number = lower::constant(&deadband.value, here)
-                    .map_err(|error| report(&deadband.item, &error))?;
-                let number = in_measure(number, value, deadband, here)?;
-                if number < 0.0 {
-                    deadband
-                        .item
-                        .problem(format!("{number}, expected 0 or more"));
-                    return Err(Reported);
-                }
-                number
-            }
-        };
-        Ok(Some((&at.item, limit, deadband)))
-    }
+            number
+        }
+    };
+    Ok((&at.item, limit, deadband))
 }
 
 /// What overrides say of a level, the narrowest first.
@@ -256,18 +258,6 @@ fn asked<'l, 'a>(
 ) -> &'l Placed<'a, Expr> {
     let at = of_level(level, overrides).find_map(|entry| entry.at.as_ref());
     at.unwrap_or(&level.at)
-}
-
-/// Where a limit that the site does not give and that need not be is asked for, and what it lacks.
-fn missing<'l, 'a>(
-    level: &'l LimitLevel<'a>,
-    here: &Here<'_>,
-    overrides: &'l Overrides<'l, 'a>,
-) -> Option<(&'l Item<'a>, String)> {
-    let at = asked(level, overrides);
-    let error = lower::constant(&at.value, here).err()?;
-    let may_miss = level.optional && level.otherwise.is_none();
-    (may_miss && error.is_missing_limit()).then_some((&at.item, error.what))
 }
 
 /// True where the limits are on the point's own number, in whatever unit.

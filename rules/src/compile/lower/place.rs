@@ -51,7 +51,7 @@ impl Lowering<'_> {
             let (what, unit) = (number.what, number.measure.describe());
             fail(arg.at, format!("{what} is {unit}, expected degrees"))
         });
-        all(formulas)
+        formulas.collect()
     }
 }
 

@@ -338,7 +338,7 @@ fn what_is_compared_with_a_limit_that_the_site_does_not_give_need_not_make_sense
     let (program, problems, warnings) = compile_for(&points, &[text(", optional = true")]);
     assert_eq!(problems, "");
     assert!(
-        warnings.contains("`L1` is left out for unit hall: no limit `most`"),
+        warnings.contains("`balance` is left out for unit hall: no limit `most`"),
         "{warnings}"
     );
     let program = program.expect("no problem");
@@ -349,4 +349,27 @@ fn what_is_compared_with_a_limit_that_the_site_does_not_give_need_not_make_sense
         problems.contains("`unit.flow-in` is not one point"),
         "{problems}"
     );
+}
+
+#[test]
+fn a_condition_is_left_out_where_the_site_gives_no_limit_for_it_and_the_rule_lets_it() {
+    let points = points(&["hall/in-1 flow-in L/s"]);
+    let text = |keys: &str| {
+        rule(&std::format!(
+            "name = \"flow\"\nfor = {{ kind = \"flow-in\" }}\nlevels = [{{ level = \"L1\", when = \"self > 5 L/s\", colour = \"yellow\" }}, {{ level = \"L2\", when = \"self > 5 L/s and self > limit.most\", colour = \"orange\"{keys} }}]"
+        ))
+    };
+    let (program, problems, warnings) = compile_for(&points, &[text(", optional = true")]);
+    assert_eq!(problems, "");
+    assert!(
+        warnings.contains("`L2` is left out for hall/in-1: no limit `most`"),
+        "{warnings}"
+    );
+    let program = program.expect("no problem");
+    let alarm = program
+        .find_alarm("hall/in-1/flow")
+        .expect("it has a level");
+    assert_eq!(program.levels_of(alarm).len(), 1);
+    let (_, problems, _) = compile_for(&points, &[text("")]);
+    assert!(problems.contains("no limit `most`"), "{problems}");
 }

@@ -57,6 +57,18 @@ fn windows_that_mean_nothing_are_refused() {
             "35: rule[0].when: `3 Pa` is in Pa, but `since(…)` is in s",
         ),
         (
+            "mad(3 Pa, 1h) > self",
+            "13: rule[0].when: `mad` of a constant, expected a point in it",
+        ),
+        (
+            "angle(self) > 3 deg",
+            "15: rule[0].when: dust/dp is in Pa, expected degrees",
+        ),
+        (
+            "angle(3 deg) > 3 deg",
+            "9: rule[0].when: `angle` takes two directions from 0 to 360 degrees, as `angle(unit.wind-direction, limit.source)`",
+        ),
+        (
             "distance(self, self, self, self) > 3 m",
             "18: rule[0].when: dust/dp is in Pa, expected degrees",
         ),
