@@ -11,7 +11,8 @@ class Changes(Site):
         return {"points": parts["points"], "rules": "\n".join(pack) + "\n", "site": parts["site"]}
 
     def derived(self):
-        return f'[[derived]]\nname = "d"\nvalue = "{self.choice(["unit.x - unit.y", "max(unit.x, unit.y)", "mean(unit.x, 9s)"])}"'
+        values = ["unit.x - unit.y", "max(unit.x, unit.y)", "mean(unit.x, 9s)"] + ["max(each(unit.g)) - unit.x"] * self.sites
+        return f'[[derived]]\nname = "d"\nvalue = "{self.choice(values)}"'
 
     def any_rule(self, index, before):
         names = [facts(rule)["name"] for rule in before]

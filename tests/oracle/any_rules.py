@@ -10,6 +10,19 @@ DISTANCES = [104_000, 162_800, 239_900, 295_000, 765_000]
 WINDOWS = ["6001ms", "12s", "60s"]
 KINDS = ["siren", "lamp", "fan"]
 COLOURS = ["blue", "yellow", "orange", "red"]
+# Which points rules are for where there are devices, loops and attributes, and what each of these points has.
+SCOPES = [
+    ('{ kind = ["x", "g"] }', "self"),
+    ('{ kind = "g" }', "self device"),
+    ('{ kind = "g", with = { zone = "b" } }', "self device"),
+    ('{ kind = "g", unit = "u" }', "self device"),
+    ('{ kind = "g", loop_with = ["h"] }', "self device loop"),
+    ('{ kind = ["x", "g"], loop_with = ["h"] }', "self loop"),
+    ('{ kind = "g", loop_with = ["h", "s"] }', "self device loop switch"),
+    ('{ kind = "g", peers = 1 }', "self device peers"),
+    ('{ kind = ["x", "g"], peers = 2 }', "self peers"),
+    ('{ kind = "g", peers = 1, loop_with = ["h"] }', "self device loop peers"),
+]
 
 
 def facts(rule):
@@ -29,12 +42,14 @@ class Rules(random.Random):
     def level(self):
         return self.randrange(21) / 2
 
-    # -- expressions; every number is in %LEL unless it says otherwise
+    # -- expressions; every number is in %LEL unless it says otherwise, and `own` says what the rule's own point has: itself, a device, a loop, peers
 
     def number(self, depth, own):
-        names = ["unit.x", "unit.y", "'u/g-1'"] + ["self"] * 2 * bool(own) + ["device.h"] * 2 * (own == "device")
+        names = ["unit.x", "unit.y", "'u/g-1'"] + ["self"] * 2 * bool(own) + ["device.h"] * 2 * ("device" in own) + ["loop.h"] * 3 * ("loop" in own)
         if depth == 0 or self.one_in(3):
             return self.choice(names)
+        if self.sites and self.one_in(6):
+            return self.of_each(depth, own)
         kind = self.randrange(10)
         inner = lambda: self.number(depth - 1, own)
         if kind == 0:
@@ -54,6 +69,33 @@ class Rules(random.Random):
         words = ['mean', 'stdev', 'lowest', 'highest', 'change'] + ['median', 'mad'] * self.sites
         return f"{self.choice(words)}({inner()}, {self.choice(WINDOWS)})"
 
+    def each(self, own):
+        return f"each({self.choice(['unit.g'] + ['peers'] * 3 * ('peers' in own))})"
+
+    def each_number(self, own):
+        each = self.each(own)
+        return self.choice([each, each, f"{each} - {self.number(0, own)}", f"abs({each} - unit.x)", f"mean({each}, {self.choice(WINDOWS)})", f"{each} - max({self.each(own)})"])
+
+    def of_each(self, depth, own):
+        more = f", {self.number(depth - 1, own)}" * self.one_in(2)
+        return f"{self.choice(['min', 'max'])}({self.each_number(own)}{more})"
+
+    def around(self, own, sign):
+        """What is asked of a point's loop and of its peers, or of a kind in the unit."""
+        limit = f"{sign} {self.level()} %LEL"
+        votes = ["any({}, {})", "all({}, {})", "at_least(1, {}, {})", "at_least(2, {}, {})"]
+        asked = [self.choice(votes).format(self.vote(own, sign), self.condition(0, own)), f"{self.of_each(1, own)} {limit}"]
+        if "loop" in own:
+            asked += [f"self - loop.h {limit}", f"mean(loop.h, {self.choice(WINDOWS)}) {limit}", "bad(loop.h)"]
+        if "peers" in own:
+            asked += [f"same({self.randrange(2, 4)}, {self.choice(['self, ', ''])}each(peers))"] * 2
+        return self.choice(asked)
+
+    def vote(self, own, sign):
+        """What a vote asks of each of some points."""
+        number = f"{self.each_number(own)} {sign} {self.level()} %LEL"
+        return self.choice([number, number, f"bad({self.each(own)})", f"held({number}, {self.choice(['1ms', '3s'])})", f"since({number}) {sign} 2s"])
+
     def condition(self, depth, own, each=True):
         sign = self.choice([">=", ">", "<=", "<"])
         if self.measures and self.one_in(5):
@@ -66,10 +108,12 @@ class Rules(random.Random):
                 f"distance('u/lon', 'u/lat', 5.2 deg, 4.9 deg) {sign} {self.choice(DISTANCES)} m",
             ])
         if depth == 0 or self.one_in(4):
-            return self.choice(["unit.s", "unit.t", f"{self.number(0, own)} {sign} {self.level()} %LEL"])
+            return self.choice(["unit.s", "unit.t"] + ["loop.s"] * ("switch" in own) + [f"{self.number(0, own)} {sign} {self.level()} %LEL"])
         if self.again and self.one_in(4):
             repeats = f"repeats({self.choice(['unit.x', 'unit.y'])}, {self.choice([10, 12])})"
             return self.choice([repeats, repeats, f"tested({self.choice(['unit.x', 'unit.s'])})"])
+        if self.sites and self.one_in(4):
+            return self.around(own, sign)
         inner = lambda: self.condition(depth - 1, own, each)
         kind = self.randrange(17)
         if kind == 0:
@@ -165,13 +209,13 @@ class Rules(random.Random):
             for place in range(self.randrange(1, 4))
         ]
         lines.append(f"counts = [{', '.join(levels)}]")
-        return self.life(lines, False, not site)
+        return self.life(lines, "", not site)
 
     def rule(self, name):
-        own = self.one_in(2)
+        own = "self" * self.one_in(2)
         scope = f'{{ kind = "{self.choice(["x", "g"])}" }}' if own else '{ unit_with = ["x"] }'
         if own and self.sites:
-            scope, own = self.choice([('{ kind = ["x", "g"] }', True), ('{ kind = "g" }', "device"), ('{ kind = "g", with = { zone = "b" } }', "device"), ('{ kind = "g", unit = "u" }', "device")])
+            scope, own = self.choice(SCOPES)
         lines = self.head(name, scope)
         if self.one_in(2):
             unit = "%LEL"

@@ -2,7 +2,7 @@
 
     cases.py FROM COUNT     prints one JSON object a line: {"name": …, "case": …, "told": …}; the same number gives the same case
 
-In the cases from 100,000 on readings come again, and rules look for that and for tests; from 200,000 on points come and go, hang on devices and have attributes.
+In the cases from 100,000 on readings come again, and rules look for that and for tests; from 200,000 on points come and go, hang on devices, are in loops and have attributes.
 """
 
 import json
@@ -42,10 +42,18 @@ class Dice(Changes, Traces):
             table = {"name": name, "kind": kind, "switch": switch, "output": kind in KINDS, "max_age": self.choice([1_500, 4_000, 1_000_000] + [1_000_000] * 6 * (not self.rough))}
             if self.sites and kind in ("g", "h"):
                 table |= {"device": name.replace(f"/{kind}-", "/d-"), "attributes": {"zone": "a" if name.endswith("1") else "b"}}
+            if self.sites and (of := self.loop_of(name, kind)):
+                table.setdefault("attributes", {})["loop"] = of
             tables.append(table if switch else table | {"eu": EU.get(kind, "%LEL")})
         # The third device is not always there.
         lacks = self.sites and self.one_in(2)
         return [table for table in tables if not (lacks and table.get("device") == "u/d-3")]
+
+    def loop_of(self, name, kind):
+        """A loop has one point of kind h and one switch, and any of the others."""
+        if kind in ("g", "x"):
+            return self.choice(["1", "1", "2", "3", None])
+        return {"h": name[-1], "s": self.choice("12"), "t": "3"}.get(kind)
 
     def case(self):
         # The words of limits that must be given.

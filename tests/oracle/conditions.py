@@ -6,6 +6,10 @@ from remembered import Held, Repeats, Since, Window
 from values import BAD, FIRM_FALSE, FIRM_TRUE, GOOD, MS, NOTHING, Number, UNCERTAIN, UNITS, UNKNOWN, compare, distance, reckon, truth, vote
 
 
+# What takes `each( )` in its arguments: the innermost counts.
+HAS_EACH = ("any", "all", "at_least", "same", "min", "max")
+
+
 class Conditions:
     """A part of what plays a case; `path` tells one place in the rules from another."""
 
@@ -19,10 +23,37 @@ class Conditions:
         if tree[0] == "name" and tree[1].startswith("device."):
             device = self.points[alarm.own].table["device"]
             return next(name for name, point in self.points.items() if point.table.get("device") == device and point.table["kind"] == tree[1][7:])
+        if tree[0] == "name" and tree[1].startswith("loop."):
+            return next(name for name in self.loop(alarm.own) if self.points[name].table["kind"] == tree[1][5:])
         if tree[0] == "name" and tree[1].startswith("unit."):
             found = [name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == tree[1][5:]]
             return found[0]
         return None
+
+    def compared(self, tree, alarm):
+        """The point whose number an expression is; of one number `min` and `max` are that number."""
+        if tree[0] == "call" and tree[1] in ("min", "max") and len(tree[2]) == 1:
+            points = self.each_in(tree[2][0], alarm)
+            if points is None:
+                return self.compared(tree[2][0], alarm)
+            return self.named(tree[2][0], alarm, points[0]) if len(points) == 1 else None
+        return self.named(tree, alarm, None)
+
+    def loop(self, own):
+        """The points of an instrument loop, with this one; none where it is in none."""
+        of = lambda name: (name.split("/")[0], self.points[name].table.get("attributes", {}).get("loop"))
+        return [name for name in self.points if of(name) == of(own) and of(own)[1] is not None]
+
+    def peers(self, own):
+        alike = lambda name: (name.split("/")[0], self.points[name].table["kind"])
+        return [name for name in self.points if alike(name) == alike(own) and name != own]
+
+    def each_of(self, tree, alarm):
+        """The points that an `each( )` stands for."""
+        of = tree[2][0][1]
+        if of == "peers":
+            return self.peers(alarm.own)
+        return [name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == of[5:]]
 
     def is_condition(self, tree, alarm, each):
         if tree[0] in ("and", "or", "not", "compare"):
@@ -78,28 +109,27 @@ class Conditions:
         k, parts = (int(parts[0][1]), parts[1:]) if name == "at_least" else (None, parts)
         members = []
         for step, part in enumerate(parts):
-            kinds = self.each_kind(part)
-            if kinds is None:
+            points = self.each_in(part, alarm)
+            if points is None:
                 members.append(again(part, step))
                 continue
-            for point in self.points:
-                if point.startswith(alarm.unit + "/") and self.points[point].table["kind"] == kinds:
-                    members.append(self.condition(part, alarm, (*path, step, point), point))
+            members += [self.condition(part, alarm, (*path, step, point), point) for point in points]
         if name == "all":
             return min(members)
         if name == "any":
             return max(members)
         return vote(k, members, alarm.rule.get("degrade", "hold"))
 
-    def each_kind(self, tree):
+    def each_in(self, tree, alarm):
+        """The points that the `each( )` in an argument stands for; none where there is none, but that of something inside it."""
         if isinstance(tree, tuple):
             if tree[:2] == ("call", "each"):
-                return tree[2][0][1][5:]
-            if tree[0] == "call" and tree[1] in ("any", "all", "at_least", "same"):
+                return self.each_of(tree, alarm)
+            if tree[0] == "call" and tree[1] in HAS_EACH:
                 return None
         if isinstance(tree, (tuple, list)):
             for part in tree:
-                if (found := self.each_kind(part)) is not None:
+                if (found := self.each_in(part, alarm)) is not None:
                     return found
         return None
 
@@ -107,8 +137,7 @@ class Conditions:
         numbers = []
         for part in parts:
             if part[0] == "call":
-                kind = part[2][0][1][5:]
-                numbers += [self.seen(name, alarm) for name, point in self.points.items() if name.startswith(alarm.unit + "/") and point.table["kind"] == kind]
+                numbers += [self.seen(name, alarm) for name in self.each_of(part, alarm)]
             else:
                 numbers.append(self.seen(self.named(part, alarm, each), alarm))
         bad = sum(1 for number in numbers if number.trust == BAD)
@@ -146,15 +175,21 @@ class Conditions:
                 return "m"
             if tree[1] == "angle":
                 return "deg"
+            if tree[1] in HAS_EACH and (points := self.each_in(tree[2][0], alarm)) is not None:
+                each = points[0]
             return "" if tree[1] == "count" else self.unit_of(tree[2][0], alarm, each)
         return self.points[self.named(tree, alarm, each)].table.get("eu", "")
 
-    def numbers(self, trees, alarm, path, each):
-        """Numbers beside each other: constants are brought into the unit of what is measured."""
+    def numbers(self, trees, alarm, path, each, has_each=False):
+        """Numbers beside each other: constants are brought into the unit of what is measured; perhaps one for each point."""
         measured = [tree for tree in trees if tree[0] != "number"] or trees
-        unit = self.unit_of(measured[0], alarm, each)
+        points = self.each_in(measured[0], alarm) if has_each else None
+        unit = self.unit_of(measured[0], alarm, each if points is None else points[0])
         found = []
         for step, tree in enumerate(trees):
+            if has_each and (points := self.each_in(tree, alarm)) is not None:
+                found += [self.number(tree, alarm, (*path, step, point), point) for point in points]
+                continue
             number = self.number(tree, alarm, (*path, step), each)
             if tree[0] == "number" and tree[2] != unit and tree[1:] != (0, ""):
                 number = Number(self.in_unit(tree[1], tree[2], unit, alarm))
@@ -184,7 +219,7 @@ class Conditions:
         if name == "abs":
             return reckon([self.number(parts[0], alarm, path, each)], abs)
         if name in ("min", "max"):
-            numbers = self.numbers(parts, alarm, path, each)
+            numbers = self.numbers(parts, alarm, path, each, True)
             all_of = numbers[0]
             for number in numbers[1:]:
                 all_of = reckon([all_of, number], {"min": min, "max": max}[name])
@@ -251,11 +286,12 @@ class Conditions:
     def read_by(self, tree, alarm, each):
         if isinstance(tree, tuple) and tree[:2] == ("call", "convert"):
             return self.read_by(tree[2][0], alarm, each)
-        if isinstance(tree, tuple) and tree[:2] == ("call", "same"):
-            each = None
+        if isinstance(tree, tuple) and tree[:1] == ("call",) and tree[1] in HAS_EACH:
+            own_each = [part for part in tree[2] if self.each_in(part, alarm) is not None]
+            others = [part for part in tree[2] if part not in own_each]
+            return set().union(*[self.read_by(part, alarm, None) for part in own_each], *[self.read_by(part, alarm, each) for part in others])
         if isinstance(tree, tuple) and tree[:2] == ("call", "each") and each is None:
-            kind = tree[2][0][1][5:]
-            return {name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == kind}
+            return set(self.each_of(tree, alarm))
         name = self.named(tree, alarm, each) if isinstance(tree, tuple) and tree and tree[0] in ("point", "name", "call") else None
         if name:
             return {name}
@@ -269,19 +305,7 @@ class Conditions:
         return found
 
     def points_in(self, tree, alarm):
-        found = self.read_by(tree, alarm, None)
-        kinds = self.each_kinds(tree)
-        for name in self.points:
-            if name.startswith(alarm.unit + "/") and f"unit.{self.points[name].table['kind']}" in kinds:
-                found.add(name)
-        return found - {None}
-
-    def each_kinds(self, tree):
-        if isinstance(tree, tuple) and tree[:2] == ("call", "each"):
-            return {tree[2][0][1]}
-        if isinstance(tree, (tuple, list)):
-            return set().union(*[self.each_kinds(part) for part in tree]) if tree else set()
-        return set()
+        return self.read_by(tree, alarm, None) - {None}
 
     def constant(self, text, alarm):
         """The number of a limit, in the unit of what it is compared with; none where a limit in it is missing."""

@@ -110,13 +110,6 @@ class Alarm:
                 other.on, other.state, other.due = True, "idle", None
 
 
-def is_for(scope, name, table):
-    """True when a rule for points of some kinds has an alarm for this one."""
-    kinds = scope["kind"] if isinstance(scope["kind"], list) else [scope["kind"]]
-    unit = scope.get("unit", name.split("/")[0])
-    return table["kind"] in kinds and name.startswith(unit + "/") and scope.get("with", {}).items() <= table.get("attributes", {}).items()
-
-
 class Play(Conditions):
     def __init__(self, case, now=None):
         files = [tomllib.loads(case[name]) for name in ("rules", "site")]
@@ -147,13 +140,23 @@ class Play(Conditions):
         self.evaluate()
         self.switch()
 
+    def is_for(self, scope, name):
+        """True when a rule for points of some kinds has an alarm for this one."""
+        table = self.points[name].table
+        kinds = scope["kind"] if isinstance(scope["kind"], list) else [scope["kind"]]
+        if table["kind"] not in kinds or not name.startswith(scope.get("unit", name.split("/")[0]) + "/"):
+            return False
+        if not scope.get("with", {}).items() <= table.get("attributes", {}).items() or len(self.peers(name)) < scope.get("peers", 0):
+            return False
+        return set(scope.get("loop_with", [])) <= {self.points[other].table["kind"] for other in self.loop(name)}
+
     def scopes(self, rule):
         """The units that a rule has an alarm in, each with the point that it is about; "-" is the site as a whole."""
         if rule["for"] == "site":
             return [("-", None)]
         names = list(self.points)
         if "kind" in rule["for"]:
-            return [(name.split("/")[0], name) for name in names if is_for(rule["for"], name, self.points[name].table)]
+            return [(name.split("/")[0], name) for name in names if self.is_for(rule["for"], name)]
         units = sorted({name.split("/")[0] for name in names})
         if rule["for"] == "units":
             return [(unit, None) for unit in units]
@@ -166,7 +169,7 @@ class Play(Conditions):
         """The points that an alarm is about: its own, and the one whose number it compares."""
         found = {alarm.own}
         if alarm.levels[0].side in ("high", "low"):
-            found.add(self.named(alarm.value, alarm, None))
+            found.add(self.compared(alarm.value, alarm))
         return found - {None}
 
     def tested_points(self):
@@ -274,7 +277,7 @@ class Play(Conditions):
         if trust == BAD:
             return
         for alarm in self.alarms:
-            if alarm.retired or alarm.gate is not None or alarm.levels[0].side not in ("high", "low") or self.named(alarm.value, alarm, None) != name:
+            if alarm.retired or alarm.gate is not None or alarm.levels[0].side not in ("high", "low") or self.compared(alarm.value, alarm) != name:
                 continue
             reached = [level for level in alarm.levels if self.reaches(level, value)]
             if not reached:

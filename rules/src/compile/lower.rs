@@ -129,7 +129,7 @@ struct Lowering<'l> {
     here: &'l Here<'l>,
     /// How many `derived` it is inside.
     depth: usize,
-    /// The point that `each` stands for, inside a vote.
+    /// The point that `each` stands for, inside a vote, `min` or `max`.
     each: Option<PointIdx>,
 }
 
@@ -306,7 +306,7 @@ impl<'l> Lowering<'l> {
                 None => {
                     return fail(
                         at,
-                        "`each` outside a vote, expected it inside `any`, `all` or `at_least`",
+                        "`each` outside a vote, expected it inside `any`, `all`, `at_least`, `min` or `max`",
                     );
                 }
             },
@@ -339,13 +339,18 @@ impl<'l> Lowering<'l> {
         args: &[Expr],
         at: usize,
     ) -> Result<Number> {
-        let mut numbers = all(args.iter().map(|arg| self.number(arg)))?.into_iter();
-        let Some(mut folded) = numbers.next() else {
-            return fail(at, format!("`{}` of nothing", function.name()));
+        let name = function.name();
+        let mut numbers = self.numbers(args)?.into_iter();
+        let Some((mut folded, first_at)) = numbers.next() else {
+            return fail(at, format!("`{name}` of nothing"));
         };
-        for (number, arg) in numbers.zip(&args[1..]) {
-            let (one, two) = same_measure(folded, number, args[0].at, arg.at, self.here)?;
+        for (number, number_at) in numbers {
+            let (one, two) = same_measure(folded, number, first_at, number_at, self.here)?;
             folded = combine(operation, one, two, None, at)?;
+            if folded.constant().is_none() {
+                // Of many it would be the number made of the number made of…
+                folded.what = format!("`{name}(…)`");
+            }
         }
         Ok(folded)
     }

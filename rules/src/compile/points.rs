@@ -16,11 +16,16 @@ pub(super) struct Points<'p> {
     by_kind: BTreeMap<&'p str, Vec<PointIdx>>,
     by_unit: BTreeMap<&'p str, BTreeMap<&'p str, Vec<PointIdx>>>,
     by_device: BTreeMap<Device<'p>, Vec<PointIdx>>,
+    by_loop: BTreeMap<Loop<'p>, Vec<PointIdx>>,
     by_name: BTreeMap<(&'p str, &'p str), PointIdx>,
 }
 
 /// A node and its slave.
 type Device<'p> = (Option<&'p str>, &'p str);
+/// A unit and the word of the attribute `loop`.
+type Loop<'p> = (&'p str, &'p str);
+/// What puts a point into an instrument loop.
+pub(super) const LOOP: &str = "loop";
 
 impl<'p> Points<'p> {
     pub(super) fn new(infos: &'p [PointInfo], are_all: bool) -> Self {
@@ -30,6 +35,7 @@ impl<'p> Points<'p> {
             by_kind: BTreeMap::new(),
             by_unit: BTreeMap::new(),
             by_device: BTreeMap::new(),
+            by_loop: BTreeMap::new(),
             by_name: BTreeMap::new(),
         };
         for (index, info) in infos.iter().enumerate() {
@@ -45,6 +51,9 @@ impl<'p> Points<'p> {
                 .push(point);
             if let Some(device) = device_of(info) {
                 points.by_device.entry(device).or_default().push(point);
+            }
+            if let Some(of) = loop_of(info) {
+                points.by_loop.entry(of).or_default().push(point);
             }
             points.by_name.insert((&info.unit, &info.point), point);
         }
@@ -89,13 +98,29 @@ impl<'p> Points<'p> {
         kind: &str,
     ) -> Option<(&'p str, Vec<PointIdx>)> {
         let device = device_of(self.info(point))?;
-        let on_device = self.by_device.get(&device)?;
-        let of_kind = on_device
-            .iter()
-            .copied()
-            .filter(|other| self.info(*other).kind == kind)
-            .collect();
-        Some((device.1, of_kind))
+        Some((device.1, self.only(kind, self.by_device.get(&device)?)))
+    }
+
+    /// The points of a kind in the same loop as this one, and the loop; none where the point is in no loop.
+    pub(super) fn of_kind_in_loop(
+        &self,
+        point: PointIdx,
+        kind: &str,
+    ) -> Option<(Loop<'p>, Vec<PointIdx>)> {
+        let of = loop_of(self.info(point))?;
+        Some((of, self.only(kind, self.by_loop.get(&of)?)))
+    }
+
+    fn only(&self, kind: &str, points: &[PointIdx]) -> Vec<PointIdx> {
+        let is_of_kind = |point: &PointIdx| self.info(*point).kind == kind;
+        points.iter().copied().filter(is_of_kind).collect()
+    }
+
+    /// The other points of its kind in its unit.
+    pub(super) fn peers(&self, point: PointIdx) -> Vec<PointIdx> {
+        let info = self.info(point);
+        let alike = self.of_kind_in(&info.unit, &info.kind).iter().copied();
+        alike.filter(|other| *other != point).collect()
     }
 
     pub(super) fn find(&self, unit: &str, point: &str) -> Option<PointIdx> {
@@ -145,4 +170,9 @@ impl<'p> Points<'p> {
 
 fn device_of(info: &PointInfo) -> Option<Device<'_>> {
     Some((info.node.as_deref(), info.slave.as_deref()?))
+}
+
+fn loop_of(info: &PointInfo) -> Option<Loop<'_>> {
+    let (_, word) = info.attributes.iter().find(|(key, _)| key == LOOP)?;
+    Some((&info.unit, word))
 }

@@ -34,7 +34,7 @@ pub use derived::Derived;
 pub use level::{CountLevel, Level, LimitLevel, WhenLevel};
 pub use life::{Life, Suppress};
 pub use output::Output;
-pub use rule::{Basis, Condition, Rule, Scope};
+pub use rule::{Basis, Condition, Rule, Scope, With};
 pub use site::{Limits, Overlay, OverlayDoes, Override, Selector};
 
 use crate::program::Text;

@@ -1,5 +1,6 @@
 //! One rule as it is written.
 
+use core::fmt;
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -17,6 +18,8 @@ const WORDS: [&str; 7] = ["tag", "unit", "point", "level", "value", "eu", "limit
 /// How long a condition can't be told before messages say so, where the rule says nothing.
 const UNKNOWN_AFTER_MS: u64 = 5_000;
 const N_WORDS_WITHOUT_NUMBER: usize = 4;
+/// The most other points of its kind that a point can be asked to have in its unit.
+const PEERS_MAX: i64 = 256;
 
 /// What a rule's numbers rest on.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,8 +39,8 @@ pub enum Scope<'a> {
         kinds: Vec<Placed<'a, String>>,
         /// The one unit; all when none.
         unit: Option<Placed<'a, String>>,
-        /// The attributes that they have, by key; any when none.
-        with: Vec<(Placed<'a, String>, String)>,
+        /// What they must have beside it; nothing when empty.
+        with: Vec<With<'a>>,
     },
     /// Every unit that has at least one point of each kind.
     Units {
@@ -50,6 +53,38 @@ pub enum Scope<'a> {
     CountedUnits,
     /// The site as a whole.
     Site,
+}
+
+/// What a point must have for a rule to be for it.
+#[derive(Clone)]
+pub enum With<'a> {
+    /// An attribute: its key and its word.
+    Attribute(Placed<'a, String>, String),
+    /// A point of this kind in the same instrument loop.
+    InLoop(Placed<'a, String>),
+    /// At least so many other points of its kind in its unit.
+    Peers(u16),
+}
+
+impl<'a> With<'a> {
+    /// The kind that its loop must have.
+    pub(crate) fn kind_in_loop(&self) -> Option<&Placed<'a, String>> {
+        match self {
+            Self::InLoop(kind) => Some(kind),
+            Self::Attribute(..) | Self::Peers(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for With<'_> {
+    // An attribute shows as before there was anything else, so that the text of a rule is the same: no alarm of it says that its rule changed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attribute(key, word) => (key, word).fmt(f),
+            Self::InLoop(kind) => f.debug_tuple("InLoop").field(kind).finish(),
+            Self::Peers(least) => f.debug_tuple("Peers").field(least).finish(),
+        }
+    }
 }
 
 /// What a rule asks.
@@ -238,13 +273,7 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
         None => Some(None),
         Some(item) => placed_name(item).map(Some),
     };
-    let with = match table.opt("with") {
-        None => Some(Vec::new()),
-        Some(item) => item.table().and_then(|with| attributes(&with)),
-    };
-    if let (Some(item), None) = (table.opt("with"), &kind) {
-        item.problem("attributes are of points, expected `kind` beside it");
-    }
+    let with = read_with(&table, kind.is_some());
     table.finish();
     match (kind, having) {
         (Some(kind), None) => {
@@ -275,15 +304,50 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
     }
 }
 
+/// What the points of a rule must have; `None` when something of it is wrong.
+fn read_with<'a>(table: &Table<'a>, has_kind: bool) -> Option<Vec<With<'a>>> {
+    let (with, in_loop) = (table.opt("with"), table.opt("loop_with"));
+    let peers = table.opt("peers");
+    if !has_kind {
+        let asked = [
+            (&with, "attributes are"),
+            (&in_loop, "instrument loops are"),
+            (&peers, "peers are"),
+        ];
+        for (item, what) in asked {
+            if let Some(item) = item {
+                item.problem(format!("{what} of points, expected `kind` beside it"));
+            }
+        }
+    }
+    let attributes = with.map_or(Some(Vec::new()), |item| attributes(&item.table()?));
+    let in_loop = in_loop.map_or(Some(Vec::new()), |item| names(&item));
+    let peers = match peers {
+        None => Some(None),
+        Some(item) => {
+            let least = item.int(1..=PEERS_MAX);
+            least.and_then(|least| Some(Some(With::Peers(u16::try_from(least).ok()?))))
+        }
+    };
+    let in_loop = in_loop?.into_iter().map(With::InLoop);
+    Some(
+        attributes?
+            .into_iter()
+            .chain(in_loop)
+            .chain(peers?)
+            .collect(),
+    )
+}
+
 /// `key = "word"` each; `None` when one is wrong.
-fn attributes<'a>(table: &Table<'a>) -> Option<Vec<(Placed<'a, String>, String)>> {
+fn attributes<'a>(table: &Table<'a>) -> Option<Vec<With<'a>>> {
     let entries = table.entries();
     let n_entries = entries.len();
     let read: Vec<_> = entries
         .into_iter()
         .filter_map(|(key, item)| {
             let word = item.str()?.to_string();
-            Some((Placed::new(key.to_string(), item), word))
+            Some(With::Attribute(Placed::new(key.to_string(), item), word))
         })
         .collect();
     (read.len() == n_entries).then_some(read)

@@ -51,6 +51,10 @@ pub enum Name {
     Kind(String),
     /// `device.<kind>`: the one point of that kind of the same device.
     OfDevice(String),
+    /// `loop.<kind>`: the one point of that kind in the same instrument loop.
+    InLoop(String),
+    /// `peers`, inside `each( )`: the other points of the same kind in the same unit.
+    Peers,
     /// `'unit/point'`: a point by its full name.
     Point {
         /// The unit's name.
@@ -107,7 +111,7 @@ pub enum Function {
     Any,
     /// `all(conditions…)`: every one is true.
     All,
-    /// `each(unit.<kind>)`: inside a condition of a vote, stands for every point of that kind in the unit.
+    /// `each(unit.<kind>)` or `each(peers)`: inside an argument of a vote, of `min` or of `max`, stands for every such point.
     Each,
     /// `bad(point)`: its last reading can't be used, or is too old.
     Bad,
@@ -157,6 +161,14 @@ impl Function {
     /// True for what decides by how many.
     pub fn votes(self) -> bool {
         matches!(self, Self::AtLeast)
+    }
+
+    /// True for what takes `each( )` in its arguments.
+    pub fn has_each(self) -> bool {
+        matches!(
+            self,
+            Self::AtLeast | Self::Any | Self::All | Self::Same | Self::Min | Self::Max
+        )
     }
 
     /// The name as it is written.

@@ -257,6 +257,7 @@ impl Parser {
         }
         let name = match word {
             "self" => Name::Own,
+            "peers" => Name::Peers,
             _ => {
                 if let Some(kind) = word.strip_prefix("unit.") {
                     check(kind, at + "unit.".len())?;
@@ -264,6 +265,9 @@ impl Parser {
                 } else if let Some(kind) = word.strip_prefix("device.") {
                     check(kind, at + "device.".len())?;
                     Name::OfDevice(kind.into())
+                } else if let Some(kind) = word.strip_prefix("loop.") {
+                    check(kind, at + "loop.".len())?;
+                    Name::InLoop(kind.into())
                 } else if let Some(limit) = word.strip_prefix("limit.") {
                     check(limit, at + "limit.".len())?;
                     Name::Limit(limit.into())
@@ -363,7 +367,7 @@ fn unknown_word(word: &str, at: usize) -> SyntaxError {
         )
     } else {
         format!(
-            "`{}` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
+            "`{}` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
             excerpt(word)
         )
     };
@@ -433,6 +437,8 @@ mod tests {
             Node::Name(Name::Own) => "self".into(),
             Node::Name(Name::Kind(kind)) => format!("unit.{kind}"),
             Node::Name(Name::OfDevice(kind)) => format!("device.{kind}"),
+            Node::Name(Name::InLoop(kind)) => format!("loop.{kind}"),
+            Node::Name(Name::Peers) => "peers".into(),
             Node::Name(Name::Limit(word)) => format!("limit.{word}"),
             Node::Name(Name::Derived(name)) => format!("derived.{name}"),
             Node::Name(Name::Point { unit, point }) => format!("'{unit}/{point}'"),
@@ -475,6 +481,10 @@ mod tests {
             "(and (held unit.fan-running 60s) (at_least 2 (AtLeast (each unit.co) 20mg/m³)))"
         );
         assert_eq!(
+            tree("max(each(peers)) - loop.panel"),
+            "(Subtract (max (each peers)) loop.panel)"
+        );
+        assert_eq!(
             tree("'t-1/gt.01' > \"t-2/x\""),
             "(Above 't-1/gt.01' 't-2/x')"
         );
@@ -513,7 +523,7 @@ mod tests {
             ),
             (
                 "fan > 3 A",
-                "0: `fan` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
+                "0: `fan` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
             ),
             (
                 "self && self",
@@ -543,6 +553,10 @@ mod tests {
             (
                 "1 A < self < 3 A",
                 "11: unexpected comparison, expected `and` between two comparisons",
+            ),
+            (
+                "loop.Fan",
+                "5: `F` in a name, expected a-z or 0-9, then a-z 0-9 . _ -",
             ),
             (
                 "unit.Fan",

@@ -47,6 +47,10 @@ fn point(line: &str) -> Option<PointInfo> {
         digital: rest.contains("switch = true") || rest.contains("output = true"),
         output: rest.contains("output = true"),
         slave: word("device = \"").map(|device| format!("bus/{device}")),
+        attributes: word("loop = \"")
+            .map(|of| ("loop".into(), of))
+            .into_iter()
+            .collect(),
         period_ms: 1_000,
         max_age_ms: 3_000,
         ..PointInfo::default()

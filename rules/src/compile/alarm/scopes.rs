@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::super::counted_by;
 use super::Adding;
-use crate::file::{Placed, Rule, Scope};
+use crate::file::{Placed, Rule, Scope, With};
 use crate::point::PointIdx;
 
 impl<'a> Adding<'_, 'a> {
@@ -36,17 +36,16 @@ impl<'a> Adding<'_, 'a> {
                 for kind in kinds {
                     for point in self.points.of_kind(&kind.value) {
                         let info = self.points.info(*point);
-                        let has = |(key, word): &(Placed<'a, String>, String)| {
-                            let mut has = info.attributes.iter();
-                            has.any(|(its, is)| *its == key.value && is == word)
-                        };
-                        if in_unit(&info.unit) && with.iter().all(has) {
+                        if in_unit(&info.unit) && with.iter().all(|with| self.has(*point, with)) {
                             found.push((Some(*point), Some(info.unit.clone())));
                         }
                     }
                 }
                 if found.is_empty() {
-                    self.warn_of_kinds(rule, kinds);
+                    let unknown =
+                        |kind: &&Placed<'a, String>| self.points.of_kind(&kind.value).is_empty();
+                    let in_loop = with.iter().filter_map(With::kind_in_loop).filter(unknown);
+                    self.warn_of_kinds(rule, kinds.iter().chain(in_loop));
                     self.warn_of_attributes(with);
                 }
                 found
@@ -61,7 +60,7 @@ impl<'a> Adding<'_, 'a> {
                     .map(|unit| (None, Some(unit)))
                     .collect();
                 if found.is_empty() {
-                    self.warn_of_kinds(rule, having);
+                    self.warn_of_kinds(rule, having.iter());
                 }
                 found
             }
@@ -79,7 +78,31 @@ impl<'a> Adding<'_, 'a> {
         }
     }
 
-    fn warn_of_kinds(&self, rule: &Rule<'a>, kinds: &[Placed<'a, String>]) {
+    fn has(&self, point: PointIdx, with: &With<'_>) -> bool {
+        let info = self.points.info(point);
+        match with {
+            With::Attribute(key, word) => {
+                let mut has = info.attributes.iter();
+                has.any(|(its, is)| *its == key.value && is == word)
+            }
+            With::InLoop(kind) => self
+                .points
+                .of_kind_in_loop(point, &kind.value)
+                .is_some_and(|(_, found)| !found.is_empty()),
+            With::Peers(least) => {
+                let alike = self.points.of_kind_in(&info.unit, &info.kind);
+                alike.len() > usize::from(*least)
+            }
+        }
+    }
+
+    fn warn_of_kinds<'k>(
+        &self,
+        rule: &Rule<'a>,
+        kinds: impl Iterator<Item = &'k Placed<'a, String>>,
+    ) where
+        'a: 'k,
+    {
         let name = &rule.name.value;
         let place = rule.name.item.place();
         if place.file.starts_with(crate::pack::PREFIX) {
@@ -103,8 +126,11 @@ impl<'a> Adding<'_, 'a> {
     }
 
     /// An attribute that no point of the site has is likely misspelled.
-    fn warn_of_attributes(&self, with: &[(Placed<'a, String>, String)]) {
-        for (key, word) in with {
+    fn warn_of_attributes(&self, with: &[With<'a>]) {
+        for with in with {
+            let With::Attribute(key, word) = with else {
+                continue;
+            };
             let known = || {
                 self.points
                     .attributes()

@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::{DERIVED_MAX, LowerError, Lowered, Lowering, ROUND, Result, fail};
 use crate::compile::number::{Measure, Number};
+use crate::compile::points::LOOP;
 use crate::expr::{Cond, Formula};
 use crate::point::PointIdx;
 use crate::syntax::Name;
@@ -179,7 +180,39 @@ impl Lowering<'_> {
                 };
                 self.only_one(&found, &format!("device {device}"), "device", kind, at)
             }
+            Name::InLoop(kind) => {
+                let Some(own) = here.own else {
+                    return fail(
+                        at,
+                        format!(
+                            "`loop.{kind}` in a rule that is about no single point, expected `unit.{kind}` or `'unit/point'`"
+                        ),
+                    );
+                };
+                let Some(((unit, of), found)) = here.points.of_kind_in_loop(own, kind) else {
+                    return self.no_loop(own, kind, at);
+                };
+                let place = format!("loop {of} of unit {unit}");
+                self.only_one(&found, &place, "loop", kind, at)
+            }
+            Name::Peers => fail(at, "`peers` stands inside `each( )`, as `each(peers)`"),
         }
+    }
+
+    fn no_loop<T>(&self, own: PointIdx, kind: &str, at: usize) -> Result<T> {
+        let keys = self.here.points.info(own).attributes.iter();
+        let near = front::nearest(LOOP, keys.map(|(key, _)| key.as_str()));
+        let hint = near.map_or_else(
+            || format!("expected it as `attributes = {{ {LOOP} = \"…\" }}`, or `unit.{kind}`"),
+            |near| format!("is `{near}` meant to be it?"),
+        );
+        fail(
+            at,
+            format!(
+                "`loop.{kind}`, and {} has no attribute `{LOOP}`, {hint}",
+                self.here.points.name(own)
+            ),
+        )
     }
 
     fn only_one(
@@ -196,7 +229,7 @@ impl Lowering<'_> {
                 let missing = self.no_such_kind(place, kind, at);
                 // A device is on one bus: who has one of its points has them all.
                 missing.map_err(|error| LowerError {
-                    excused: error.excused && word == "unit",
+                    excused: error.excused && word != "device",
                     ..error
                 })
             }

@@ -1,16 +1,24 @@
-//! What is asked of several: votes, and points that read the same.
+//! What is asked of several: votes, numbers of many numbers, and points that read the same.
 
 use std::format;
-use std::string::String;
 use std::vec::Vec;
 
-use super::{Lowering, Measure, Result, all, fail};
+use super::{Lowering, Measure, Number, Result, all, fail};
 use crate::expr::Cond;
 use crate::point::PointIdx;
 use crate::syntax::{Expr, Function, Name, Node};
 
 /// The most that can be asked to agree.
 const SAME_MAX: usize = 256;
+
+/// Whose every point `each( )` stands for.
+#[derive(Clone, Copy, PartialEq)]
+enum Each<'e> {
+    /// A kind in the unit.
+    Kind(&'e str),
+    /// The points like the rule's own.
+    Peers,
+}
 
 impl Lowering<'_> {
     pub(super) fn at_least(&self, args: &[Expr], at: usize) -> Result<Cond> {
@@ -38,15 +46,14 @@ impl Lowering<'_> {
         })
     }
 
-    /// The voters: an argument with `each` in it is one for each point of the kind.
+    /// The voters.
     pub(super) fn members(
         &self,
         function: Function,
         args: &[Expr],
         at: usize,
     ) -> Result<Vec<Cond>> {
-        let members = all(args.iter().map(|arg| self.members_of(arg)))?;
-        let members: Vec<Cond> = members.into_iter().flatten().collect();
+        let members = self.for_each(args, Self::condition)?;
         if members.is_empty() {
             return fail(
                 at,
@@ -56,45 +63,87 @@ impl Lowering<'_> {
         Ok(members)
     }
 
-    /// The voters that an argument stands for.
-    fn members_of(&self, arg: &Expr) -> Result<Vec<Cond>> {
-        let mut kinds = Vec::new();
-        each_kinds(arg, &mut kinds);
-        let Some((kind, kind_at)) = kinds.first().cloned() else {
-            return Ok(Vec::from([self.condition(arg)?]));
-        };
-        let Some(kind) = kind else {
-            return fail(
-                kind_at,
-                "`each` takes a kind, as `each(unit.combustible-gas)`",
-            );
-        };
-        if let Some((_, other_at)) = kinds
-            .iter()
-            .find(|(other, _)| other.as_deref() != Some(kind.as_str()))
-        {
-            return fail(
-                *other_at,
-                "`each` of two kinds in one condition, expected one",
-            );
-        }
-        let unit = self.unit(&kind, kind_at)?;
-        let points = self.here.points.of_kind_in(unit, &kind);
-        if points.is_empty() {
-            return self.no_such_kind(&format!("unit {unit}"), &kind, kind_at);
-        }
-        // What is wrong for one of them is wrong for all.
-        let members = points.iter().map(|point| {
-            let member = Lowering {
-                each: Some(*point),
-                ..*self
-            };
-            member.condition(arg)
-        });
-        members.collect()
+    /// The numbers that a number is made of, each with its place.
+    pub(super) fn numbers(&self, args: &[Expr]) -> Result<Vec<(Number, usize)>> {
+        self.for_each(args, |inside, arg| Ok((inside.number(arg)?, arg.at)))
     }
 
-    /// `same(n, points…)`: a kind in `each` stands for all its points in the unit.
+    /// What arguments are; one with `each` in it is one for each point that this stands for.
+    fn for_each<T>(
+        &self,
+        args: &[Expr],
+        lower: impl Fn(&Self, &Expr) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let lowered = all(args.iter().map(|arg| {
+            let Some(points) = self.each_in(arg)? else {
+                return Ok(Vec::from([lower(self, arg)?]));
+            };
+            // What is wrong for one of them is wrong for all.
+            let inside = points.into_iter().map(|point| Self {
+                each: Some(point),
+                ..*self
+            });
+            inside.map(|inside| lower(&inside, arg)).collect()
+        }))?;
+        Ok(lowered.into_iter().flatten().collect())
+    }
+
+    /// The points that `each` in an argument stands for, at least one; none where there is no `each` in it.
+    fn each_in(&self, arg: &Expr) -> Result<Option<Vec<PointIdx>>> {
+        let mut found = Vec::new();
+        find_each(arg, &mut found);
+        let Some((of, at)) = found.first().copied() else {
+            return Ok(None);
+        };
+        let Some(each) = of else {
+            return fail(
+                at,
+                "`each` takes a kind, as `each(unit.combustible-gas)`, or `peers`",
+            );
+        };
+        if let Some((_, other_at)) = found.iter().find(|(other, _)| *other != of) {
+            return fail(
+                *other_at,
+                "`each` of different points in one argument, expected one of them",
+            );
+        }
+        let points = self.points_of(each, at)?;
+        match each {
+            Each::Kind(kind) if points.is_empty() => {
+                let unit = self.unit(kind, at)?;
+                self.no_such_kind(&format!("unit {unit}"), kind, at)
+            }
+            _ => Ok(Some(points)),
+        }
+    }
+
+    /// The points that `each` stands for; none where the unit has none of the kind.
+    fn points_of(&self, each: Each<'_>, at: usize) -> Result<Vec<PointIdx>> {
+        let here = self.here;
+        match (each, here.own) {
+            (Each::Kind(kind), _) => {
+                let unit = self.unit(kind, at)?;
+                Ok(here.points.of_kind_in(unit, kind).to_vec())
+            }
+            (Each::Peers, Some(own)) => {
+                let peers = here.points.peers(own);
+                if peers.is_empty() {
+                    let what = format!(
+                        "{} has no peers, expected another point of its kind in its unit, or `peers = 1` in the rule's `for`",
+                        here.points.name(own)
+                    );
+                    return self.no_point(at, what);
+                }
+                Ok(peers)
+            }
+            (Each::Peers, None) => fail(
+                at,
+                "`each(peers)` in a rule that is about no single point, expected `each(unit.<kind>)`",
+            ),
+        }
+    }
+
+    /// `same(n, points…)`: `each` stands for all its points.
     pub(super) fn same(&self, args: &[Expr], at: usize) -> Result<Cond> {
         const EXPECTED: &str =
             "`same` takes a whole number and points, as `same(3, each(unit.combustible-gas))`";
@@ -108,17 +157,9 @@ impl Lowering<'_> {
         for member in members {
             match &member.node {
                 Node::Name(name) => points.push(self.point(name, member.at)?),
-                Node::Call(Function::Each, of) => match of.as_slice() {
-                    [
-                        Expr {
-                            node: Node::Name(Name::Kind(kind)),
-                            ..
-                        },
-                    ] => {
-                        let unit = self.unit(kind, member.at)?;
-                        points.extend(self.here.points.of_kind_in(unit, kind));
-                    }
-                    _ => return fail(member.at, EXPECTED),
+                Node::Call(Function::Each, of) => match each_of(of) {
+                    Some(each) => points.extend(self.points_of(each, member.at)?),
+                    None => return fail(member.at, EXPECTED),
                 },
                 _ => return fail(member.at, EXPECTED),
             }
@@ -156,33 +197,32 @@ fn whole(value: f64, most: usize) -> Option<u32> {
     (1..=u32::try_from(most).ok()?).find(|whole| f64::from(*whole).total_cmp(&value).is_eq())
 }
 
-/// The kinds that `each` is asked for in an expression, without looking into votes inside it: theirs is their own.
-fn each_kinds(expr: &Expr, found: &mut Vec<(Option<String>, usize)>) {
+/// What `each( )` is asked for, if it is one of the two.
+fn each_of(args: &[Expr]) -> Option<Each<'_>> {
+    let [Expr { node, .. }] = args else {
+        return None;
+    };
+    match node {
+        Node::Name(Name::Kind(kind)) => Some(Each::Kind(kind)),
+        Node::Name(Name::Peers) => Some(Each::Peers),
+        _ => None,
+    }
+}
+
+/// What `each` is asked for in an expression, without looking into what has its own inside it.
+fn find_each<'e>(expr: &'e Expr, found: &mut Vec<(Option<Each<'e>>, usize)>) {
     match &expr.node {
         Node::Number(..) | Node::Name(_) | Node::During(_) => {}
-        Node::Not(inner) | Node::Negate(inner) | Node::Convert(inner, _) => {
-            each_kinds(inner, found)
-        }
+        Node::Not(inner) | Node::Negate(inner) | Node::Convert(inner, _) => find_each(inner, found),
         Node::And(parts) | Node::Or(parts) => {
-            parts.iter().for_each(|part| each_kinds(part, found));
+            parts.iter().for_each(|part| find_each(part, found));
         }
         Node::Compare(_, left, right) | Node::Arith(_, left, right) => {
-            each_kinds(left, found);
-            each_kinds(right, found);
+            find_each(left, found);
+            find_each(right, found);
         }
-        Node::Call(Function::Each, args) => {
-            let kind = match args.as_slice() {
-                [
-                    Expr {
-                        node: Node::Name(Name::Kind(kind)),
-                        ..
-                    },
-                ] => Some(kind.clone()),
-                _ => None,
-            };
-            found.push((kind, expr.at));
-        }
-        Node::Call(Function::Any | Function::All | Function::AtLeast | Function::Same, _) => {}
-        Node::Call(_, args) => args.iter().for_each(|arg| each_kinds(arg, found)),
+        Node::Call(Function::Each, args) => found.push((each_of(args), expr.at)),
+        Node::Call(function, _) if function.has_each() => {}
+        Node::Call(_, args) => args.iter().for_each(|arg| find_each(arg, found)),
     }
 }

@@ -373,3 +373,82 @@ fn a_condition_is_left_out_where_the_site_gives_no_limit_for_it_and_the_rule_let
     let (_, problems, _) = compile_for(&points, &[text("")]);
     assert!(problems.contains("no limit `most`"), "{problems}");
 }
+
+#[test]
+fn a_rule_is_for_the_points_whose_loop_and_peers_are_as_it_asks() {
+    let mut points = points(&[
+        "hall/gt-1 gas %LEL",
+        "hall/gt-2 gas %LEL",
+        "hall/gt-3 gas %LEL",
+        "hall/panel panel on/off",
+        "yard/gt-1 gas %LEL",
+        "yard/gt-2 gas %LEL",
+        "yard/panel panel on/off",
+    ]);
+    // A loop is one in its unit: nothing is at the panel of the yard.
+    for (point, word) in [(0, "1"), (1, "2"), (3, "1"), (4, "2"), (6, "1")] {
+        points[point].attributes.push(("loop".into(), word.into()));
+    }
+    let ids = |with: &str| {
+        let text = std::format!(
+            "name = \"x\"\nfor = {{ kind = [\"gas\", \"panel\"], {with} }}\nwhen = \"bad(self)\"\nlevel = \"x\"\ncolour = \"blue\""
+        );
+        let (program, problems, _) = compile_for(&points, &[rule(&text)]);
+        assert_eq!(problems, "");
+        alarms(&program.expect("no problem")).join(", ")
+    };
+    assert_eq!(
+        ids("loop_with = [\"panel\", \"gas\"]"),
+        "hall/gt-1/x [x], hall/panel/x [x]"
+    );
+    assert_eq!(
+        ids("peers = 1"),
+        "hall/gt-1/x [x], hall/gt-2/x [x], hall/gt-3/x [x], yard/gt-1/x [x], yard/gt-2/x [x]"
+    );
+    assert_eq!(
+        ids("peers = 2, unit = \"hall\""),
+        "hall/gt-1/x [x], hall/gt-2/x [x], hall/gt-3/x [x]"
+    );
+    assert_eq!(ids("peers = 2, with = { loop = \"2\" }"), "hall/gt-2/x [x]");
+}
+
+#[test]
+fn what_a_rule_reads_of_its_loop_and_of_its_peers() {
+    let mut points = points(&[
+        "hall/gt-1 gas %LEL",
+        "hall/panel panel %LEL",
+        "hall/gt-2 gas %LEL",
+        "hall/gt-3 gas %LEL",
+    ]);
+    for point in &mut points[..2] {
+        point.attributes.push(("loop".into(), "1".into()));
+    }
+    let reads = |when: &str| {
+        let text = std::format!(
+            "name = \"x\"\nfor = {{ kind = \"gas\", with = {{ loop = \"1\" }} }}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\"\ndegrade = \"hold\""
+        );
+        let (program, problems, _) = compile_for(&points, &[rule(&text)]);
+        assert_eq!(problems, "");
+        let program = program.expect("no problem");
+        let alarm = program.find_alarm("hall/gt-1/x").expect("an alarm");
+        program.points_read_by(alarm).map(|point| point.0).collect()
+    };
+    for (when, read) in [
+        ("loop.panel > 3 %LEL", Vec::from([1])),
+        ("max(each(peers)) > 3 %LEL", Vec::from([2, 3])),
+        ("any(each(peers) > 3 %LEL)", Vec::from([2, 3])),
+        ("same(2, self, each(peers))", Vec::from([0, 2, 3])),
+        (
+            "min(each(unit.gas) - loop.panel) > 3 %LEL",
+            Vec::from([0, 1, 2, 3]),
+        ),
+        (
+            "any(bad(each(peers)), max(each(unit.panel)) > 3 %LEL)",
+            Vec::from([1, 2, 3]),
+        ),
+    ] {
+        let mut found: Vec<u32> = reads(when);
+        found.sort_unstable();
+        assert_eq!(found, read, "{when}");
+    }
+}

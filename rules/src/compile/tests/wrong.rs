@@ -1,5 +1,6 @@
 //! Wrong rule files with the text that they get.
 
+use super::super::{Unread, check_against};
 use super::*;
 use std::string::ToString;
 
@@ -341,7 +342,7 @@ fn what_a_site_overrides_must_exist_and_say_why() {
                 "[[limits]]\nmolar-volume = \"24.45 L/mol\"\n[[limits]]\nkind = \"x\"\noel = \"a\"\n[[limits]]\nkind = \"x\"\nb = \"2 * limit.oel\"\n[[override]]\nrule = \"combustible-gsa\"\nreason = \"x\"\n[[override]]\nrule = \"combustible-gas\"\nlevel = \"L3\"\nat = \"30 %LEL\"\nreason = \" \"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"gt-01\"\noff = 1\nreason = \"test\"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-01\"\noff = true\nreason = \"test\"\n",
             ),
         ],
-        "site.toml:5:8: limits[1].oel: `a` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`\n\
+        "site.toml:5:8: limits[1].oel: `a` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`\n\
              site.toml:8:10: limits[2].b: a limit made of limits, expected a number and its unit\n\
              site.toml:10:8: override[0].rule: no rule `combustible-gsa` in these files, did you mean `combustible-gas`?\n\
              site.toml:16:10: override[1].reason: empty, expected why the site differs and who decided it\n\
@@ -505,15 +506,15 @@ fn conditions_that_mean_nothing_are_refused() {
         ),
         (
             "each(unit.filter-dp) > 2 Pa",
-            "9: `each` outside a vote, expected it inside `any`, `all` or `at_least`",
+            "9: `each` outside a vote, expected it inside `any`, `all`, `at_least`, `min` or `max`",
         ),
         (
             "any(each(self) > 2 Pa)",
-            "13: `each` takes a kind, as `each(unit.combustible-gas)`",
+            "13: `each` takes a kind, as `each(unit.combustible-gas)`, or `peers`",
         ),
         (
             "any(each(unit.filter-dp) > each(unit.x))",
-            "36: `each` of two kinds in one condition, expected one",
+            "36: `each` of different points in one argument, expected one of them",
         ),
         ("any(each(unit.x))", "13: unit dust has no point of kind x"),
         ("any()", "9: `any` of no conditions, expected some"),
@@ -559,6 +560,42 @@ fn conditions_that_mean_nothing_are_refused() {
             "9: `device.fan-running`, and no device is known here, expected `unit.fan-running` or `'unit/point'`",
         ),
         (
+            "max(each(unit.filter-dp) - each(peers)) > 2 Pa",
+            "36: `each` of different points in one argument, expected one of them",
+        ),
+        (
+            "any(each(unit.filter-dp) > max(each(peers)))",
+            "40: dust/dp has no peers, expected another point of its kind in its unit, or `peers = 1` in the rule's `for`",
+        ),
+        (
+            "same(2, self, each(peers))",
+            "23: dust/dp has no peers, expected another point of its kind in its unit, or `peers = 1` in the rule's `for`",
+        ),
+        (
+            "self > max(each(unit.x))",
+            "20: unit dust has no point of kind x",
+        ),
+        (
+            "self > max(self, 3 Pa, unit.hopper-temperature)",
+            "32: dust/hopper is in °C, but `max(…)` is in Pa",
+        ),
+        (
+            "self > abs(each(peers))",
+            "20: `each` outside a vote, expected it inside `any`, `all`, `at_least`, `min` or `max`",
+        ),
+        (
+            "self > peers",
+            "16: `peers` stands inside `each( )`, as `each(peers)`",
+        ),
+        (
+            "bad(peers)",
+            "13: `peers` stands inside `each( )`, as `each(peers)`",
+        ),
+        (
+            "loop.fan-running",
+            "9: `loop.fan-running`, and dust/dp has no attribute `loop`, expected it as `attributes = { loop = \"…\" }`, or `unit.fan-running`",
+        ),
+        (
             "limit.x",
             "9: no limit `x` is given for dust/dp, expected a table of the site: `[[limits]]`, `point = \"dust/dp\"`, `x = \"…\"`",
         ),
@@ -569,4 +606,111 @@ fn conditions_that_mean_nothing_are_refused() {
             &std::format!("r.toml:6:{column}: rule[0].when: {what}"),
         );
     }
+}
+
+#[test]
+fn a_loop_that_does_not_have_what_is_asked_of_it_is_told() {
+    let mut points = points(&[
+        "fire/panel-1 panel on/off",
+        "fire/panel-2 panel on/off",
+        "fire/lamp lamp on/off",
+        "fire/ht-101 heat Cel",
+        "fire/ht-102 heat Cel",
+        "fire/ht-103 heat Cel",
+        "hall/panel-1 panel on/off",
+    ]);
+    for (point, key, word) in [
+        (0, "loop", "101"),
+        (1, "loop", "101"),
+        (2, "loop", "102"),
+        (3, "loop", "101"),
+        (4, "loop", "102"),
+        (5, "lop", "101"),
+        (6, "loop", "102"),
+    ] {
+        points[point].attributes.push((key.into(), word.into()));
+    }
+    let told = |scope: &str, when: &str| {
+        let text = std::format!(
+            "name = \"x\"\nfor = {scope}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\""
+        );
+        compile_for(&points, &[rule(&text)]).1
+    };
+    assert_eq!(
+        told("{ kind = \"heat\" }", "self > 60 °C and loop.panel"),
+        "r.toml:6:26: rule[0].when: `loop.panel` is not one point: loop 101 of unit fire has 2 of that kind (fire/panel-1, fire/panel-2), expected one by its name, or a vote over `each(unit.panel)`\n\
+         r.toml:6:26: rule[0].when: `loop.panel`, and fire/ht-103 has no attribute `loop`, is `lop` meant to be it?\n\
+         r.toml:6:26: rule[0].when: loop 102 of unit fire has no point of kind panel"
+    );
+    assert_eq!(
+        told("{ kind = \"lamp\" }", "loop.pannel"),
+        "r.toml:6:9: rule[0].when: loop 102 of unit fire has no point of kind pannel, did you mean `panel`?"
+    );
+    assert_eq!(
+        told("{ unit_with = [\"lamp\"] }", "loop.panel"),
+        "r.toml:6:9: rule[0].when: `loop.panel` in a rule that is about no single point, expected `unit.panel` or `'unit/point'`"
+    );
+    assert_eq!(
+        told("{ unit_with = [\"heat\"] }", "max(each(peers)) > 60 °C"),
+        "r.toml:6:13: rule[0].when: `each(peers)` in a rule that is about no single point, expected `each(unit.<kind>)`"
+    );
+}
+
+#[test]
+fn what_points_must_have_is_asked_of_points_only() {
+    let told = |scope: &str| {
+        let text = std::format!(
+            "name = \"x\"\nfor = {scope}\nwhen = \"'dust/fan'\"\nlevel = \"x\"\ncolour = \"blue\""
+        );
+        let (_, problems, warnings) = compile_for(&site(), &[rule(&text)]);
+        problems + &warnings
+    };
+    assert_eq!(
+        told("{ unit_with = [\"filter-dp\"], loop_with = [\"panel\"], peers = 2 }"),
+        "r.toml:5:48: rule[0].for.loop_with: instrument loops are of points, expected `kind` beside it\n\
+         r.toml:5:67: rule[0].for.peers: peers are of points, expected `kind` beside it"
+    );
+    assert_eq!(
+        told("{ kind = \"filter-dp\", loop_with = \"panel\", peers = 257 }"),
+        "r.toml:5:41: rule[0].for.loop_with: a string, expected an array\n\
+         r.toml:5:58: rule[0].for.peers: 257, expected a whole number from 1 to 256"
+    );
+    assert_eq!(
+        told("{ kind = \"filter-dp\", loop_with = [], peers = 0 }"),
+        "r.toml:5:41: rule[0].for.loop_with: no name, expected at least one\n\
+         r.toml:5:53: rule[0].for.peers: 0, expected a whole number from 1 to 256"
+    );
+    assert_eq!(
+        told("{ kind = \"filter-dp\", loop_with = [\"fan-runing\", \"fan-running\"] }"),
+        "r.toml:5:16: rule[0].for.kind: `x` is for no point of this site\n\
+         r.toml:5:42: rule[0].for.loop_with[0]: `x` is for no point of this site; did you mean `fan-running`?"
+    );
+    assert_eq!(
+        told("{ kind = \"filter-dp\", peers = 1 }"),
+        "r.toml:5:16: rule[0].for.kind: `x` is for no point of this site"
+    );
+}
+
+#[test]
+fn a_loop_may_go_on_and_peers_may_be_where_it_could_not_be_read() {
+    let mut points = points(&["fire/ht-101 heat Cel", "yard/ht-102 heat Cel"]);
+    points[0].attributes.push(("loop".into(), "101".into()));
+    let when = |when: &str| {
+        let file = rule(&std::format!(
+            "name = \"x\"\nfor = {{ kind = \"heat\" }}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\""
+        ));
+        let problems = Problems::default();
+        let unread = Unread {
+            points: true,
+            ..Unread::default()
+        };
+        check_against(&[file], &points, unread, &problems);
+        problems.to_string()
+    };
+    assert_eq!(when("self > max(each(peers))"), "");
+    // What is known of a point is known whole.
+    assert_eq!(
+        when("loop.panel"),
+        "r.toml:6:9: rule[0].when: `loop.panel`, and yard/ht-102 has no attribute `loop`, expected it as `attributes = { loop = \"…\" }`, or `unit.panel`"
+    );
 }
