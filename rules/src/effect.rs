@@ -240,6 +240,9 @@ pub enum Refusal {
     /// Shelved from a letter that does not allow it.
     #[error("can't be shelved in {} ({})", .0.as_str(), .0.word())]
     NotFrom(Letter),
+    /// A test of what was raised before it.
+    #[error("it stands, and that is no test: expected an alarm that is neither active nor latched")]
+    Stands,
     /// Not shelved.
     #[error("not shelved")]
     NotShelved,
@@ -443,6 +446,11 @@ impl Flags {
         } else {
             self.letter_below()
         }
+    }
+
+    /// Active, or latched from when it was.
+    pub fn stands(self) -> bool {
+        self.active || self.latched
     }
 
     /// The letter under shelving, suppression and being out of service: A to F.

@@ -188,10 +188,16 @@ class Play(Conditions):
         self.touched |= tested ^ self.tested
         self.tested = tested
         for alarm in self.alarms:
-            test = alarm.tested is not None or any(map(self.under_test, alarm.about))
-            if test != alarm.test:
-                alarm.test = test
-                self.tell(alarm, "test-begun" if test else "test-ended")
+            self.look_at_test(alarm)
+
+    def look_at_test(self, alarm):
+        """What was raised before a test is none, until it is over."""
+        test = alarm.tested is not None or any(map(self.under_test, alarm.about))
+        if test and not alarm.test and (alarm.active or alarm.latched):
+            return
+        if test != alarm.test:
+            alarm.test = test
+            self.tell(alarm, "test-begun" if test else "test-ended")
 
     # -- time
 
@@ -447,6 +453,7 @@ class Play(Conditions):
             self.tell(alarm, "returned")
             if alarm.shelf and alarm.shelf[1]:
                 self.unshelve(alarm)
+            self.look_at_test(alarm)
             return
         places = alarm.levels.index
         if not alarm.active:
@@ -514,6 +521,7 @@ class Play(Conditions):
                 return True
             alarm.latched = False
             self.tell(alarm, "reset")
+            self.look_at_test(alarm)
             if alarm.retired:
                 self.tell(alarm, "retired")
         elif verb == "silence":
@@ -542,7 +550,7 @@ class Play(Conditions):
             alarm.out = None
             self.tell(alarm, "in-service")
         elif verb == "test":
-            if not ends(MS["d"]):
+            if not ends(MS["d"]) or (alarm.active or alarm.latched) and not alarm.test:
                 return True
             alarm.tested = until
             self.told_test(alarm, "test-begun")

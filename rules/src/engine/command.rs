@@ -100,6 +100,9 @@ impl Machine {
         if !effects.is_deed_told() {
             self.emit(tables, alarm, kind, cause, effects);
         }
+        if command.verb == Verb::Reset {
+            self.mark_test(tables, alarm, cause, effects);
+        }
         Ok(())
     }
 
@@ -199,8 +202,12 @@ impl Machine {
         Ok(EventKind::OutOfService)
     }
 
-    /// A test that goes on may be given another end.
+    /// A test that goes on may be given another end. What stands is no test, and would take outputs and messages along.
     fn test(&mut self, alarm: u32, command: &Command<'_>) -> Done {
+        let flags = self.state.alarms[at(alarm)].flags;
+        if flags.stands() && !flags.test {
+            return Err(Refusal::Stands);
+        }
         let until = self.end_of(command, TEST_MAX_MS)?;
         self.state.alarms[at(alarm)].rare().aside.test_until = Some(until);
         Ok(EventKind::TestBegun)

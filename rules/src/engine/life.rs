@@ -185,6 +185,7 @@ impl Machine {
             slot.cleared_at = now;
             self.emit(tables, alarm, EventKind::Returned, cause, effects);
             self.returned(tables, alarm, cause, effects);
+            self.mark_test(tables, alarm, cause, effects);
             return;
         };
         let levels = self.state.levels(tables, alarm);

@@ -353,13 +353,15 @@ pub(super) fn own_points(tables: &impl Tables, alarm: u32) -> [Option<u32>; 2] {
 }
 
 impl State {
-    /// What the alarm says is a test: its rule is on trial, a person tests it, or a point that it is about is under test.
+    /// What the alarm says is a test: its rule is on trial; or a person tests it, or a point that it is about is under
+    /// test, and it did not stand before: what was raised before a test is true, and stays so until it is over.
     pub(super) fn is_test(&self, tables: &impl Tables, alarm: u32) -> bool {
-        let rare = self.alarms[at(alarm)].rare.as_ref();
+        let slot = &self.alarms[at(alarm)];
+        let rare = slot.rare.as_ref();
         let mut own = own_points(tables, alarm).into_iter().flatten();
-        tables.rest(alarm).test
-            || rare.is_some_and(|rare| rare.aside.test_until.is_some())
-            || own.any(|point| self.points[at(point)].is_under_test())
+        let is_tested = rare.is_some_and(|rare| rare.aside.test_until.is_some())
+            || own.any(|point| self.points[at(point)].is_under_test());
+        tables.rest(alarm).test || is_tested && (slot.flags.test || !slot.flags.stands())
     }
 
     /// What an alarm sees.

@@ -311,11 +311,11 @@ fn whatever_ends_by_itself_is_explained_with_its_time_the_soonest_first() {
             .collect::<Vec<_>>()
     };
     assert_eq!(ends(&told), []);
+    told.act(1, until(Verb::Test, 100)).unwrap();
     told.good(1, 0, 30.0);
     told.command(2, Verb::Silence).unwrap();
     told.act(2, until(Verb::ShelveOnce, 50)).unwrap();
     told.act(3, out(200)).unwrap();
-    told.act(4, until(Verb::Test, 100)).unwrap();
     assert_eq!(
         ends(&told),
         [

@@ -27,9 +27,33 @@ fn a_test_by_a_person_marks_and_ends_by_itself() {
     ]);
     assert!(!told.engine.alarm(AlarmIdx(0)).flags.test);
     assert_eq!(told.command(201, Verb::TestEnd), Err(Refusal::NoTest));
-    told.act(202, until(Verb::Test, 300)).unwrap();
-    told.command(203, Verb::TestEnd).unwrap();
-    told.expect(&["202 gas test-begun L1 B", "203 gas test-ended L1 B"]);
+    told.good(202, 0, 10.0);
+    told.act(203, until(Verb::Test, 300)).unwrap();
+    told.command(204, Verb::TestEnd).unwrap();
+    told.expect(&[
+        "202 gas returned L1 D",
+        "203 gas test-begun L1 D",
+        "204 gas test-ended L1 D",
+    ]);
+}
+
+#[test]
+fn what_stands_when_a_test_begins_is_none_until_it_is_over() {
+    let mut told = told();
+    told.good(1, 0, 30.0);
+    let refused = told.act(2, until(Verb::Test, 100));
+    assert_eq!(refused, Err(Refusal::Stands));
+    // Its sensor says that it is being calibrated: nothing of what was raised before is taken back.
+    told.reading(3, 0, Some(30.0), Quality::CALIBRATION);
+    let mut told = restarted(told);
+    assert!(!told.engine.alarm(AlarmIdx(0)).flags.test);
+    told.good(4, 0, 10.0);
+    told.reading(5, 0, Some(10.0), Quality::CALIBRATION);
+    told.expect(&[
+        "1 gas raised L1 B",
+        "4 gas returned L1 D",
+        "5 gas test-begun L1 D",
+    ]);
 }
 
 #[test]
@@ -74,7 +98,7 @@ fn a_sensor_that_never_stops_saying_so_is_believed_for_four_hours() {
     let mut told = restarted(told);
     told.reading(14_402, 0, Some(0.0), Quality::CALIBRATION);
     told.expect(&[]);
-    told.good(14_403, 0, 60.0);
+    told.good(14_403, 0, 0.0);
     told.reading(14_404, 0, Some(60.0), Quality::CALIBRATION);
     assert!(
         told.engine.alarm(AlarmIdx(0)).flags.test,
