@@ -16,6 +16,8 @@ class Changes(Site):
 
     def any_rule(self, index, before):
         names = [facts(rule)["name"] for rule in before]
+        # Rules that have an alarm wherever this one has one.
+        self.earlier = [facts(rule)["name"] for rule in before if 'for = { unit_with = ["x"] }' in rule]
         if names and self.one_in(3):
             return self.counting_rule(f"r{index}", names)
         return self.rule(f"r{index}")

@@ -114,6 +114,8 @@ class Rules(random.Random):
             return self.choice([repeats, repeats, f"tested({self.choice(['unit.x', 'unit.s'])})"])
         if self.sites and self.one_in(4):
             return self.around(own, sign)
+        if self.sites and self.earlier and self.one_in(5):
+            return f"alarm.{self.choice(self.earlier)}"
         inner = lambda: self.condition(depth - 1, own, each)
         kind = self.randrange(17)
         if kind == 0:

@@ -27,7 +27,7 @@ def written(alarm, site):
 
 def looks_at(alarm, play):
     """The points that an alarm reads, and the alarms that it counts."""
-    return alarm.reads, {other.id for other in play.counted(alarm)}
+    return alarm.reads, {other.id for other in play.others(alarm)}
 
 
 def go_on(new, old):

@@ -1,5 +1,6 @@
 """What an expression of a rule says now, for one alarm."""
 
+import counts
 from calendars import calendar_holds
 from expressions import parse
 from remembered import Held, Repeats, Since, Window
@@ -23,6 +24,8 @@ class Conditions:
         if tree[0] == "name" and tree[1].startswith("device."):
             device = self.points[alarm.own].table["device"]
             return next(name for name, point in self.points.items() if point.table.get("device") == device and point.table["kind"] == tree[1][7:])
+        if tree[0] == "name" and tree[1].startswith("site."):
+            return next(name for name, point in self.points.items() if point.table["kind"] == tree[1][5:])
         if tree[0] == "name" and tree[1].startswith("loop."):
             return next(name for name in self.loop(alarm.own) if self.points[name].table["kind"] == tree[1][5:])
         if tree[0] == "name" and tree[1].startswith("unit."):
@@ -60,6 +63,8 @@ class Conditions:
             return True
         if tree[0] == "call" and tree[1] != "each":
             return tree[1] in ("held", "any", "all", "at_least", "bad", "stale", "during", "same", "repeats", "tested")
+        if tree[0] == "name" and tree[1].startswith("alarm."):
+            return True
         if tree[0] == "name" and tree[1].startswith("derived."):
             return self.is_condition(self.derived[tree[1][8:]], alarm, each)
         name = self.named(tree, alarm, each)
@@ -79,6 +84,8 @@ class Conditions:
                 if one[:2] == ("call", "since") and other[0] == "number":
                     self.kept[(alarm.id, *path, step, "since", each)].limit = other[1] * MS[other[2]]
             return compare(tree[1], *numbers)
+        if kind == "name" and tree[1].startswith("alarm."):
+            return max((counts.member(other, "blue") for other in counts.of_rules([tree[1][6:]], alarm, self.alarms)), default=UNKNOWN)
         if kind == "name" and tree[1].startswith("derived."):
             return again(self.derived[tree[1][8:]], tree[1])
         if kind != "call" or tree[1] == "each":

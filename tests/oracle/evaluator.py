@@ -374,11 +374,7 @@ class Play(Conditions):
                     alarm.unknown_due = self.now + alarm.unknown_after
 
     def reads(self, alarm):
-        trees = [alarm.gate, *[reason[0] for reason in alarm.reasons]]
-        trees += [level.when for level in alarm.levels]
-        if alarm.levels[0].side in ("high", "low"):
-            trees.append(alarm.value)
-        return set().union(*[self.points_in(tree, alarm) for tree in trees if tree])
+        return set().union(*[self.points_in(tree, alarm) for tree in self.trees(alarm)])
 
     def waits(self, alarm):
         for point in map(self.points.get, alarm.reads):
@@ -390,10 +386,20 @@ class Play(Conditions):
                     return True
                 if isinstance(slot, Window) and slot.began > (slot.looked // slot.slice - 60) * slot.slice:
                     return True
-        return any(other.waiting for other in self.counted(alarm))
+        return any(other.waiting for other in self.others(alarm))
 
     def counted(self, alarm):
         return counts.counted(alarm, self.alarms)
+
+    def others(self, alarm):
+        """The alarms that it counts or asks for."""
+        return self.counted(alarm) + counts.read(self.trees(alarm), alarm, self.alarms)
+
+    def trees(self, alarm):
+        trees = [alarm.gate, *[reason[0] for reason in alarm.reasons], *[level.when for level in alarm.levels]]
+        if alarm.levels[0].side in ("high", "low"):
+            trees.append(alarm.value)
+        return [tree for tree in trees if tree]
 
     def conditions(self, alarm):
         gate = FIRM_TRUE if alarm.gate is None else self.condition(alarm.gate, alarm, ("gate",))

@@ -16,7 +16,7 @@ use front::{Item, Place, Problems};
 use self::limits::{Missing, lacks_all};
 use self::odd::LeftOut;
 use super::level::{check_levels, level_spec, scope_name};
-use super::lower::{self, Here, LowerError};
+use super::lower::{self, Here, LowerError, Made};
 use super::number::Number;
 use super::points::Points;
 use super::sense::Sense;
@@ -48,8 +48,8 @@ pub(super) struct Adding<'c, 'a> {
     warnings: &'c Problems,
     /// The names of the rules so far.
     names: BTreeSet<String>,
-    /// The alarms of each rule so far, with their unit.
-    made: BTreeMap<String, Vec<(Option<String>, AlarmIdx)>>,
+    /// The alarms of each rule so far.
+    made: Made,
     /// The overrides that met a point or a unit.
     met: RefCell<BTreeSet<usize>>,
     /// The points that a rule holds to the limits of their clause.
@@ -79,7 +79,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             sense,
             warnings,
             names: BTreeSet::new(),
-            made: BTreeMap::new(),
+            made: Made::new(),
             met: RefCell::default(),
             overlaid: RefCell::default(),
             idle: RefCell::default(),
@@ -94,7 +94,9 @@ impl<'c, 'a> Adding<'c, 'a> {
         check_levels(rule);
         let is_second = !self.names.insert(rule.name.value.clone());
         let mut n_failures = 0;
-        for (own, unit) in self.scopes(rule) {
+        let scopes = self.scopes(rule);
+        let mut made = std::mem::take(&mut self.made);
+        for (own, unit) in scopes {
             if n_failures == FAILURES_MAX {
                 break;
             }
@@ -104,6 +106,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 own,
                 unit: unit.as_deref(),
                 degrade: rule.degrade,
+                alarms: &made,
             };
             let Ok(spec) = self.spec(rule, idx, &here) else {
                 n_failures += 1;
@@ -113,8 +116,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             self.sense.look(rule, &spec);
             self.cite(rule, &here);
             match self.builder.alarm(spec) {
-                Ok(alarm) => self
-                    .made
+                Ok(alarm) => made
                     .entry(rule.name.value.clone())
                     .or_default()
                     .push((unit, alarm)),
@@ -128,6 +130,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 }
             }
         }
+        self.made = made;
     }
 
     /// The alarms of a rule so far, each with its unit.
@@ -169,7 +172,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             }
             Condition::When(levels) => (None, None, when(levels, here, &overrides)?),
             Condition::Counts { over, levels } => {
-                let levels = self.counts(rule, over, levels, here, &overrides);
+                let levels = counts(rule, over, levels, here, &overrides);
                 (None, None, (levels, Vec::new()))
             }
         };
@@ -239,41 +242,41 @@ impl<'c, 'a> Adding<'c, 'a> {
             Reported
         })
     }
+}
 
-    fn counts(
-        &self,
-        rule: &Rule<'a>,
-        over: &[Placed<'a, String>],
-        levels: &[CountLevel<'a>],
-        here: &Here<'_>,
-        overrides: &Overrides<'_, 'a>,
-    ) -> Vec<LevelSpec> {
-        let counted: Vec<AlarmIdx> = over
-            .iter()
-            .filter_map(|name| self.made.get(&name.value))
-            .flatten()
-            .filter(|(unit, _)| here.unit.is_none() || unit.as_deref() == here.unit)
-            .map(|(_, alarm)| *alarm)
-            .collect();
-        let mut specs = Vec::new();
-        for level in levels {
-            let count = level.count.value;
-            if counted.len() < usize::from(count) {
-                continue;
-            }
-            let members = counted
-                .iter()
-                .map(|alarm| Cond::alarm_in(*alarm, level.from))
-                .collect();
-            let test = Test::When(Cond::AtLeast {
-                k: u32::from(count),
-                members,
-                degrade: rule.degrade,
-            });
-            specs.push(level_spec(&level.level, test, overrides));
+/// Each level with its count, but those that count more than there are.
+fn counts(
+    rule: &Rule<'_>,
+    over: &[Placed<'_, String>],
+    levels: &[CountLevel<'_>],
+    here: &Here<'_>,
+    overrides: &Overrides<'_, '_>,
+) -> Vec<LevelSpec> {
+    let counted: Vec<AlarmIdx> = over
+        .iter()
+        .filter_map(|name| here.alarms.get(&name.value))
+        .flatten()
+        .filter(|(unit, _)| here.unit.is_none() || unit.as_deref() == here.unit)
+        .map(|(_, alarm)| *alarm)
+        .collect();
+    let mut specs = Vec::new();
+    for level in levels {
+        let count = level.count.value;
+        if counted.len() < usize::from(count) {
+            continue;
         }
-        specs
+        let members = counted
+            .iter()
+            .map(|alarm| Cond::alarm_in(*alarm, level.from))
+            .collect();
+        let test = Test::When(Cond::AtLeast {
+            k: u32::from(count),
+            members,
+            degrade: rule.degrade,
+        });
+        specs.push(level_spec(&level.level, test, overrides));
     }
+    specs
 }
 
 /// What people and design may do to an alarm of the rule here.

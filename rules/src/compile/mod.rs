@@ -28,7 +28,7 @@ use self::site::Site;
 use crate::file::{Condition, Head, Overlay, OverlayDoes, Override, Placed, Rule, RuleFile};
 use crate::point::PointInfo;
 use crate::program::{Program, ProgramBuilder, RuleInfo};
-use crate::syntax::Expr;
+use crate::syntax::{Expr, Name, Node};
 
 pub use system::{
     BROKER, BusInfo, CHANGE, CHATTER, CLOCK, DATABASE, DISK, FLOOD, LINKAGE, NodeInfo, OFFLINE,
@@ -225,7 +225,7 @@ fn rules_in_order<'f, 'a>(
     loop {
         let n_before = waiting.len();
         waiting.retain(|(head, rule)| {
-            let ready = counted_by(rule).iter().all(|name| {
+            let ready = rests_on(rule).iter().all(|name| {
                 !by_name.contains_key(name.as_str())
                     || ordered.iter().any(|(_, done)| done.name.value == **name)
             });
@@ -244,9 +244,9 @@ fn rules_in_order<'f, 'a>(
     };
     for (_, rule) in waiting.iter().filter(|(_, rule)| is_first(rule)) {
         rule.name.item.problem(format!(
-            "`{}` counts itself, through {}",
+            "`{}` rests on itself, through {}",
             rule.name.value,
-            counted_by(rule)
+            rests_on(rule)
                 .iter()
                 .map(|name| format!("`{name}`"))
                 .collect::<Vec<_>>()
@@ -271,6 +271,19 @@ fn counted_by<'r>(rule: &'r Rule<'_>) -> Vec<&'r String> {
         Condition::Counts { over, .. } => over.iter().map(|name| &name.value).collect(),
         Condition::Limits { .. } | Condition::When(_) => Vec::new(),
     }
+}
+
+/// The rules whose alarms a rule counts or asks for: they come before it.
+fn rests_on<'r>(rule: &'r Rule<'_>) -> Vec<&'r String> {
+    let mut names = counted_by(rule);
+    for expr in rule.exprs() {
+        expr.value.walk(&mut |part| {
+            if let Node::Name(Name::Alarm(name)) = &part.node {
+                names.push(name);
+            }
+        });
+    }
+    names
 }
 
 fn unknown_rule<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {

@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use front::{Place, Problems};
 
-use super::lower::{self, Here};
+use super::lower::{self, Here, Made};
 use super::number::Number;
 use super::points::Points;
 use crate::calendar::Calendar;
@@ -60,6 +60,7 @@ impl<'a> Site<'a> {
             own: None,
             unit: None,
             degrade: Degrade::Hold,
+            alarms: &Made::new(),
         };
         let mut limits: Vec<Limit<'a>> = Vec::new();
         let mut by_word = BTreeMap::new();

@@ -55,6 +55,10 @@ pub enum Name {
     InLoop(String),
     /// `peers`, inside `each( )`: the other points of the same kind in the same unit.
     Peers,
+    /// `site.<kind>`: the one point of that kind in the site.
+    InSite(String),
+    /// `alarm.<rule>`: an alarm of that rule is active in the same unit, or for a rule of the site in the site.
+    Alarm(String),
     /// `'unit/point'`: a point by its full name.
     Point {
         /// The unit's name.
@@ -208,7 +212,7 @@ pub enum Arith {
 
 impl Expr {
     /// This expression and every one inside it.
-    pub fn walk(&self, meet: &mut dyn FnMut(&Self)) {
+    pub fn walk<'e>(&'e self, meet: &mut dyn FnMut(&'e Self)) {
         meet(self);
         match &self.node {
             Node::Number(..) | Node::Name(_) | Node::During(_) => {}

@@ -12,7 +12,7 @@
 //! sign     = "-" sign | atom
 //! atom     = number [ unit ] | name | function "(" or { "," or } ")" | "(" or ")"
 //!          | "during" "(" calendar ")" | "convert" "(" or "," "'" unit "'" ")"
-//! name     = "self" | "unit." kind | "device." kind | "loop." kind | "peers" | "limit." word | "derived." name | "'" unit "/" point "'"
+//! name     = "self" | "unit." kind | "device." kind | "loop." kind | "site." kind | "alarm." rule | "peers" | "limit." word | "derived." name | "'" unit "/" point "'"
 //! ```
 
 mod expr;

@@ -268,6 +268,12 @@ impl Parser {
                 } else if let Some(kind) = word.strip_prefix("loop.") {
                     check(kind, at + "loop.".len())?;
                     Name::InLoop(kind.into())
+                } else if let Some(kind) = word.strip_prefix("site.") {
+                    check(kind, at + "site.".len())?;
+                    Name::InSite(kind.into())
+                } else if let Some(rule) = word.strip_prefix("alarm.") {
+                    check(rule, at + "alarm.".len())?;
+                    Name::Alarm(rule.into())
                 } else if let Some(limit) = word.strip_prefix("limit.") {
                     check(limit, at + "limit.".len())?;
                     Name::Limit(limit.into())
@@ -367,7 +373,7 @@ fn unknown_word(word: &str, at: usize) -> SyntaxError {
         )
     } else {
         format!(
-            "`{}` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
+            "`{}` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `site.<kind>`, `alarm.<rule>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
             excerpt(word)
         )
     };
@@ -438,6 +444,8 @@ mod tests {
             Node::Name(Name::Kind(kind)) => format!("unit.{kind}"),
             Node::Name(Name::OfDevice(kind)) => format!("device.{kind}"),
             Node::Name(Name::InLoop(kind)) => format!("loop.{kind}"),
+            Node::Name(Name::InSite(kind)) => format!("site.{kind}"),
+            Node::Name(Name::Alarm(rule)) => format!("alarm.{rule}"),
             Node::Name(Name::Peers) => "peers".into(),
             Node::Name(Name::Limit(word)) => format!("limit.{word}"),
             Node::Name(Name::Derived(name)) => format!("derived.{name}"),
@@ -523,7 +531,7 @@ mod tests {
             ),
             (
                 "fan > 3 A",
-                "0: `fan` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
+                "0: `fan` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `site.<kind>`, `alarm.<rule>`, `limit.<word>`, `derived.<name>` or `'unit/point'`",
             ),
             (
                 "self && self",

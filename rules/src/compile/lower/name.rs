@@ -16,6 +16,7 @@ impl Lowering<'_> {
         match name {
             Name::Limit(word) => self.limit(word, at).map(Lowered::Number),
             Name::Derived(name) => self.derived(name, at),
+            Name::Alarm(rule) => self.alarm(rule, at).map(Lowered::Cond),
             _ => Ok(self.value_of(self.point(name, at)?)),
         }
     }
@@ -114,6 +115,42 @@ impl Lowering<'_> {
         })
     }
 
+    /// Any alarm of a rule in the unit, or in the site, is active.
+    fn alarm(&self, rule: &str, at: usize) -> Result<Cond> {
+        let here = self.here;
+        if self.depth > 0 {
+            return fail(
+                at,
+                format!("`alarm.{rule}` in a `[[derived]]`, expected it in the rule itself"),
+            );
+        }
+        let alarms = here.alarms.get(rule).into_iter().flatten();
+        let alarms = alarms.filter(|(unit, _)| here.unit.is_none() || unit.as_deref() == here.unit);
+        let active = alarms.map(|(_, alarm)| Cond::Alarm {
+            alarm: *alarm,
+            severity: 0,
+        });
+        let active: Vec<Cond> = active.collect();
+        if !active.is_empty() {
+            return Ok(Cond::Any(active));
+        }
+        let place = match here.unit {
+            Some(unit) => format!("unit {unit}"),
+            None => "this site".into(),
+        };
+        let near = front::nearest(rule, here.alarms.keys().map(String::as_str));
+        let hint = near
+            .filter(|near| *near != rule)
+            .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+        Err(LowerError {
+            at,
+            what: format!("no rule `{rule}` has an alarm in {place}{hint}"),
+            missing_limit: false,
+            excused: !here.site.is_whole || !here.points.are_all,
+            also: Vec::new(),
+        })
+    }
+
     pub(super) fn during(&self, name: &str, at: usize) -> Result<Cond> {
         match self.here.site.calendar(name) {
             Ok(calendar) => Ok(Cond::During(calendar.clone())),
@@ -151,6 +188,10 @@ impl Lowering<'_> {
             },
             Name::Limit(word) => fail(at, format!("`limit.{word}` is no point")),
             Name::Derived(name) => fail(at, format!("`derived.{name}` is no point")),
+            Name::Alarm(rule) => fail(at, format!("`alarm.{rule}` is no point")),
+            Name::InSite(kind) => {
+                self.only_one(here.points.of_kind(kind), "this site", "site", kind, at)
+            }
             Name::Point { unit, point } => here.points.find(unit, point).map_or_else(
                 || {
                     let names = here.points.names();

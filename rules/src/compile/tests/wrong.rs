@@ -324,8 +324,8 @@ fn rules_that_count_each_other_and_rules_of_one_name_are_refused() {
     );
     check_files(
         &[("r.toml", &text)],
-        "r.toml:4:8: rule[0].name: `a` counts itself, through `b`\n\
-             r.toml:12:8: rule[1].name: `b` counts itself, through `a`\n\
+        "r.toml:4:8: rule[0].name: `a` rests on itself, through `b`\n\
+             r.toml:12:8: rule[1].name: `b` rests on itself, through `a`\n\
              r.toml:23:9: rule[2].over[0]: no rule `d-e` in these files\n\
              r.toml:28:8: rule[3].name: a second rule `c`, the first is at r.toml:20:8",
     );
@@ -342,7 +342,7 @@ fn what_a_site_overrides_must_exist_and_say_why() {
                 "[[limits]]\nmolar-volume = \"24.45 L/mol\"\n[[limits]]\nkind = \"x\"\noel = \"a\"\n[[limits]]\nkind = \"x\"\nb = \"2 * limit.oel\"\n[[override]]\nrule = \"combustible-gsa\"\nreason = \"x\"\n[[override]]\nrule = \"combustible-gas\"\nlevel = \"L3\"\nat = \"30 %LEL\"\nreason = \" \"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"gt-01\"\noff = 1\nreason = \"test\"\n[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-01\"\noff = true\nreason = \"test\"\n",
             ),
         ],
-        "site.toml:5:8: limits[1].oel: `a` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `limit.<word>`, `derived.<name>` or `'unit/point'`\n\
+        "site.toml:5:8: limits[1].oel: `a` is not a name, expected `self`, `unit.<kind>`, `device.<kind>`, `loop.<kind>`, `site.<kind>`, `alarm.<rule>`, `limit.<word>`, `derived.<name>` or `'unit/point'`\n\
              site.toml:8:10: limits[2].b: a limit made of limits, expected a number and its unit\n\
              site.toml:10:8: override[0].rule: no rule `combustible-gsa` in these files, did you mean `combustible-gas`?\n\
              site.toml:16:10: override[1].reason: empty, expected why the site differs and who decided it\n\
@@ -555,6 +555,12 @@ fn conditions_that_mean_nothing_are_refused() {
             "9: `bad` takes a point, as `bad(unit.fan-running)`",
         ),
         ("stale(limit.x)", "15: `limit.x` is no point"),
+        (
+            "site.fan-runing",
+            "9: this site has no point of kind fan-runing, did you mean `fan-running`?",
+        ),
+        ("alarm.y", "9: no rule `y` has an alarm in unit dust"),
+        ("bad(alarm.y)", "13: `alarm.y` is no point"),
         (
             "device.fan-running",
             "9: `device.fan-running`, and no device is known here, expected `unit.fan-running` or `'unit/point'`",
