@@ -59,7 +59,7 @@ class Site(Rules):
     def overlay(self, rule, kinds):
         lines = ["[[overlay]]", f'rule = "{rule["name"]}"', self.selector(kinds), f'during = "{self.choice(["c0", "c1"])}"', 'reason = "a test"']
         level = self.choice(rule["levels"])
-        if len(rule["levels"]) > 1 and self.one_in(2):
+        if {"high1", "low1"} & set(rule["levels"]) and self.one_in(2):
             return "\n".join([*lines, "level_up = true"])
         at = self.at(level[:-1], int(level[-1]), -0.75 if level.startswith("high") else -0.25)
         return "\n".join([*lines, f'level = "{level}"', f'at = "{self.in_unit(at, rule["unit"])}"'])

@@ -62,6 +62,8 @@ pub(super) struct Adding<'c, 'a> {
     left_out: RefCell<BTreeMap<Place, LeftOut>>,
     /// The overlays that did.
     overlaid: RefCell<BTreeSet<usize>>,
+    /// Whether they made a limit stricter.
+    stricter: RefCell<BTreeMap<usize, bool>>,
 }
 
 impl<'c, 'a> Adding<'c, 'a> {
@@ -82,6 +84,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             made: BTreeMap::new(),
             met: RefCell::default(),
             overlaid: RefCell::default(),
+            stricter: RefCell::default(),
             idle: RefCell::default(),
             left_out: RefCell::default(),
             held: RefCell::default(),

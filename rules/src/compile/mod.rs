@@ -309,13 +309,17 @@ fn check_overlays(overlays: &[Overlay<'_>], rules: &[(&Head, &Rule<'_>)], unread
                     entry.rule.value
                 ));
             }
-            OverlayDoes::LevelUp if rule.levels().len() < 2 => {
-                entry.rule.item.problem(format!(
-                    "`{}` has one level, expected two or more for `level_up`",
-                    entry.rule.value
-                ));
+            OverlayDoes::LevelUp => {
+                if let Condition::Limits { high, low, .. } = &rule.condition
+                    && high.len() < 2
+                    && low.len() < 2
+                {
+                    entry.rule.item.problem(format!(
+                        "`{}` has no two levels on one side, expected a milder one before some level for `level_up`",
+                        entry.rule.value
+                    ));
+                }
             }
-            OverlayDoes::LevelUp => {}
         }
     }
 }

@@ -121,16 +121,17 @@ impl<'a> Adding<'_, 'a> {
             let (level, at) = match &entry.does {
                 OverlayDoes::At { level, at } => (level, at),
                 OverlayDoes::LevelUp => {
-                    level_up(specs, during);
+                    let mut stricter = self.stricter.borrow_mut();
+                    *stricter.entry(index).or_default() |= level_up(specs, during);
                     continue;
                 }
             };
             let only =
                 |spec: &&mut LevelSpec| level.as_ref().is_none_or(|level| level.value == spec.name);
             // A level that the site leaves out has nothing to be stricter than.
-            let Some(spec) = specs.iter_mut().find(only) else {
-                continue;
-            };
+            let spec = specs.iter_mut().find(only);
+            *self.stricter.borrow_mut().entry(index).or_default() |= spec.is_some();
+            let Some(spec) = spec else { continue };
             let number =
                 lower::constant(&at.value, here).map_err(|error| report(&at.item, &error))?;
             let limit = in_measure(number, value, at, here)?;
@@ -272,8 +273,9 @@ fn is_own_number(rule: &Rule<'_>) -> bool {
     })
 }
 
-/// While a calendar holds, each level is reached where the one below it is.
-fn level_up(specs: &mut [LevelSpec], during: &Calendar) {
+/// While a calendar holds, each level is reached where the one below it is. False where none has one below it.
+fn level_up(specs: &mut [LevelSpec], during: &Calendar) -> bool {
+    let mut changes = false;
     for index in 1..specs.len() {
         let limit = match (&specs[index - 1].test, &specs[index].test) {
             (Test::High { limit, .. }, Test::High { .. })
@@ -300,3 +302,5 @@ fn in_measure(
         .constant()
         .expect("`lower::constant` gives constants, and a converted constant stays one"))
 }
+        changes = true;
+    changes

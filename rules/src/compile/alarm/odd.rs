@@ -10,7 +10,7 @@ use front::{Item, Place};
 use super::super::level::scope_name;
 use super::super::lower::Here;
 use super::Adding;
-use crate::file::{Placed, Selector};
+use crate::file::{OverlayDoes, Placed, Selector};
 
 /// A level or a rule that is left out somewhere.
 pub(super) struct LeftOut {
@@ -72,6 +72,19 @@ impl<'a> Adding<'_, 'a> {
     {
         for (index, (rule, selector)) in entries.enumerate() {
             if !met.contains(&index) {
+        for (entry, index) in self.site.overlays.iter().zip(0..) {
+            if self.stricter.borrow().get(&index) == Some(&false) {
+                let what = match entry.does {
+                    OverlayDoes::LevelUp => {
+                        "changes nothing: no alarm that it meets has two levels on one side, since others are left out"
+                    }
+                    OverlayDoes::At { .. } => {
+                        "changes nothing: the level is left out for every alarm that it meets"
+                    }
+                };
+                self.warn(&entry.rule.item, what);
+            }
+        }
                 let hint = self.nearest_to(selector);
                 let hint = hint.map_or_else(String::new, |near| format!(", did you mean {near}?"));
                 let what = format!("meets no point and no unit that this rule is for{hint}");
