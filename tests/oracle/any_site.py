@@ -41,7 +41,7 @@ class Site(Rules):
                 continue
             seen.add((selector, level))
             lines = ["[[override]]", f'rule = "{rule["name"]}"', selector, 'reason = "a test"']
-            if level is None and self.one_in(8):
+            if self.one_in(8):
                 lines.append("off = true")
             if level is not None:
                 lines.append(f'level = "{level}"')

@@ -15,7 +15,7 @@ use front::{Item, Place, Problems};
 
 use self::limits::{Missing, lacks_all};
 use self::odd::LeftOut;
-use super::level::{check_levels, level_spec, scope_name};
+use super::level::{check_levels, is_off, level_spec, scope_name};
 use super::lower::{self, Here, LowerError};
 use super::number::Number;
 use super::points::Points;
@@ -148,8 +148,11 @@ impl<'c, 'a> Adding<'c, 'a> {
         self.met
             .borrow_mut()
             .extend(overrides.iter().map(|(index, _)| *index));
-        if let Some((_, entry)) = overrides.iter().rev().find(|(_, entry)| entry.off) {
-            return self.switched_off(entry, here).map(|()| None);
+        if !self.check_loosened(rule, &overrides, here) {
+            return Err(Reported);
+        }
+        if rule.levels().iter().all(|level| is_off(level, &overrides)) {
+            return Ok(None);
         }
         // A gate that is wrong does not hide what is wrong with the limits.
         let only_while = rule.only_while.as_ref().map(|gate| condition(gate, here));
@@ -261,7 +264,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         let mut specs = Vec::new();
         for level in levels {
             let count = level.count.value;
-            if counted.len() < usize::from(count) {
+            if counted.len() < usize::from(count) || is_off(&level.level, overrides) {
                 continue;
             }
             let members = counted
@@ -314,6 +317,9 @@ fn when<'l, 'a>(
             when,
             optional,
         } = level;
+        if is_off(level, overrides) {
+            continue;
+        }
         match lower::condition(&when.value, here) {
             Ok(condition) => specs.push(level_spec(level, Test::When(condition), overrides)),
             Err(error) if *optional && error.is_missing_limit() => missing.push(Missing {

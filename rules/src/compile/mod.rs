@@ -98,9 +98,12 @@ pub fn check(sources: &[Source], problems: &Problems) -> usize {
     with_files(sources, problems, |files, are_torn| {
         let unread = Unread::default().and(files, are_torn);
         let rules = rules_in_order(files, unread.rules);
+        let overrides = files.iter().flat_map(|file| &file.overrides);
+        let overrides: Vec<&Override<'_>> = overrides.collect();
         for (_, rule) in &rules {
             level::check_levels(rule);
             level::check_written_limits(rule);
+            lint::check_written(rule, &overrides);
         }
         for file in files {
             check_overrides(&file.overrides, &rules, true);

@@ -6,13 +6,13 @@ use std::vec::Vec;
 
 use front::Item;
 
-use super::super::level::{in_order, level_spec, scope_name};
+use super::super::level::{in_order, is_off, level_spec, scope_name};
 use super::super::lint::{self, Found, Judged};
 use super::super::lower::{self, Here};
 use super::super::number::Number;
 use super::{Adding, Overrides, Reported, Result, report};
 use crate::calendar::Calendar;
-use crate::file::{Condition, LimitLevel, OverlayDoes, Override, Placed, Rule};
+use crate::file::{LimitLevel, OverlayDoes, Override, Placed, Rule};
 use crate::program::{LevelSpec, Overlay, Side, Test};
 use crate::syntax::{Expr, Name, Node};
 
@@ -34,6 +34,11 @@ impl<'a> Adding<'_, 'a> {
         for (side, levels) in [(Side::High, high), (Side::Low, low)] {
             let mut rank = 0;
             for limit_level in levels {
+                if is_off(&limit_level.level, overrides) {
+                    // The graver ones are no milder for it.
+                    rank += 1;
+                    continue;
+                }
                 if let Some(lacks) = lacks(limit_level, here, overrides) {
                     missing.push(lacks);
                     continue;
@@ -80,11 +85,10 @@ impl<'a> Adding<'_, 'a> {
             let reasons = rule.life.suppress.iter();
             let reasons = reasons.map(|reason| ("a reason to suppress", &reason.reason.item));
             let kind = &self.points.info(own).kind;
-            let is_own_number = is_own_number(rule);
             let judged = Judged {
+                rule,
                 point: &self.points.name(own),
                 kind,
-                is_own_number,
                 measure: &value.measure,
                 ppm_of_mg: here.ppm_of_mg(),
                 levels: &found,
@@ -94,7 +98,7 @@ impl<'a> Adding<'_, 'a> {
             if !lint::check(&judged, &|item, what| self.warn(item, what)) {
                 return Err(Reported);
             }
-            if is_own_number && lint::clause_of(kind).is_some() {
+            if lint::is_own_number(rule) && lint::clause_of(kind).is_some() {
                 self.held.borrow_mut().insert(own);
             }
         }
@@ -186,6 +190,7 @@ pub(super) fn lacks_all<'l, 'a>(
     overrides: &'l Overrides<'l, 'a>,
 ) -> Option<Vec<Missing<'l, 'a>>> {
     let levels = high.iter().chain(low);
+    let levels = levels.filter(|level| !is_off(&level.level, overrides));
     levels.map(|level| lacks(level, here, overrides)).collect()
 }
 
@@ -247,9 +252,8 @@ fn of_level<'l, 'a>(
     level: &LimitLevel<'a>,
     overrides: &'l Overrides<'l, 'a>,
 ) -> impl Iterator<Item = &'l Override<'a>> {
-    let name = &level.level.name.value;
     let entries = overrides.iter().rev().map(|(_, entry)| *entry);
-    entries.filter(move |entry| entry.level.as_ref().is_none_or(|only| only.value == *name))
+    entries.filter(|entry| entry.is_for(&level.level))
 }
 
 /// The limit of a level, as the site or the rule asks for it.
@@ -259,18 +263,6 @@ fn asked<'l, 'a>(
 ) -> &'l Placed<'a, Expr> {
     let at = of_level(level, overrides).find_map(|entry| entry.at.as_ref());
     at.unwrap_or(&level.at)
-}
-
-/// True where the limits are on the point's own number, in whatever unit.
-fn is_own_number(rule: &Rule<'_>) -> bool {
-    let Condition::Limits { value, .. } = &rule.condition else {
-        return false;
-    };
-    let is_own = |expr: &Expr| matches!(expr.node, Node::Name(Name::Own));
-    value.as_ref().is_none_or(|value| match &value.value.node {
-        Node::Convert(inner, _) => is_own(inner),
-        _ => is_own(&value.value),
-    })
 }
 
 /// While a calendar holds, each level is reached where the one below it is. False where none has one below it.
@@ -286,7 +278,9 @@ fn level_up(specs: &mut [LevelSpec], during: &Calendar) -> bool {
             during: during.clone(),
             limit,
         });
+        changes = true;
     }
+    changes
 }
 
 fn in_measure(
@@ -302,5 +296,3 @@ fn in_measure(
         .constant()
         .expect("`lower::constant` gives constants, and a converted constant stays one"))
 }
-        changes = true;
-    changes
