@@ -14,7 +14,7 @@ use std::vec::Vec;
 use front::{Item, Place, Problems};
 
 use self::limits::{Missing, lacks_all};
-use self::odd::LeftOut;
+use self::odd::Odd;
 use super::level::{check_levels, is_off, level_spec, scope_name};
 use super::lower::{self, Here, LowerError};
 use super::number::Number;
@@ -58,8 +58,8 @@ pub(super) struct Adding<'c, 'a> {
     cited: BTreeMap<PointIdx, &'c Rule<'a>>,
     /// Rules of shipped packs that are for nothing here, by pack.
     idle: RefCell<BTreeMap<String, BTreeSet<String>>>,
-    /// What is left out, by its place.
-    left_out: RefCell<BTreeMap<Place, LeftOut>>,
+    /// What is odd, by its place and what sort of oddity it is.
+    odd: RefCell<BTreeMap<(Place, &'static str), Odd>>,
     /// The overlays that did.
     overlaid: RefCell<BTreeSet<usize>>,
     /// Whether they made a limit stricter.
@@ -86,7 +86,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             overlaid: RefCell::default(),
             stricter: RefCell::default(),
             idle: RefCell::default(),
-            left_out: RefCell::default(),
+            odd: RefCell::default(),
             held: RefCell::default(),
             cited: BTreeMap::new(),
         }

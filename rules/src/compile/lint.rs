@@ -2,6 +2,8 @@
 //!
 //! Only clauses whose values were found in a source are held here; a rule without such a bound is not judged.
 
+pub(super) mod loosest;
+
 use std::format;
 use std::string::String;
 use std::vec::Vec;

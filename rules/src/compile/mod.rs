@@ -167,7 +167,7 @@ pub(crate) fn compile_files(
             Err(error) => rule.name.item.problem(error.to_string()),
         }
     }
-    adding.warn_of_left_out();
+    adding.warn_of_odd();
     // What seems to be of no use may be for what could not be read.
     if unread == Unread::default() {
         adding.warn_of_unused();

@@ -7,6 +7,7 @@ use std::vec::Vec;
 use front::Item;
 
 use super::super::level::{in_order, is_off, level_spec, scope_name};
+use super::super::lint::loosest::{self, Limits};
 use super::super::lint::{self, Found, Judged};
 use super::super::lower::{self, Here};
 use super::super::number::Number;
@@ -102,7 +103,39 @@ impl<'a> Adding<'_, 'a> {
                 self.held.borrow_mut().insert(own);
             }
         }
+        self.warn_of_lax(rule, value, &found, here, overrides);
         Ok((specs, missing))
+    }
+
+    /// Warns of a limit that is laxer than anything known.
+    fn warn_of_lax(
+        &self,
+        rule: &Rule<'a>,
+        value: &Number,
+        found: &[Found<'_, 'a>],
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) {
+        let about = match here.own {
+            Some(own) if lint::is_own_number(rule) => &self.points.info(own).kind,
+            Some(_) => return,
+            None => &rule.name.value,
+        };
+        let given = |word: &str| {
+            let number = self.site.limit(word, here)?.clone();
+            number.into_measure(value, 0, here).ok()?.constant()
+        };
+        let limits = Limits {
+            scope: &scope_name(here),
+            about,
+            measure: &value.measure,
+            levels: found,
+            overrides,
+            given: &given,
+        };
+        loosest::check(&limits, &|level, of, what| {
+            self.warn_once(level.item, of, || what);
+        });
     }
 
     /// The stricter limits that the site sets for some times.

@@ -258,3 +258,71 @@ fn what_is_switched_off_or_put_off_names_the_clause_of_its_rule_wherever_it_is()
         assert_eq!(told_with_packs(&points, &says), "", "{keys}");
     }
 }
+
+#[test]
+fn limits_that_are_laxer_than_anything_known_are_a_warning_each_once() {
+    let mut points = site();
+    points.extend(super::points(&[
+        "pond/beach beach-length m",
+        "pond/level pond-level m",
+        "pond/crest crest-elevation m",
+        "duct/speed duct-air-speed m/s",
+        "duct/fan fan-running on/off",
+        "duct/dust dust-concentration mg/m³",
+    ]));
+    let warned = |says: &str| {
+        let site = std::format!(
+            "[[limits]]\nmolar-volume = \"24.45 L/mol\"\n[[limits]]\nkind = \"filter-dp\"\nbaseline = \"800 Pa\"\n{says}"
+        );
+        let (_, problems, warnings) = compile_for(&points, &packs(&site));
+        assert_eq!(problems, "");
+        let lines = warnings
+            .lines()
+            .filter(|line| line.contains("laxer than anything"));
+        // Without the place in the pack.
+        let told = lines.map(|line| line.split("]: ").last().unwrap_or_default());
+        let told = told.map(|line| line.split(".at: ").last().unwrap_or_default().to_string());
+        told.collect::<Vec<_>>()
+    };
+    let limits = |phreatic: &str, beach: &str, freeboard: &str, speed: &str, mec: &str| {
+        std::format!(
+            "[[limits]]\nkind = \"phreatic-depth\"\nred = \"{phreatic}\"\n[[limits]]\nkind = \"beach-length\"\nred = \"{beach}\"\n[[limits]]\nkind = \"pond-level\"\nred = \"100 m\"\n[[limits]]\nunit = \"pond\"\nfreeboard = \"{freeboard}\"\n[[limits]]\nkind = \"duct-air-speed\"\nminimum = \"{speed}\"\n[[limits]]\nkind = \"dust-concentration\"\nmec = \"{mec}\"\n"
+        )
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(
+        warned(&limits("2 m", "25 m", "0.4 m", "23 m/s", "50 g/m³")),
+        none
+    );
+    let lax = limits("199 cm", "24 m", "0.39 m", "22 m/s", "51 g/m³");
+    assert_eq!(
+        warned(&lax),
+        [
+            "`slow` of duct/speed at 22 m/s, by `minimum` at site.toml:20:11, is laxer than anything we know, from memory: at least 23 m/s, for aluminium and magnesium dust, by AQ 4272",
+            "`alarm` of duct/dust at 25500 mg/m³, by `mec` at site.toml:23:7, is laxer than anything we know, from memory: at most 25000 mg/m³, for coal dust: half of the 50 g/m³ that it needs to explode",
+            "`red` of pond/p1 at 1.99 m, by `red` at site.toml:8:7, is laxer than anything we know, from memory: at least 2 m, for a dam stacked less than 30 m high (and for 1 more)",
+            "`red` of pond/beach at 24 m, by `red` at site.toml:11:7, is laxer than anything we know, from memory: at least 25 m, for a dam of grade 5 that grows downstream or in its centreline",
+            "`red` of unit pond at 0.39 m, by `freeboard` at site.toml:17:13, is laxer than anything we know, from memory: at least 0.4 m, for a dam of grade 5",
+        ]
+    );
+    // Who says why is believed; another limit by override is held against what the site gives, too.
+    let meant = |rule: &str, keys: &str| {
+        std::format!("{lax}[[override]]\nrule = \"{rule}\"\n{keys}\nreason = \"a test\"\n")
+    };
+    let say = "laxer_than = \"AQ 4272-2016\"";
+    assert_eq!(warned(&meant("duct-air-speed", say)).len(), 4);
+    let other = meant("duct-air-speed", "level = \"slow\"\nat = \"15 m/s\"");
+    let slower = "`slow` of duct/speed at 15 m/s is laxer";
+    assert!(warned(&other).iter().any(|told| told.starts_with(slower)));
+    let little = std::format!(
+        "{}[[override]]\nrule = \"dust-concentration\"\nlevel = \"alarm\"\nat = \"0.6 * limit.mec\"\nreason = \"a test\"\n[[override]]\nrule = \"hopper-temperature\"\nlevel = \"alarm\"\nat = \"71 °C\"\nreason = \"a test\"\n",
+        limits("2 m", "25 m", "0.4 m", "23 m/s", "40 g/m³")
+    );
+    assert_eq!(
+        warned(&little),
+        [
+            "`alarm` of duct/dust at 24000 mg/m³ is laxer than anything we know, from memory: at most 20000 mg/m³, half of the least explosive concentration that the site gives",
+            "`alarm` of dust/hopper at 71 °C is laxer than anything we know, from memory: at most 70 °C, for aluminium and magnesium dust, by AQ 4272 and AQ 4273",
+        ]
+    );
+}
