@@ -41,7 +41,7 @@ class Site(Rules):
                 continue
             seen.add((selector, level))
             lines = ["[[override]]", f'rule = "{rule["name"]}"', selector, 'reason = "a test"']
-            if level is None and self.one_in(8):
+            if self.one_in(8):
                 lines.append("off = true")
             if level is not None:
                 lines.append(f'level = "{level}"')
@@ -59,7 +59,7 @@ class Site(Rules):
     def overlay(self, rule, kinds):
         lines = ["[[overlay]]", f'rule = "{rule["name"]}"', self.selector(kinds), f'during = "{self.choice(["c0", "c1"])}"', 'reason = "a test"']
         level = self.choice(rule["levels"])
-        if len(rule["levels"]) > 1 and self.one_in(2):
+        if {"high1", "low1"} & set(rule["levels"]) and self.one_in(2):
             return "\n".join([*lines, "level_up = true"])
         at = self.at(level[:-1], int(level[-1]), -0.75 if level.startswith("high") else -0.25)
         return "\n".join([*lines, f'level = "{level}"', f'at = "{self.in_unit(at, rule["unit"])}"'])

@@ -121,8 +121,7 @@ class Play(Conditions):
         for rule in self.site.tables("rule"):
             for unit, own in self.scopes(rule):
                 alarm = Alarm(rule, unit, own, own and self.points[own].table["kind"])
-                if self.site.is_off(alarm):
-                    continue
+                alarm.levels = [level for level in alarm.levels if not self.site.is_off(alarm, level)]
                 self.site.set_delays(alarm)
                 self.site.set_limits(alarm, lambda text: self.constant(text, alarm), lambda tree: self.lacks_limit(tree, alarm))
                 # A level that counts more alarms than there are is left out, and an alarm without any level too.

@@ -38,8 +38,8 @@ class Site:
         found = [table for table in self.tables("override") if table["rule"] == alarm.rule["name"] and takes(table, alarm)]
         return sorted((table for table in found if level is None or table.get("level", level.name) == level.name), key=lambda table: (width(table), "level" not in table))
 
-    def is_off(self, alarm):
-        return any(table.get("off") for table in self.overrides(alarm))
+    def is_off(self, alarm, level):
+        return any(table.get("off") for table in self.overrides(alarm, level))
 
     def says(self, key, alarm, level):
         """What the narrowest override says of a level, else what the rule says."""

@@ -209,6 +209,11 @@ impl<'a> Case<'a> {
             steps.push(step);
         }
         table.finish();
+        if problems.len() == n_before && !steps.iter().any(|step| step.action.expects()) {
+            table.problem(
+                "expects nothing, so that nothing can fail: expected a step that says how the alarm is, as `letter`, or `refused = true`",
+            );
+        }
         if problems.len() > n_before {
             return None;
         }
@@ -282,6 +287,15 @@ impl<'a> Step<'a> {
 }
 
 impl Action {
+    /// True when it says what must come of the rules.
+    fn expects(&self) -> bool {
+        match self {
+            Self::Expect(_) => true,
+            Self::Command { refused, .. } => *refused,
+            Self::Condition(_) => false,
+        }
+    }
+
     fn read(table: &Table<'_>) -> Option<Self> {
         if let Some(item) = table.opt("do") {
             let words: Vec<&str> = Verb::ALL

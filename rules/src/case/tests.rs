@@ -100,6 +100,24 @@ fn a_wrong_test_file_is_told_everything_at_once() {
 }
 
 #[test]
+fn a_case_that_expects_nothing_is_wrong() {
+    let told = |steps: &str| {
+        play(&std::format!(
+            "{HEAD}[[case]]\nname = \"x\"\nalarm = \"t/g/combustible-gas\"\nseries = {{}}\nsteps = [{steps}]\n"
+        ))
+        .1
+    };
+    let nothing = "t.toml:4:1: case[0]: expects nothing, so that nothing can fail: expected a step that says how the alarm is, as `letter`, or `refused = true`";
+    assert_eq!(told(""), nothing);
+    assert_eq!(
+        told("{ at = \"1s\", do = \"comment\" }, { at = \"2s\", do = \"test\", for = \"1h\" }"),
+        nothing
+    );
+    assert_eq!(told("{ at = \"1s\", letter = \"A\" }"), "");
+    assert_eq!(told("{ at = \"1s\", do = \"ack\", refused = true }"), "");
+}
+
+#[test]
 fn an_alarm_that_no_rule_makes_is_told_with_the_nearest() {
     let (report, problems) = play(&std::format!(
         "{HEAD}[[case]]\nname = \"x\"\nalarm = \"t/g/combustible-gsa\"\nseries = {{}}\nsteps = [{{ at = \"5s\", letter = \"A\" }}]\n"

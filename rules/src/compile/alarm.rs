@@ -14,8 +14,8 @@ use std::vec::Vec;
 use front::{Item, Place, Problems};
 
 use self::limits::{Missing, lacks_all};
-use self::odd::LeftOut;
-use super::level::{check_levels, level_spec, scope_name};
+use self::odd::Odd;
+use super::level::{check_levels, is_off, level_spec, scope_name};
 use super::lower::{self, Here, LowerError, Made};
 use super::number::Number;
 use super::points::Points;
@@ -58,10 +58,12 @@ pub(super) struct Adding<'c, 'a> {
     cited: BTreeMap<PointIdx, &'c Rule<'a>>,
     /// Rules of shipped packs that are for nothing here, by pack.
     idle: RefCell<BTreeMap<String, BTreeSet<String>>>,
-    /// What is left out, by its place.
-    left_out: RefCell<BTreeMap<Place, LeftOut>>,
+    /// What is odd, by its place and what sort of oddity it is.
+    odd: RefCell<BTreeMap<(Place, &'static str), Odd>>,
     /// The overlays that did.
     overlaid: RefCell<BTreeSet<usize>>,
+    /// Whether they made a limit stricter.
+    stricter: RefCell<BTreeMap<usize, bool>>,
 }
 
 impl<'c, 'a> Adding<'c, 'a> {
@@ -82,8 +84,9 @@ impl<'c, 'a> Adding<'c, 'a> {
             made: Made::new(),
             met: RefCell::default(),
             overlaid: RefCell::default(),
+            stricter: RefCell::default(),
             idle: RefCell::default(),
-            left_out: RefCell::default(),
+            odd: RefCell::default(),
             held: RefCell::default(),
             cited: BTreeMap::new(),
         }
@@ -148,8 +151,11 @@ impl<'c, 'a> Adding<'c, 'a> {
         self.met
             .borrow_mut()
             .extend(overrides.iter().map(|(index, _)| *index));
-        if let Some((_, entry)) = overrides.iter().rev().find(|(_, entry)| entry.off) {
-            return self.switched_off(entry, here).map(|()| None);
+        if !self.check_loosened(rule, &overrides, here) {
+            return Err(Reported);
+        }
+        if rule.levels().iter().all(|level| is_off(level, &overrides)) {
+            return Ok(None);
         }
         // A gate that is wrong does not hide what is wrong with the limits.
         let only_while = rule.only_while.as_ref().map(|gate| condition(gate, here));
@@ -262,7 +268,7 @@ fn counts(
     let mut specs = Vec::new();
     for level in levels {
         let count = level.count.value;
-        if counted.len() < usize::from(count) {
+        if counted.len() < usize::from(count) || is_off(&level.level, overrides) {
             continue;
         }
         let members = counted
@@ -314,6 +320,9 @@ fn when<'l, 'a>(
             when,
             optional,
         } = level;
+        if is_off(level, overrides) {
+            continue;
+        }
         match lower::condition(&when.value, here) {
             Ok(condition) => specs.push(level_spec(level, Test::When(condition), overrides)),
             Err(error) if *optional && error.is_missing_limit() => missing.push(Missing {

@@ -5,7 +5,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::alarm::Overrides;
-use super::lint::Found;
+use super::lint::{self, Found};
 use super::lower::Here;
 use super::number::Measure;
 use crate::file::{Condition, Level, LimitLevel, Override, Rule};
@@ -22,12 +22,7 @@ pub(super) fn level_spec(
         overrides
             .iter()
             .rev()
-            .filter(|(_, entry)| {
-                entry
-                    .level
-                    .as_ref()
-                    .is_none_or(|only| only.value == level.name.value)
-            })
+            .filter(|(_, entry)| entry.is_for(level))
             .find_map(|(_, entry)| pick(entry))
     };
     LevelSpec {
@@ -42,9 +37,16 @@ pub(super) fn level_spec(
     }
 }
 
+/// True when the site switches a level off, or the rule with all of them.
+pub(super) fn is_off(level: &Level<'_>, overrides: &Overrides<'_, '_>) -> bool {
+    let mut entries = overrides.iter();
+    entries.any(|(_, entry)| entry.off && entry.is_for(level))
+}
+
 /// What can be said of a rule's levels without knowing any point.
 pub(super) fn check_levels(rule: &Rule<'_>) {
     check_votes(rule);
+    lint::check_times(rule);
     let levels = rule.levels();
     for (index, level) in levels.iter().enumerate() {
         let name = &level.name;

@@ -2,6 +2,8 @@
 //!
 //! Only clauses whose values were found in a source are held here; a rule without such a bound is not judged.
 
+pub(super) mod loosest;
+
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -9,8 +11,9 @@ use std::vec::Vec;
 use front::Item;
 
 use super::number::{self, Measure};
-use crate::file::Override;
-use crate::program::Side;
+use crate::file::{Condition, Override, Rule, Scope};
+use crate::program::{LifeSpec, Side};
+use crate::syntax::{Expr, Name, Node};
 use crate::unit::Unit;
 
 /// The worst that a level of a kind may be.
@@ -48,6 +51,9 @@ const STEEL: &str = "GB 6222-2005";
 
 /// The longest on-delay of a limit that a clause asks for, in milliseconds: the clauses name none, and no more than what GB/T 50493 lets the detector itself take is kept from people. This project's own bound.
 const ON_DELAY_MAX_MS: u64 = 30_000;
+
+/// How long a detector that can't be told anything of may stay unsaid where a clause asks for its limits. This project's own bound, too.
+const UNKNOWN_AFTER_MAX_MS: u64 = 300_000;
 
 /// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL; ammonia in a machine room at 150 ppm and 25 %LEL, carbon monoxide of steel works at 30 and 200 mg/m³.
 const BOUNDS: [Bound; 40] = [
@@ -124,10 +130,9 @@ pub(super) struct Found<'f, 'a> {
 
 /// Where a rule's limits came out for one point.
 pub(super) struct Judged<'f, 'a> {
+    pub rule: &'f Rule<'a>,
     pub point: &'f str,
     pub kind: &'f str,
-    /// The limits are on the point's own number, and not on something reckoned from it.
-    pub is_own_number: bool,
     pub measure: &'f Measure,
     /// Parts per million of one mg/m³, where the site gives a molar volume.
     pub ppm_of_mg: Option<f64>,
@@ -141,7 +146,7 @@ pub(super) struct Judged<'f, 'a> {
 pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -> bool {
     let bounds: Vec<&Bound> = BOUNDS
         .iter()
-        .filter(|bound| bound.kind == judged.kind && judged.is_own_number)
+        .filter(|bound| bound.kind == judged.kind && is_own_number(judged.rule))
         .collect();
     let mut fine = true;
     for (what, item) in &judged.loosened {
@@ -222,7 +227,120 @@ pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -
             fine = false;
         }
     }
-    fine
+    has_all(judged) && fine
+}
+
+/// Reports each level that the clause asks for and the rule, which cites it, does not have there. True when it has all.
+fn has_all(judged: &Judged<'_, '_>) -> bool {
+    let has = |bound: &Bound| {
+        let mut levels = judged.levels.iter();
+        levels.any(|level| level.side == bound.side && level.rank == bound.rank)
+    };
+    // Who names the clause for all levels, or for one that is left out, knows that it is.
+    let is_there = |name: &str| judged.levels.iter().any(|level| level.name == name);
+    let is_named = |bound: &Bound| {
+        judged.overrides.iter().any(|(_, entry)| {
+            let level = entry.level.as_ref();
+            names(entry, bound.clause) && level.is_none_or(|level| !is_there(&level.value))
+        })
+    };
+    let missing = cited_bounds(judged.rule, judged.kind).filter(|bound| !has(bound));
+    let missing: Vec<&Bound> = missing.filter(|bound| !is_named(bound)).collect();
+    for bound in &missing {
+        let own = in_measure(bound, judged).zip(judged.measure.name());
+        let (worst, unit) = own.unwrap_or_else(|| (bound.worst, bound.unit.into()));
+        tell_missing(judged.rule, judged.point, bound, worst, &unit);
+    }
+    missing.is_empty()
+}
+
+fn tell_missing(rule: &Rule<'_>, about: &str, bound: &Bound, worst: f64, unit: &str) {
+    let second = if bound.rank == 1 { "" } else { "second " };
+    let (side, most) = match bound.side {
+        Side::High => ("high", "at most"),
+        Side::Low => ("low", "at least"),
+    };
+    rule.name.item.problem(format!(
+        "no {second}{side} level for {about}, expected one {most} {worst} {unit} by {}, or an override of the site with `laxer_than = \"{}\"`",
+        bound.clause, bound.clause
+    ));
+}
+
+/// What a clause asks of a rule that cites it and has limits on the own number of points of a kind.
+fn cited_bounds(rule: &Rule<'_>, kind: &str) -> impl Iterator<Item = &'static Bound> {
+    let cites = |clause: &str| {
+        let cited = rule.clause.as_ref();
+        is_own_number(rule) && cited.is_some_and(|cited| cited.contains(clause))
+    };
+    let bounds = BOUNDS.iter();
+    bounds.filter(move |bound| bound.kind == kind && cites(bound.clause))
+}
+
+/// What can be said without a site of a rule that cites a clause with limits: whether people are told in time that it can't be told, and that it is on no shelf for long.
+pub(super) fn check_times(rule: &Rule<'_>) {
+    let Some(bound) = kinds(rule).find_map(|kind| cited_bounds(rule, kind).next()) else {
+        return;
+    };
+    let times = [
+        ("unknown_after", rule.unknown_after_ms, UNKNOWN_AFTER_MAX_MS),
+        (
+            "shelve_max",
+            rule.life.shelve_max_ms,
+            LifeSpec::default().shelve_max_ms,
+        ),
+    ];
+    for (key, is_ms, most_ms) in times {
+        if is_ms > most_ms {
+            rule.name.item.problem(format!(
+                "`{key}` of `{}` is {} s, expected {} s or less where a rule stands on {}: this program's own bound",
+                rule.name.value,
+                is_ms.div_ceil(1_000),
+                most_ms / 1_000,
+                bound.clause
+            ));
+        }
+    }
+}
+
+/// The same of its levels, as they are written; `overrides` are those that are read beside it.
+pub(super) fn check_written(rule: &Rule<'_>, overrides: &[&Override<'_>]) {
+    let Condition::Limits { high, low, .. } = &rule.condition else {
+        return;
+    };
+    for kind in kinds(rule) {
+        for bound in cited_bounds(rule, kind) {
+            let n_levels = match bound.side {
+                Side::High => high.len(),
+                Side::Low => low.len(),
+            };
+            let of_rule = |entry: &&&Override<'_>| entry.rule.value == rule.name.value;
+            let mut overrides = overrides.iter().filter(of_rule);
+            if n_levels < bound.rank && !overrides.any(|entry| names(entry, bound.clause)) {
+                tell_missing(rule, kind, bound, bound.worst, bound.unit);
+            }
+        }
+    }
+}
+
+/// The kinds of points that a rule has an alarm each for.
+fn kinds<'r>(rule: &'r Rule<'_>) -> impl Iterator<Item = &'r str> {
+    let kinds = match &rule.scope {
+        Scope::Points { kinds, .. } => kinds.as_slice(),
+        Scope::Units { .. } | Scope::CountedUnits | Scope::Site => &[],
+    };
+    kinds.iter().map(|kind| kind.value.as_str())
+}
+
+/// True where the limits are on the point's own number, in whatever unit.
+pub(super) fn is_own_number(rule: &Rule<'_>) -> bool {
+    let Condition::Limits { value, .. } = &rule.condition else {
+        return false;
+    };
+    let is_own = |expr: &Expr| matches!(expr.node, Node::Name(Name::Own));
+    value.as_ref().is_none_or(|value| match &value.value.node {
+        Node::Convert(inner, _) => is_own(inner),
+        _ => is_own(&value.value),
+    })
 }
 
 /// What takes the worth from a limit that is strict enough: it waits too long, or once it is on it never goes off and says nothing any more.
@@ -254,17 +372,19 @@ pub(super) fn clause_of(kind: &str) -> Option<&'static str> {
 /// True when the site knowingly goes below the clause.
 fn named(judged: &Judged<'_, '_>, clause: &str, level: Option<&str>) -> bool {
     judged.overrides.iter().any(|(_, entry)| {
-        let clause_named = entry
-            .laxer_than
-            .as_ref()
-            .is_some_and(|named| named.value == clause);
         let level_named = match (&entry.level, level) {
             (None, _) => true,
             (Some(named), Some(level)) => named.value == level,
             (Some(_), None) => false,
         };
-        clause_named && level_named
+        names(entry, clause) && level_named
     })
+}
+
+/// True when an override says that it goes below this clause.
+pub(super) fn names(entry: &Override<'_>, clause: &str) -> bool {
+    let named = entry.laxer_than.as_ref();
+    named.is_some_and(|named| named.value == clause)
 }
 
 fn in_measure(bound: &Bound, judged: &Judged<'_, '_>) -> Option<f64> {

@@ -276,6 +276,15 @@ impl<'l> Lowering<'l> {
                 combine(Arith::Mul, one, two, Some(measure), at)
             }
             syntax::Arith::Divide => {
+                if two.constant().is_some_and(|by| by.abs() <= 0.0) {
+                    return fail(
+                        right.at,
+                        format!(
+                            "{} divided by 0 is never known, expected another number",
+                            one.what
+                        ),
+                    );
+                }
                 if two.measure == Measure::Plain {
                     let measure = one.measure.clone();
                     return combine(Arith::Div, one, two, Some(measure), at);

@@ -98,9 +98,12 @@ pub fn check(sources: &[Source], problems: &Problems) -> usize {
     with_files(sources, problems, |files, are_torn| {
         let unread = Unread::default().and(files, are_torn);
         let rules = rules_in_order(files, unread.rules);
+        let overrides = files.iter().flat_map(|file| &file.overrides);
+        let overrides: Vec<&Override<'_>> = overrides.collect();
         for (_, rule) in &rules {
             level::check_levels(rule);
             level::check_written_limits(rule);
+            lint::check_written(rule, &overrides);
         }
         for file in files {
             check_overrides(&file.overrides, &rules, true);
@@ -164,7 +167,7 @@ pub(crate) fn compile_files(
             Err(error) => rule.name.item.problem(error.to_string()),
         }
     }
-    adding.warn_of_left_out();
+    adding.warn_of_odd();
     // What seems to be of no use may be for what could not be read.
     if unread == Unread::default() {
         adding.warn_of_unused();
@@ -322,13 +325,17 @@ fn check_overlays(overlays: &[Overlay<'_>], rules: &[(&Head, &Rule<'_>)], unread
                     entry.rule.value
                 ));
             }
-            OverlayDoes::LevelUp if rule.levels().len() < 2 => {
-                entry.rule.item.problem(format!(
-                    "`{}` has one level, expected two or more for `level_up`",
-                    entry.rule.value
-                ));
+            OverlayDoes::LevelUp => {
+                if let Condition::Limits { high, low, .. } = &rule.condition
+                    && high.len() < 2
+                    && low.len() < 2
+                {
+                    entry.rule.item.problem(format!(
+                        "`{}` has no two levels on one side, expected a milder one before some level for `level_up`",
+                        entry.rule.value
+                    ));
+                }
             }
-            OverlayDoes::LevelUp => {}
         }
     }
 }

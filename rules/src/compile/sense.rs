@@ -124,6 +124,19 @@ impl<'c> Together<'c> {
         self.is_never |= span.is_empty();
     }
 
+    /// Whether a condition holds whatever its points say, as far as it compares formulas with numbers.
+    fn is_always(points: &'c Points<'c>, condition: &'c Cond) -> bool {
+        match condition {
+            // Sooner or later.
+            Cond::Held(condition, _) => Self::is_always(points, condition),
+            _ => {
+                let mut contrary = Together::new(points);
+                contrary.claim(condition, false);
+                contrary.is_never
+            }
+        }
+    }
+
     /// What the instrument can give, and what is reckoned from it.
     fn span(&self, formula: &Formula) -> Span {
         let any = (f64::NEG_INFINITY, f64::INFINITY);
@@ -318,7 +331,21 @@ impl<'c, 'a> Sense<'c, 'a> {
             _ => {}
         }
         if !together.is_never {
-            return None;
+            let Test::When(condition) = &level.test else {
+                return None;
+            };
+            return Together::is_always(self.points, condition).then(|| {
+                let of = asked(level).zip(asked_of(spec, level));
+                let why = of.and_then(|(asked, point)| {
+                    let (low, high) = self.points.info(point).range?;
+                    Some(match asked.side {
+                        Side::High => gives_nothing("below", low),
+                        Side::Low => gives_nothing("above", high),
+                    })
+                });
+                let why = why.unwrap_or_else(|| "nothing makes it false".into());
+                ("is always reached", why)
+            });
         }
         let range = number.map(|number| together.span(number));
         let why = match (asked(level), range) {

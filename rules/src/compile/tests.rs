@@ -1,5 +1,6 @@
 //! Rule files against a small site: what a good one compiles to, what a wrong one gets told.
 
+mod clause;
 mod good;
 mod language;
 mod output;

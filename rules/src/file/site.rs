@@ -6,7 +6,7 @@ use std::vec::Vec;
 use front::{Item, Table};
 
 use super::level::delay;
-use super::{Placed, expr, name, point_name};
+use super::{Level, Placed, expr, name, point_name};
 use crate::syntax::Expr;
 
 /// Which points a limit or an override is for. The narrower one wins.
@@ -144,7 +144,7 @@ pub struct Override<'a> {
     pub on_delay_ms: Option<u64>,
     /// Another off-delay, in milliseconds.
     pub off_delay_ms: Option<u64>,
-    /// The rule does not apply here.
+    /// The rule, or the level, does not apply here.
     pub off: bool,
     /// The clause that the site knowingly goes below.
     pub laxer_than: Option<Placed<'a, String>>,
@@ -177,6 +177,12 @@ impl<'a> Override<'a> {
             laxer_than: laxer_than?,
             reason: reason?,
         })
+    }
+
+    /// True when it is for this level of its rule.
+    pub fn is_for(&self, level: &Level<'_>) -> bool {
+        let only = self.level.as_ref();
+        only.is_none_or(|only| only.value == level.name.value)
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::format;
+use std::string::String;
+use std::vec::Vec;
 
+use super::super::level::scope_name;
 use super::super::lint;
 use super::super::lower::Here;
-use super::{Adding, Reported, Result};
+use super::{Adding, Overrides};
 use crate::file::{Override, Rule};
 
 impl<'c, 'a> Adding<'c, 'a> {
@@ -16,10 +19,9 @@ impl<'c, 'a> Adding<'c, 'a> {
             return;
         };
         let overrides = self.site.overrides_of(&rule.name.value, here);
-        let named = overrides.iter().any(|(_, entry)| {
-            let laxer_than = entry.laxer_than.as_ref();
-            laxer_than.is_some_and(|named| named.value == clause)
-        });
+        let named = overrides
+            .iter()
+            .any(|(_, entry)| lint::names(entry, clause));
         let cites = rule
             .clause
             .as_ref()
@@ -47,24 +49,78 @@ impl<'c, 'a> Adding<'c, 'a> {
         }
     }
 
-    /// Reports a rule that the site switches off against its clause.
-    pub(super) fn switched_off(&self, entry: &Override<'a>, here: &Here<'_>) -> Result<()> {
-        let Some(own) = here.own else { return Ok(()) };
-        let kind = &self.points.info(own).kind;
-        let Some(clause) = lint::clause_of(kind) else {
-            return Ok(());
+    /// Reports what the site switches off or puts off of a rule that stands on a clause, where it does not name the clause. True when all is well.
+    pub(super) fn check_loosened(
+        &self,
+        rule: &Rule<'_>,
+        overrides: &Overrides<'_, '_>,
+        here: &Here<'_>,
+    ) -> bool {
+        let kind = here.own.map(|own| self.points.info(own).kind.as_str());
+        let clauses = clauses(rule, kind);
+        let Some(clause) = clauses.first() else {
+            return true;
         };
-        let named = entry
-            .laxer_than
-            .as_ref()
-            .is_some_and(|named| named.value == clause);
-        if named {
-            return Ok(());
+        let mut fine = true;
+        for (_, entry) in overrides {
+            if clauses.iter().any(|clause| lint::names(entry, clause)) {
+                continue;
+            }
+            let scope = scope_name(here);
+            let what = match (&entry.level, entry.off) {
+                (None, true) => Some(format!(
+                    "switched off for {scope}, and {clause} asks for it"
+                )),
+                (Some(level), true) => Some(format!(
+                    "`{}` of {scope} switched off, and {clause} asks for it",
+                    level.value
+                )),
+                // A delay is held to what the rule itself says.
+                (_, false) if rule.clause.is_some() => put_off(rule, entry, &scope)
+                    .map(|what| format!("{what}, and its rule stands on {clause}")),
+                (_, false) => None,
+            };
+            if let Some(what) = what {
+                entry.rule.item.problem(format!(
+                    "{what}, expected `laxer_than = \"{clause}\"` beside it"
+                ));
+                fine = false;
+            }
         }
-        entry.rule.item.problem(format!(
-            "switched off for {}, and {clause} asks for it, expected `laxer_than = \"{clause}\"` beside it",
-            self.points.name(own)
-        ));
-        Err(Reported)
+        fine
+    }
+}
+
+/// The clauses one of which the site names to go below what a rule stands on, the first of them to be told: that with limits for the rule's points, else the rule's own, as it cites it or one of several.
+fn clauses<'r>(rule: &'r Rule<'_>, kind: Option<&str>) -> Vec<&'r str> {
+    let of_kind = kind.and_then(lint::clause_of);
+    match rule.clause.as_deref() {
+        Some(cited) if of_kind.is_none() || !lint::is_own_number(rule) => {
+            let each = cited.split(", ");
+            std::iter::once(cited).chain(each).chain(of_kind).collect()
+        }
+        _ => of_kind.into_iter().collect(),
+    }
+}
+
+/// What an override says that lets a level come later than the rule does.
+fn put_off(rule: &Rule<'_>, entry: &Override<'_>, scope: &str) -> Option<String> {
+    let on_delay_ms = entry.on_delay_ms?;
+    let levels = rule.levels();
+    let later = levels
+        .iter()
+        .find(|level| entry.is_for(level) && on_delay_ms > level.on_delay_ms)?;
+    Some(format!(
+        "`{}` of {scope} comes after {} instead of {}",
+        later.name.value,
+        time(on_delay_ms),
+        time(later.on_delay_ms)
+    ))
+}
+
+fn time(ms: u64) -> String {
+    match ms % 1_000 {
+        0 => format!("{} s", ms / 1_000),
+        _ => format!("{ms} ms"),
     }
 }

@@ -6,13 +6,14 @@ use std::vec::Vec;
 
 use front::Item;
 
-use super::super::level::{in_order, level_spec, scope_name};
+use super::super::level::{in_order, is_off, level_spec, scope_name};
+use super::super::lint::loosest::{self, Limits};
 use super::super::lint::{self, Found, Judged};
 use super::super::lower::{self, Here};
 use super::super::number::Number;
 use super::{Adding, Overrides, Reported, Result, report};
 use crate::calendar::Calendar;
-use crate::file::{Condition, LimitLevel, OverlayDoes, Override, Placed, Rule};
+use crate::file::{LimitLevel, OverlayDoes, Override, Placed, Rule};
 use crate::program::{LevelSpec, Overlay, Side, Test};
 use crate::syntax::{Expr, Name, Node};
 
@@ -34,6 +35,11 @@ impl<'a> Adding<'_, 'a> {
         for (side, levels) in [(Side::High, high), (Side::Low, low)] {
             let mut rank = 0;
             for limit_level in levels {
+                if is_off(&limit_level.level, overrides) {
+                    // The graver ones are no milder for it.
+                    rank += 1;
+                    continue;
+                }
                 if let Some(lacks) = lacks(limit_level, here, overrides) {
                     missing.push(lacks);
                     continue;
@@ -80,11 +86,10 @@ impl<'a> Adding<'_, 'a> {
             let reasons = rule.life.suppress.iter();
             let reasons = reasons.map(|reason| ("a reason to suppress", &reason.reason.item));
             let kind = &self.points.info(own).kind;
-            let is_own_number = is_own_number(rule);
             let judged = Judged {
+                rule,
                 point: &self.points.name(own),
                 kind,
-                is_own_number,
                 measure: &value.measure,
                 ppm_of_mg: here.ppm_of_mg(),
                 levels: &found,
@@ -94,11 +99,43 @@ impl<'a> Adding<'_, 'a> {
             if !lint::check(&judged, &|item, what| self.warn(item, what)) {
                 return Err(Reported);
             }
-            if is_own_number && lint::clause_of(kind).is_some() {
+            if lint::is_own_number(rule) && lint::clause_of(kind).is_some() {
                 self.held.borrow_mut().insert(own);
             }
         }
+        self.warn_of_lax(rule, value, &found, here, overrides);
         Ok((specs, missing))
+    }
+
+    /// Warns of a limit that is laxer than anything known.
+    fn warn_of_lax(
+        &self,
+        rule: &Rule<'a>,
+        value: &Number,
+        found: &[Found<'_, 'a>],
+        here: &Here<'_>,
+        overrides: &Overrides<'_, 'a>,
+    ) {
+        let about = match here.own {
+            Some(own) if lint::is_own_number(rule) => &self.points.info(own).kind,
+            Some(_) => return,
+            None => &rule.name.value,
+        };
+        let given = |word: &str| {
+            let number = self.site.limit(word, here)?.clone();
+            number.into_measure(value, 0, here).ok()?.constant()
+        };
+        let limits = Limits {
+            scope: &scope_name(here),
+            about,
+            measure: &value.measure,
+            levels: found,
+            overrides,
+            given: &given,
+        };
+        loosest::check(&limits, &|level, of, what| {
+            self.warn_once(level.item, of, || what);
+        });
     }
 
     /// The stricter limits that the site sets for some times.
@@ -121,16 +158,17 @@ impl<'a> Adding<'_, 'a> {
             let (level, at) = match &entry.does {
                 OverlayDoes::At { level, at } => (level, at),
                 OverlayDoes::LevelUp => {
-                    level_up(specs, during);
+                    let mut stricter = self.stricter.borrow_mut();
+                    *stricter.entry(index).or_default() |= level_up(specs, during);
                     continue;
                 }
             };
             let only =
                 |spec: &&mut LevelSpec| level.as_ref().is_none_or(|level| level.value == spec.name);
             // A level that the site leaves out has nothing to be stricter than.
-            let Some(spec) = specs.iter_mut().find(only) else {
-                continue;
-            };
+            let spec = specs.iter_mut().find(only);
+            *self.stricter.borrow_mut().entry(index).or_default() |= spec.is_some();
+            let Some(spec) = spec else { continue };
             let number =
                 lower::constant(&at.value, here).map_err(|error| report(&at.item, &error))?;
             let limit = in_measure(number, value, at, here)?;
@@ -185,6 +223,7 @@ pub(super) fn lacks_all<'l, 'a>(
     overrides: &'l Overrides<'l, 'a>,
 ) -> Option<Vec<Missing<'l, 'a>>> {
     let levels = high.iter().chain(low);
+    let levels = levels.filter(|level| !is_off(&level.level, overrides));
     levels.map(|level| lacks(level, here, overrides)).collect()
 }
 
@@ -246,9 +285,8 @@ fn of_level<'l, 'a>(
     level: &LimitLevel<'a>,
     overrides: &'l Overrides<'l, 'a>,
 ) -> impl Iterator<Item = &'l Override<'a>> {
-    let name = &level.level.name.value;
     let entries = overrides.iter().rev().map(|(_, entry)| *entry);
-    entries.filter(move |entry| entry.level.as_ref().is_none_or(|only| only.value == *name))
+    entries.filter(|entry| entry.is_for(&level.level))
 }
 
 /// The limit of a level, as the site or the rule asks for it.
@@ -260,20 +298,9 @@ fn asked<'l, 'a>(
     at.unwrap_or(&level.at)
 }
 
-/// True where the limits are on the point's own number, in whatever unit.
-fn is_own_number(rule: &Rule<'_>) -> bool {
-    let Condition::Limits { value, .. } = &rule.condition else {
-        return false;
-    };
-    let is_own = |expr: &Expr| matches!(expr.node, Node::Name(Name::Own));
-    value.as_ref().is_none_or(|value| match &value.value.node {
-        Node::Convert(inner, _) => is_own(inner),
-        _ => is_own(&value.value),
-    })
-}
-
-/// While a calendar holds, each level is reached where the one below it is.
-fn level_up(specs: &mut [LevelSpec], during: &Calendar) {
+/// While a calendar holds, each level is reached where the one below it is. False where none has one below it.
+fn level_up(specs: &mut [LevelSpec], during: &Calendar) -> bool {
+    let mut changes = false;
     for index in 1..specs.len() {
         let limit = match (&specs[index - 1].test, &specs[index].test) {
             (Test::High { limit, .. }, Test::High { .. })
@@ -284,7 +311,9 @@ fn level_up(specs: &mut [LevelSpec], during: &Calendar) {
             during: during.clone(),
             limit,
         });
+        changes = true;
     }
+    changes
 }
 
 fn in_measure(

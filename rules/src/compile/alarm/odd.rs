@@ -10,10 +10,10 @@ use front::{Item, Place};
 use super::super::level::scope_name;
 use super::super::lower::Here;
 use super::Adding;
-use crate::file::{Placed, Selector};
+use crate::file::{OverlayDoes, Placed, Selector};
 
-/// A level or a rule that is left out somewhere.
-pub(super) struct LeftOut {
+/// What is odd in many places, as a level that is left out.
+pub(super) struct Odd {
     path: String,
     /// With where it was first, and why.
     what: String,
@@ -22,29 +22,40 @@ pub(super) struct LeftOut {
 }
 
 impl<'a> Adding<'_, 'a> {
-    /// Notes that a level or a rule is left out somewhere; of many places it is told once.
+    /// Notes that a level or a rule is left out somewhere.
     pub(super) fn leave_out(&self, item: &Item<'_>, name: &str, here: &Here<'_>, why: &str) {
-        let mut left_out = self.left_out.borrow_mut();
-        let first = || LeftOut {
+        self.warn_once(item, "left out", || {
+            format!("`{name}` is left out for {}: {why}", scope_name(here))
+        });
+    }
+
+    /// Notes what is odd; of many points and units it is told once.
+    pub(super) fn warn_once(
+        &self,
+        item: &Item<'_>,
+        sort: &'static str,
+        what: impl FnOnce() -> String,
+    ) {
+        let first = || Odd {
             path: item.path().to_string(),
-            what: format!("`{name}` is left out for {}: {why}", scope_name(here)),
+            what: what(),
             n_more: 0,
         };
-        left_out
-            .entry(item.place())
+        let mut odd = self.odd.borrow_mut();
+        odd.entry((item.place(), sort))
             .and_modify(|known| known.n_more += 1)
             .or_insert_with(first);
     }
 
-    /// Warns of what was left out, and of rules that are for nothing.
-    pub(in super::super) fn warn_of_left_out(&self) {
+    /// Warns of what was noted, and of rules that are for nothing.
+    pub(in super::super) fn warn_of_odd(&self) {
         for (file, rules) in self.idle.take() {
             let names: Vec<String> = rules.iter().map(|name| format!("`{name}`")).collect();
             let what = format!("for no point of this site: {}", names.join(", "));
             let (line, col) = (1, 1);
             self.warnings.add(Place { file, line, col }, "", what);
         }
-        for (place, LeftOut { path, what, n_more }) in self.left_out.take() {
+        for ((place, _), Odd { path, what, n_more }) in self.odd.take() {
             let more = match n_more {
                 0 => String::new(),
                 _ => format!(" (and for {n_more} more)"),
@@ -61,6 +72,19 @@ impl<'a> Adding<'_, 'a> {
         let overlays = overlays.map(|entry| (&entry.rule, &entry.selector));
         self.warn_of_unmet(overrides, &self.met.borrow());
         self.warn_of_unmet(overlays, &self.overlaid.borrow());
+        for (entry, index) in self.site.overlays.iter().zip(0..) {
+            if self.stricter.borrow().get(&index) == Some(&false) {
+                let what = match entry.does {
+                    OverlayDoes::LevelUp => {
+                        "changes nothing: no alarm that it meets has two levels on one side, since others are left out"
+                    }
+                    OverlayDoes::At { .. } => {
+                        "changes nothing: the level is left out for every alarm that it meets"
+                    }
+                };
+                self.warn(&entry.rule.item, what);
+            }
+        }
     }
 
     fn warn_of_unmet<'s>(

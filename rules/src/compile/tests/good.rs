@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::point::PointIdx;
 use crate::value::Tri;
 
-const SITE: &str = "
+pub(super) const SITE: &str = "
 [[limits]]
 molar-volume = \"24.45 L/mol\"
 [[limits]]
@@ -29,7 +29,7 @@ blue = \"850 cm\"
 ";
 
 /// Each alarm with its levels and limits.
-fn alarms(program: &Program) -> Vec<String> {
+pub(super) fn alarms(program: &Program) -> Vec<String> {
     program
         .alarm_idxs()
         .map(|alarm| {
@@ -46,7 +46,7 @@ fn alarms(program: &Program) -> Vec<String> {
         .collect()
 }
 
-fn packs(site: &str) -> Vec<Source> {
+pub(super) fn packs(site: &str) -> Vec<Source> {
     crate::pack::PACKS
         .iter()
         .map(crate::pack::Pack::source)

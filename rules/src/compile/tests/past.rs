@@ -204,6 +204,54 @@ fn an_overlay_makes_stricter_and_says_why() {
 }
 
 #[test]
+fn an_overlay_that_changes_nothing_is_told() {
+    let calendar = "[[calendar]]\nname = \"night\"\ndaily = \"22:00 .. 06:00\"\n";
+    let level = |name: &str, at: &str, keys: &str| {
+        std::format!("{{ level = \"{name}\", at = \"{at}\", colour = \"blue\"{keys} }}")
+    };
+    let says = |high: &str, low: &str, does: &str, limit: &str| {
+        let pack = rule(&std::format!(
+            "name = \"dp\"\nfor = {{ kind = \"filter-dp\" }}\nhigh = [{high}]\nlow = [{low}]"
+        ));
+        let file = std::format!(
+            "[[overlay]]\nrule = \"dp\"\nduring = \"night\"\nreason = \"r\"\n{does}\n{calendar}{limit}"
+        );
+        let files = [pack, Source::new("s.toml", file)];
+        let (_, problems, warnings) = compile_for(&site(), &files);
+        let checked = Problems::default();
+        super::super::check(&files, &checked);
+        (problems, checked.to_string(), warnings)
+    };
+    let h = level("H", "1 kPa", "");
+    let l = level("L", "100 Pa", "");
+    let told = "s.toml:2:8: overlay[0].rule: `dp` has no two levels on one side, expected a milder one before some level for `level_up`";
+    let (problems, checked, _) = says(&h, &l, "level_up = true", "");
+    assert_eq!((problems.as_str(), checked.as_str()), (told, told));
+
+    let given = level("HH", "limit.most", ", optional = true");
+    let two = std::format!("{h}, {given}");
+    let limit = "[[limits]]\nmost = \"2 kPa\"\n";
+    for (does, why) in [
+        (
+            "level_up = true",
+            "no alarm that it meets has two levels on one side, since others are left out",
+        ),
+        (
+            "level = \"HH\"\nat = \"1500 Pa\"",
+            "the level is left out for every alarm that it meets",
+        ),
+    ] {
+        let (problems, checked, warnings) = says(&two, &l, does, "");
+        assert_eq!((problems.as_str(), checked.as_str()), ("", ""));
+        let first = warnings.lines().last().unwrap_or_default();
+        let nothing = std::format!("s.toml:2:8: overlay[0].rule: changes nothing: {why}");
+        assert_eq!(first, nothing);
+        let (problems, _, warnings) = says(&two, &l, does, limit);
+        assert_eq!((problems.as_str(), warnings.as_str()), ("", ""));
+    }
+}
+
+#[test]
 fn attributes_select_and_a_misspelled_one_is_told() {
     let mut points = site();
     points[0].attributes = Vec::from([("medium".to_string(), "benzene".to_string())]);

@@ -106,7 +106,6 @@ fn a_condition_that_contradicts_itself_or_its_gate() {
     for when in [
         "self >= 5 Pa and self <= 5 Pa",
         "self > 5 Pa or self < 5 Pa",
-        "'dust/fan' or not 'dust/fan'",
         "self > 5 Pa and 'dust/hopper' < 5 °C",
         "(self > 5 Pa and self < 4 Pa) or self > 7 Pa",
         "self >= 2000 Pa and self > -500 Pa",
@@ -120,6 +119,49 @@ fn a_condition_that_contradicts_itself_or_its_gate() {
         );
         let (_, problems, warnings) = compile_for(&points(), &[pack(&[&rule])]);
         assert_eq!((problems.as_str(), warnings.as_str()), ("", ""), "{when}");
+    }
+}
+
+#[test]
+fn a_condition_that_is_always_true() {
+    let rule = |when: &str| {
+        std::format!(
+            "for = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"L\"\ncolour = \"yellow\""
+        )
+    };
+    for (when, why) in [
+        ("self >= -500 Pa", "the instrument gives nothing below -500"),
+        ("self > -501 Pa", "the instrument gives nothing below -500"),
+        ("self < 2001 Pa", "the instrument gives nothing above 2000"),
+        ("2000 Pa >= self", "nothing makes it false"),
+        ("not self < -500 Pa", "nothing makes it false"),
+        ("held(self >= -500 Pa, 5s)", "nothing makes it false"),
+        (
+            "self >= -500 Pa and highest(self, 1min) <= 2000 Pa",
+            "nothing makes it false",
+        ),
+        ("self > 5 Pa or self <= 5 Pa", "nothing makes it false"),
+        (
+            "self > 5 Pa or 'dust/fan' or not 'dust/fan'",
+            "nothing makes it false",
+        ),
+        ("count('dust/fan', 1min) >= 0", "nothing makes it false"),
+    ] {
+        warned(
+            &[&rule(when)],
+            &[&std::format!(
+                "r.toml:9:9: rule[0].level: `L` is always reached for dust/dp: {why}"
+            )],
+        );
+    }
+    for when in [
+        "self > -500 Pa",
+        "self >= -500 Pa and 'dust/fan'",
+        "not held(self > 5 Pa, 5s)",
+        "stale(self) or not stale(self)",
+        "'dust/hopper' >= -300 °C",
+    ] {
+        warned(&[&rule(when)], &[]);
     }
 }
 

@@ -475,7 +475,14 @@ fn numbers_that_do_not_go_together_are_refused() {
             "39: `0` has no unit, but dust/hopper is in °C, expected it as `0 °C`",
         ),
         ("3 Pa", "9: a constant, expected a point in it"),
-        ("1 Pa / 0 + self", "10: `1 Pa` and `0` give no number"),
+        (
+            "1 Pa / 0 + self",
+            "17: `1 Pa` divided by 0 is never known, expected another number",
+        ),
+        (
+            "self / (3 Pa - 3 Pa)",
+            "17: dust/dp divided by 0 is never known, expected another number",
+        ),
         ("unit.fan-running", "10: a condition, expected a number"),
         ("abs(self, self)", "10: `abs` takes one number"),
         ("min()", "10: `min` of nothing"),
@@ -517,6 +524,10 @@ fn conditions_that_mean_nothing_are_refused() {
             "36: `each` of different points in one argument, expected one of them",
         ),
         ("any(each(unit.x))", "13: unit dust has no point of kind x"),
+        (
+            "self / 0 > 1 Pa",
+            "16: dust/dp divided by 0 is never known, expected another number",
+        ),
         ("any()", "9: `any` of no conditions, expected some"),
         (
             "at_least(0.5, unit.fan-running)",
