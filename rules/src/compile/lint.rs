@@ -102,7 +102,7 @@ const RATIOS: [(&str, &str, f64, &str, &str); 2] = [
         "orange",
         0.8,
         "red",
-        "GB 51108 8.3",
+        "GB 51108 8.3.8",
     ),
 ];
 
