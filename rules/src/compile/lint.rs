@@ -49,8 +49,8 @@ const STEEL: &str = "GB 6222-2005";
 /// The longest on-delay of a limit that a clause asks for, in milliseconds: the clauses name none, and no more than what GB/T 50493 lets the detector itself take is kept from people. This project's own bound.
 const ON_DELAY_MAX_MS: u64 = 30_000;
 
-/// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL; ammonia in a machine room at 150 ppm and 25 %LEL, carbon monoxide of steel works at 30 and 200 mg/m³.
-const BOUNDS: [Bound; 40] = [
+/// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL; ammonia in a machine room at 150 ppm and 25 %LEL and in a valve room at 150 ppm, carbon monoxide of steel works at 30 and 200 mg/m³.
+const BOUNDS: [Bound; 41] = [
     bound("combustible-gas", "%LEL", Side::High, 1, 25.0, LIMITS),
     bound("combustible-gas", "%LEL", Side::High, 2, 50.0, LIMITS),
     bound("combustible-gas-path", "LEL·m", Side::High, 1, 1.0, LIMITS),
@@ -88,6 +88,7 @@ const BOUNDS: [Bound; 40] = [
     bound("oxygen", "%VOL", Side::Low, 1, 19.5, LIMITS),
     bound("oxygen", "%VOL", Side::High, 1, 23.5, LIMITS),
     bound("ammonia-room", "ppm", Side::High, 1, 150.0, AMMONIA),
+    bound("ammonia-valve-room", "ppm", Side::High, 1, 150.0, AMMONIA),
     bound("ammonia-room-lel", "%LEL", Side::High, 1, 25.0, AMMONIA),
     bound("blast-furnace-co", "mg/m³", Side::High, 1, 30.0, STEEL),
     bound("blast-furnace-co", "mg/m³", Side::High, 2, 200.0, STEEL),
