@@ -55,8 +55,8 @@ const ON_DELAY_MAX_MS: u64 = 30_000;
 /// How long a detector that can't be told anything of may stay unsaid where a clause asks for its limits. This project's own bound, too.
 const UNKNOWN_AFTER_MAX_MS: u64 = 300_000;
 
-/// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL; ammonia in a machine room at 150 ppm and 25 %LEL, carbon monoxide of steel works at 30 and 200 mg/m³.
-const BOUNDS: [Bound; 40] = [
+/// Combustible gas at 25 and 50 %LEL (open path 1 and 2 LEL·m), toxic gas at 100 and 200 % of its OEL, oxygen 19.5 to 23.5 %VOL; ammonia in a machine room at 150 ppm and 25 %LEL and in a valve room at 150 ppm, carbon monoxide of steel works at 30 and 200 mg/m³.
+const BOUNDS: [Bound; 41] = [
     bound("combustible-gas", "%LEL", Side::High, 1, 25.0, LIMITS),
     bound("combustible-gas", "%LEL", Side::High, 2, 50.0, LIMITS),
     bound("combustible-gas-path", "LEL·m", Side::High, 1, 1.0, LIMITS),
@@ -94,6 +94,7 @@ const BOUNDS: [Bound; 40] = [
     bound("oxygen", "%VOL", Side::Low, 1, 19.5, LIMITS),
     bound("oxygen", "%VOL", Side::High, 1, 23.5, LIMITS),
     bound("ammonia-room", "ppm", Side::High, 1, 150.0, AMMONIA),
+    bound("ammonia-valve-room", "ppm", Side::High, 1, 150.0, AMMONIA),
     bound("ammonia-room-lel", "%LEL", Side::High, 1, 25.0, AMMONIA),
     bound("blast-furnace-co", "mg/m³", Side::High, 1, 30.0, STEEL),
     bound("blast-furnace-co", "mg/m³", Side::High, 2, 200.0, STEEL),
@@ -108,7 +109,7 @@ const RATIOS: [(&str, &str, f64, &str, &str); 2] = [
         "orange",
         0.8,
         "red",
-        "GB 51108 8.3",
+        "GB 51108 8.3.8",
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! Each number, each comparison and each output of a shipped rule is held by a test of its pack: changed by the least, some test fails.
+//! Each number, each comparison, each colour and each output of a shipped rule is held by a test of its pack: changed by the least, some test fails.
 
 #![allow(
     clippy::string_slice,
@@ -21,7 +21,7 @@ struct Mutant {
 }
 
 /// The keys whose numbers are limits or times.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "at",
     "otherwise",
     "deadband",
@@ -33,12 +33,22 @@ const KEYS: [&str; 11] = [
     "count",
     "period",
     "severity",
+    "re_alarm",
+    "shelve_max",
 ];
 
-/// The stretches of a rule's text that are values of those keys.
-fn values(text: &str) -> Vec<(&'static str, Range<usize>)> {
+/// Each colour, and the one that it is changed into.
+const COLOURS: [(&str, &str); 4] = [
+    ("\"blue\"", "\"yellow\""),
+    ("\"yellow\"", "\"orange\""),
+    ("\"orange\"", "\"red\""),
+    ("\"red\"", "\"orange\""),
+];
+
+/// The stretches of a rule's text that are values of these keys.
+fn values<'k>(text: &str, keys: &[&'k str]) -> Vec<(&'k str, Range<usize>)> {
     let mut found = Vec::new();
-    for key in KEYS {
+    for &key in keys {
         for (at, _) in text.match_indices(key) {
             let before = text[..at].chars().next_back();
             let rest = &text[at + key.len()..];
@@ -127,7 +137,12 @@ fn mutants(pack: &Pack) -> Vec<Mutant> {
                 change(from + open..from + close + 1, "\"nothing\"");
             }
         }
-        for (key, range) in values(block) {
+        for (_, range) in values(block, &["colour"]) {
+            let word = &block[range.clone()];
+            let (_, other) = COLOURS.iter().find(|(colour, _)| *colour == word).unwrap();
+            change(range, other);
+        }
+        for (key, range) in values(block, &KEYS) {
             let value = &block[range.clone()];
             for number in numbers(value) {
                 let place = range.start + number.start..range.start + number.end;
@@ -186,8 +201,11 @@ fn tests_of(pack: &Pack, rule: &str) -> Vec<String> {
 fn only(text: &str, names: &BTreeSet<String>) -> String {
     let (head, tables) = text.split_once("\n[[").unwrap();
     let tables = tables.split("\n[[").filter(|table| {
-        let is_named = |name: &String| table.contains(&format!("\nname       = \"{name}\"\n"));
-        !table.starts_with("rule]]") || names.iter().any(is_named)
+        let name = table.lines().find_map(|line| {
+            let value = line.strip_prefix("name")?.trim_start().strip_prefix('=')?;
+            Some(value.trim().trim_matches('"'))
+        });
+        !table.starts_with("rule]]") || name.is_some_and(|name| names.contains(name))
     });
     tables.fold(head.to_owned(), |text, table| format!("{text}\n[[{table}"))
 }

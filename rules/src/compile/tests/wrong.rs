@@ -158,7 +158,7 @@ fn a_landslide_is_orange_at_four_fifths_of_red_at_the_latest() {
     assert_eq!(at("80 mm"), "");
     assert_eq!(
         at("81 mm"),
-        "r.toml:7:34: rule[0].high[0].at: `orange` of tank/gt-01 at 81 mm is laxer than GB 51108 8.3, expected at most 0.8 times `red` at 100 mm, or an override of the site with `laxer_than = \"GB 51108 8.3\"`"
+        "r.toml:7:34: rule[0].high[0].at: `orange` of tank/gt-01 at 81 mm is laxer than GB 51108 8.3.8, expected at most 0.8 times `red` at 100 mm, or an override of the site with `laxer_than = \"GB 51108 8.3.8\"`"
     );
 }
 
@@ -445,8 +445,8 @@ fn an_orange_that_comes_too_late_after_the_designers_red_is_refused() {
                 "[[limits]]\nkind = \"phreatic-depth\"\nred = \"6 m\"\norange = \"6.5 m\"\n",
             ),
         ],
-        "tailings.toml:39:28: rule[0].low[2].at: `orange` of pond/p1 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`\n\
-             tailings.toml:39:28: rule[0].low[2].at: `orange` of pond/p2 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`",
+        "tailings.toml:43:28: rule[0].low[2].at: `orange` of pond/p1 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`\n\
+             tailings.toml:43:28: rule[0].low[2].at: `orange` of pond/p2 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`",
     );
 }
 
