@@ -39,7 +39,14 @@ pub const PACKS: [Pack; 5] = [
     pack!("dust", "dust"),
     pack!("tailings", "tailings"),
     pack!("welding", "welding"),
-    pack!("quality", "quality", "day", "identical", "unregistered"),
+    pack!(
+        "quality",
+        "quality",
+        "day",
+        "cross",
+        "identical",
+        "unregistered"
+    ),
 ];
 
 /// The pack with this name.

@@ -325,15 +325,18 @@ fn when<'l, 'a>(
         }
         match lower::condition(&when.value, here) {
             Ok(condition) => specs.push(level_spec(level, Test::When(condition), overrides)),
-            Err(error) if *optional && error.is_missing_limit() => missing.push(Missing {
-                item: &when.item,
-                level: &level.name.value,
-                why: error.what,
-            }),
-            Err(error) => {
-                error.tell(&when.item);
-                failed = true;
-            }
+            // What is asked need not make sense where a limit for it is not given.
+            Err(error) => match error.lacks_limit().filter(|_| *optional) {
+                Some(limit) => missing.push(Missing {
+                    item: &when.item,
+                    level: &level.name.value,
+                    why: limit.what.clone(),
+                }),
+                None => {
+                    error.tell(&when.item);
+                    failed = true;
+                }
+            },
         }
     }
     if failed {

@@ -68,6 +68,14 @@ impl LowerError {
         self.also.iter().for_each(|error| error.tell(item));
     }
 
+    /// The first limit that the site does not give and could have been read for, whatever else is wrong.
+    pub(super) fn lacks_limit(&self) -> Option<&Self> {
+        if self.missing_limit && !self.excused {
+            return Some(self);
+        }
+        self.also.iter().find_map(Self::lacks_limit)
+    }
+
     /// Nothing is wrong but that the site gives no such limits, all of which it could have been read for.
     pub(super) fn is_missing_limit(&self) -> bool {
         self.missing_limit && !self.excused && self.also.iter().all(Self::is_missing_limit)
