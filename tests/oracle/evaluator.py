@@ -526,7 +526,11 @@ class Play(Conditions):
                 return True
             alarm.latched = False
             self.tell(alarm, "reset")
+            was_test = alarm.test
             self.look_at_test(alarm)
+            if alarm.test != was_test:
+                # Who counts it sees it otherwise at once.
+                self.evaluate()
             if alarm.retired:
                 self.tell(alarm, "retired")
         elif verb == "silence":
