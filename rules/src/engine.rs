@@ -1,6 +1,6 @@
 //! The engine: log records in, effects out; a deterministic function of them.
 //!
-//! It knows no clock, does no I/O, and allocates only for effects and for what people say.
+//! It knows no clock, does no I/O, and allocates only for effects, for what people say and for readings that come late.
 //! The work of one call is bounded by who reads the point, directly or through other alarms, and by the timers that are due.
 
 mod aside;
