@@ -197,6 +197,54 @@ fn tests_of(pack: &Pack, rule: &str) -> Vec<String> {
     tests.collect()
 }
 
+/// A table with these words only in its list of that key, which goes with its last word.
+fn keep(table: &str, key: &str, is_kept: impl Fn(&str) -> bool) -> String {
+    let parts = table.split_once(&format!("\n{key} "));
+    let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(']')?)));
+    let Some((before, (list, after))) = parts else {
+        return table.to_owned();
+    };
+    let words = list.split('"').skip(1).step_by(2);
+    let kept: Vec<String> = words
+        .filter(|word| is_kept(word))
+        .map(|word| format!("\"{word}\""))
+        .collect();
+    if kept.is_empty() {
+        return format!("{before}{after}");
+    }
+    format!("{before}\n{key} = [{}]{after}", kept.join(", "))
+}
+
+/// Tests with the points that a case names and the outputs of these rules only.
+fn lean(tests: &str, names: &BTreeSet<String>) -> String {
+    let (head, cases) = tests.split_once("[[case]]").unwrap();
+    let (points, tables) = head.split_once("\n[[").unwrap_or((head, ""));
+    let lines = points.lines().filter(|line| {
+        let name = line
+            .strip_prefix('"')
+            .and_then(|line| line.split('"').next());
+        let is_named = |name: &str| {
+            cases.contains(&format!("\"{name}\"")) || cases.contains(&format!("\"{name}/"))
+        };
+        name.is_none_or(is_named) || line.contains("output = true")
+    });
+    let mut text = lines.collect::<Vec<_>>().join("\n");
+    let points = text.clone();
+    for table in tables.split("\n[[").filter(|table| !table.is_empty()) {
+        let mut table = table.to_owned();
+        if table.starts_with("output]]") {
+            let has_points = |unit: &str| points.contains(&format!("\n\"{unit}/"));
+            table = keep(&table, "rules", |word| names.contains(word));
+            if !table.contains("\nrules ") {
+                continue;
+            }
+            table = keep(&table, "units", has_points);
+        }
+        text.push_str(&format!("\n[[{table}"));
+    }
+    format!("{text}\n[[case]]{cases}")
+}
+
 /// A pack's text with these rules only, and all that is not a rule.
 fn only(text: &str, names: &BTreeSet<String>) -> String {
     let (head, tables) = text.split_once("\n[[").unwrap();
@@ -210,13 +258,18 @@ fn only(text: &str, names: &BTreeSet<String>) -> String {
     tables.fold(head.to_owned(), |text, table| format!("{text}\n[[{table}"))
 }
 
-/// A rule, and those that it counts.
-fn with_counted(pack: &Pack, rule: &str) -> BTreeSet<String> {
+/// A rule, those that its tests look at, and those that any of them counts.
+fn needed(pack: &Pack, rule: &str, tests: &[String]) -> BTreeSet<String> {
     let problems = Problems::default();
     let source = pack.source();
     let document = source.parse(&problems);
     let file = RuleFile::read(&document.root());
-    let mut names = BTreeSet::from([rule.to_owned()]);
+    let looked_at = |name: &String| {
+        let end = format!("/{name}\"");
+        name == rule || tests.iter().any(|tests| tests.contains(&end))
+    };
+    let all = file.rules.iter().map(|rule| rule.name.value.clone());
+    let mut names: BTreeSet<String> = all.filter(looked_at).collect();
     loop {
         let n_before = names.len();
         for rule in &file.rules {
@@ -232,7 +285,7 @@ fn with_counted(pack: &Pack, rule: &str) -> BTreeSet<String> {
     }
 }
 
-/// The tests of a rule, and the rules that they need.
+/// The tests of a rule, and the rules and points that they need.
 struct Trial {
     tests: Vec<String>,
     /// All of the pack's where the tests look at others, too.
@@ -241,17 +294,17 @@ struct Trial {
 
 impl Trial {
     fn new(pack: &Pack, rule: &str) -> Self {
+        let tests = tests_of(pack, rule);
+        let names = needed(pack, rule, &tests);
         let alone = Self {
-            tests: tests_of(pack, rule),
-            names: Some(with_counted(pack, rule)),
+            tests: tests.iter().map(|tests| lean(tests, &names)).collect(),
+            names: Some(names),
         };
-        if alone.passes(pack, pack.text) {
-            return alone;
-        }
         let names = None;
-        let whole = Self { names, ..alone };
-        assert!(whole.passes(pack, pack.text), "{rule}");
-        whole
+        let trials = [alone, Self { tests, names }];
+        let mut trials = trials.into_iter();
+        let trial = trials.find(|trial| trial.passes(pack, pack.text));
+        trial.unwrap_or_else(|| panic!("{rule}"))
     }
 
     /// False when a test sees a difference, or the pack does not load any more.
