@@ -7,8 +7,8 @@ use rules::calendar::Calendar;
 use rules::engine::Engine;
 use rules::engine::explain::{Answer, Part, Sinces, Stage};
 use rules::expr::{Arith, Compare, Cond, Formula, Health, Window, WindowOf};
-use rules::point::PointIdx;
-use rules::program::{AlarmSpec, LevelSpec, Overlay};
+use rules::point::{PointIdx, PointInfo};
+use rules::program::{AlarmSpec, LevelSpec, Overlay, ProgramBuilder};
 use rules::value::{Trust, Truth};
 use telemetry::{Quality, UtcMs};
 
@@ -126,6 +126,59 @@ fn a_condition_is_told_in_the_words_of_the_language_with_the_answer_of_each_part
     assert_eq!(
         (reading.quality, reading.at),
         (Some(Quality::GOOD), Some(UtcMs(1_000)))
+    );
+}
+
+#[test]
+fn a_number_is_told_in_the_unit_of_what_it_is_compared_with_where_that_is_known() {
+    let mut builder = ProgramBuilder::new();
+    for point in ["a", "b"] {
+        let info = PointInfo {
+            unit: "u".into(),
+            point: point.into(),
+            eu: Some("kPa".into()),
+            ..PointInfo::default()
+        };
+        builder.point(info).unwrap();
+    }
+    let rule = rule(&mut builder, "units");
+    let point = |index| Formula::Point(PointIdx(index));
+    let window = |of| {
+        Formula::Window(Box::new(Window {
+            of,
+            length_ms: 60_000,
+        }))
+    };
+    let arith = |arith, left, right| Formula::Arith(arith, Box::new(left), Box::new(right));
+    let above = |formula| Cond::Compare(Compare::Gt, formula, Formula::Const(2.0));
+    let when = Cond::Any(vec![
+        above(arith(Arith::Sub, point(0), Formula::Const(1.0))),
+        Cond::Compare(
+            Compare::Ge,
+            Formula::Const(2.0),
+            window(WindowOf::Mad(point(1))),
+        ),
+        above(window(WindowOf::TimeIn(above(point(0))))),
+        above(window(WindowOf::Count(above(point(0))))),
+        // It may be a conversion.
+        above(arith(Arith::Mul, point(0), Formula::Const(1_000.0))),
+        Cond::Compare(Compare::Ge, point(0), point(1)),
+    ]);
+    let test = rules::program::Test::When(when);
+    let alarm = builder.alarm(spec(rule, vec![level("x", test)])).unwrap();
+    let told = Told::new(Arc::new(builder.build()));
+    let why = told.engine.explain(alarm);
+    let texts = why.levels[0].condition.parts.iter();
+    assert_eq!(
+        texts.map(|part| part.text.as_str()).collect::<Vec<_>>(),
+        [
+            "u/a - 1 > 2 kPa",
+            "2 kPa >= mad(u/b, 60 s)",
+            "time_in(u/a > 2 kPa, 60 s) > 2 s",
+            "count(u/a > 2 kPa, 60 s) > 2",
+            "u/a * 1000 > 2",
+            "u/a >= u/b",
+        ]
     );
 }
 

@@ -177,13 +177,16 @@ impl<'a> Reader<'a> {
                 }),
                 Op::Compare(compare) => {
                     let sides = numbers.split_off(numbers.len() - 2);
-                    let text = format!(
-                        "{} {} {}",
-                        sides[0].part.text,
-                        sign(compare),
-                        sides[1].part.text
-                    );
                     let from = sides[0].from;
+                    let codes = [(from, sides[1].from), (sides[1].from, index)];
+                    let units = codes.map(|(from, to)| self.eu(Entry { from, to }));
+                    let text = |side: usize| {
+                        let is_bare = sides[side].leaves.is_empty();
+                        let eu = units[1 - side].filter(|_| is_bare);
+                        let eu = eu.map_or_else(String::new, |eu| format!(" {eu}"));
+                        format!("{}{eu}", sides[side].part.text)
+                    };
+                    let text = format!("{} {} {}", text(0), sign(compare), text(1));
                     let leaves = sides.into_iter().flat_map(|side| side.leaves).collect();
                     truths.push(self.condition(from, to, text, leaves));
                 }
@@ -241,6 +244,48 @@ impl<'a> Reader<'a> {
         }
         let last = truths.pop().or_else(|| numbers.pop());
         last.map_or_else(Part::told, |built| built.part)
+    }
+
+    /// The unit that a formula's number is in; none where its code does not tell: a conversion is a product like another.
+    fn eu(&self, formula: Entry) -> Option<&'a str> {
+        let tables = &self.program.tables;
+        let of_point = |point: u32| self.program.points()[at(point)].eu.as_deref();
+        let mut units: Vec<Option<&str>> = Vec::new();
+        for op in &tables.ops[formula.range()] {
+            let unit = match *op {
+                Op::Point(point) => of_point(point),
+                Op::Neg | Op::Abs => units.pop().flatten(),
+                Op::Arith(arith) => {
+                    let (right, left) = (units.pop().flatten(), units.pop().flatten());
+                    match arith {
+                        Arith::Mul | Arith::Div => None,
+                        Arith::Add | Arith::Sub | Arith::Min | Arith::Max => left.or(right),
+                    }
+                }
+                Op::KeptNumber(kept) => match tables.kept(kept).what {
+                    Kept::Window { of, .. } => match of {
+                        Watched::TimeIn(_) => Some("s"),
+                        Watched::Count(_) => None,
+                        Watched::Sum(point) | Watched::Increase(point) => of_point(point),
+                        Watched::Mean(entry)
+                        | Watched::Stdev(entry)
+                        | Watched::Lowest(entry)
+                        | Watched::Highest(entry)
+                        | Watched::Median(entry)
+                        | Watched::Mad(entry)
+                        | Watched::Change(entry) => self.eu(entry),
+                    },
+                    _ => None,
+                },
+                Op::Distance => {
+                    units.truncate(units.len().saturating_sub(4));
+                    Some("m")
+                }
+                _ => None,
+            };
+            units.push(unit);
+        }
+        units.pop().flatten()
     }
 
     /// A point with its last reading.
