@@ -11,6 +11,7 @@ use std::ops::Range;
 use front::{Problems, Source};
 use rules::file::{Condition, RuleFile};
 use rules::pack::{PACKS, Pack};
+use rules::syntax::{Name, Node};
 
 /// A pack with one thing changed.
 struct Mutant {
@@ -258,7 +259,7 @@ fn only(text: &str, names: &BTreeSet<String>) -> String {
     tables.fold(head.to_owned(), |text, table| format!("{text}\n[[{table}"))
 }
 
-/// A rule, those that its tests look at, and those that any of them counts.
+/// A rule, those that its tests look at, and those that any of them counts or asks for.
 fn needed(pack: &Pack, rule: &str, tests: &[String]) -> BTreeSet<String> {
     let problems = Problems::default();
     let source = pack.source();
@@ -273,10 +274,18 @@ fn needed(pack: &Pack, rule: &str, tests: &[String]) -> BTreeSet<String> {
     loop {
         let n_before = names.len();
         for rule in &file.rules {
-            if let Condition::Counts { over, .. } = &rule.condition
-                && names.contains(&rule.name.value)
-            {
+            if !names.contains(&rule.name.value) {
+                continue;
+            }
+            if let Condition::Counts { over, .. } = &rule.condition {
                 names.extend(over.iter().map(|name| name.value.clone()));
+            }
+            for expr in rule.exprs() {
+                expr.value.walk(&mut |part| {
+                    if let Node::Name(Name::Alarm(rule)) = &part.node {
+                        names.insert(rule.clone());
+                    }
+                });
             }
         }
         if names.len() == n_before {
