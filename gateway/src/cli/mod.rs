@@ -147,7 +147,7 @@ enum AlarmsCommand {
         after_help = "Example: fengsui alarms in-service tank-farm/gt-101/combustible-gas --by li.wei"
     )]
     InService(alarms::ActArgs),
-    /// Mark what all alarms about an alarm's point say as a test: a bump test, a calibration. Others do not see what it reads.
+    /// Mark what all alarms about an alarm's point say as a test: a bump test, a calibration. Others do not see what it reads. Refused while the alarm stands
     #[command(
         mut_arg("comment", |it| it.required(true)),
         after_help = "Example: fengsui alarms test tank-farm/gt-101/combustible-gas --by li.wei --for 10min --comment \"bump test\""
