@@ -56,10 +56,10 @@ class Site(Rules):
                 tables.append("\n".join(lines))
         return tables
 
-    def overlay(self, rule, kinds):
+    def overlay(self, rule, kinds, up=False):
         lines = ["[[overlay]]", f'rule = "{rule["name"]}"', self.selector(kinds), f'during = "{self.choice(["c0", "c1"])}"', 'reason = "a test"']
         level = self.choice(rule["levels"])
-        if {"high1", "low1"} & set(rule["levels"]) and self.one_in(2):
+        if up or {"high1", "low1"} & set(rule["levels"]) and self.one_in(2):
             return "\n".join([*lines, "level_up = true"])
         at = self.at(level[:-1], int(level[-1]), -0.75 if level.startswith("high") else -0.25)
         return "\n".join([*lines, f'level = "{level}"', f'at = "{self.in_unit(at, rule["unit"])}"'])
@@ -79,6 +79,8 @@ class Site(Rules):
                 tables += self.overrides(rule, kinds)
             if rule["limits"] and self.one_in(3):
                 tables.append(self.overlay(rule, kinds))
+            if self.sites and {"l1", "l-1"} & set(rule["levels"]) and self.one_in(2):
+                tables.append(self.overlay(rule, kinds, True))
         tables += [self.output(kind, rules, kinds) for kind in KINDS if self.switches]
         return "\n".join(tables) + "\n"
 

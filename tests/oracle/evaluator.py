@@ -15,6 +15,7 @@ and gives every event as [t, alarm, event, letter, level], of each output what i
 import tomllib
 
 import counts
+from calendars import calendar_holds
 from changes import go_on
 from conditions import Conditions
 from expressions import parse
@@ -411,6 +412,9 @@ class Play(Conditions):
                 answer = counts.answer(level, self.counted(alarm), alarm.rule["degrade"])
             elif level.side == "when":
                 answer = self.condition(level.when, alarm, ("level", index))
+                for place, (during, milder) in enumerate(level.overlays):
+                    holds = FIRM_TRUE if calendar_holds(during, self.now) else FIRM_FALSE
+                    answer = max(answer, min(holds, self.condition(milder, alarm, ("level", index, "up", place))))
             else:
                 limit = limit_now(level, self.now)
                 if level.side == "high":

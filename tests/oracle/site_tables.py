@@ -75,7 +75,7 @@ class Site:
         for milder, level in zip([None, *alarm.levels], alarm.levels):
             if table.get("level_up"):
                 if milder is not None and milder.side == level.side:
-                    level.overlays.append((during, milder.limit))
+                    level.overlays.append((during, milder.when if level.side == "when" else milder.limit))
             elif table.get("level", level.name) == level.name:
                 level.overlays.append((during, constant(table["at"])))
 

@@ -3,6 +3,7 @@
 mod clause;
 mod limits;
 mod odd;
+mod overlay;
 mod scopes;
 
 use std::cell::RefCell;
@@ -176,7 +177,11 @@ impl<'c, 'a> Adding<'c, 'a> {
                     }
                 }
             }
-            Condition::When(levels) => (None, None, when(levels, here, &overrides)?),
+            Condition::When(levels) => {
+                let (mut levels, missing) = when(levels, here, &overrides)?;
+                self.overlay_conditions(rule, here, &mut levels)?;
+                (None, None, (levels, missing))
+            }
             Condition::Counts { over, levels } => {
                 let levels = counts(rule, over, levels, here, &overrides);
                 (None, None, (levels, Vec::new()))

@@ -319,17 +319,19 @@ fn check_overlays(overlays: &[Overlay<'_>], rules: &[(&Head, &Rule<'_>)], unread
                 check_level(level.as_ref(), rule);
                 check_limit(at, level.is_some(), rule);
             }
-            OverlayDoes::LevelUp if !matches!(rule.condition, Condition::Limits { .. }) => {
-                entry.rule.item.problem(format!(
-                    "`{}` has no limits, expected a graver level of its own with `during(…)` in its condition",
-                    entry.rule.value
-                ));
-            }
             OverlayDoes::LevelUp => {
-                if let Condition::Limits { high, low, .. } = &rule.condition
-                    && high.len() < 2
-                    && low.len() < 2
-                {
+                let most = match &rule.condition {
+                    Condition::Limits { high, low, .. } => high.len().max(low.len()),
+                    Condition::When(levels) => levels.len(),
+                    Condition::Counts { .. } => {
+                        entry.rule.item.problem(format!(
+                            "`{}` counts other alarms, expected a rule with limits or conditions for `level_up`",
+                            entry.rule.value
+                        ));
+                        continue;
+                    }
+                };
+                if most < 2 {
                     entry.rule.item.problem(format!(
                         "`{}` has no two levels on one side, expected a milder one before some level for `level_up`",
                         entry.rule.value

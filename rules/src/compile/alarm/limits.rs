@@ -12,9 +12,8 @@ use super::super::lint::{self, Found, Judged};
 use super::super::lower::{self, Here};
 use super::super::number::Number;
 use super::{Adding, Overrides, Reported, Result, report};
-use crate::calendar::Calendar;
-use crate::file::{LimitLevel, OverlayDoes, Override, Placed, Rule};
-use crate::program::{LevelSpec, Overlay, Side, Test};
+use crate::file::{LimitLevel, Override, Placed, Rule};
+use crate::program::{LevelSpec, Side, Test};
 use crate::syntax::{Expr, Name, Node};
 
 impl<'a> Adding<'_, 'a> {
@@ -138,61 +137,6 @@ impl<'a> Adding<'_, 'a> {
         });
     }
 
-    /// The stricter limits that the site sets for some times.
-    fn overlay(
-        &self,
-        rule: &Rule<'a>,
-        value: &Number,
-        here: &Here<'_>,
-        specs: &mut [LevelSpec],
-    ) -> Result<()> {
-        for (index, entry) in self.site.overlays_of(&rule.name.value, here) {
-            self.overlaid.borrow_mut().insert(index);
-            let during = self.site.calendar(&entry.during.value);
-            let during = during.map_err(|what| {
-                if self.site.is_whole {
-                    entry.during.item.problem(what);
-                }
-                Reported
-            })?;
-            let (level, at) = match &entry.does {
-                OverlayDoes::At { level, at } => (level, at),
-                OverlayDoes::LevelUp => {
-                    let mut stricter = self.stricter.borrow_mut();
-                    *stricter.entry(index).or_default() |= level_up(specs, during);
-                    continue;
-                }
-            };
-            let only =
-                |spec: &&mut LevelSpec| level.as_ref().is_none_or(|level| level.value == spec.name);
-            // A level that the site leaves out has nothing to be stricter than.
-            let spec = specs.iter_mut().find(only);
-            *self.stricter.borrow_mut().entry(index).or_default() |= spec.is_some();
-            let Some(spec) = spec else { continue };
-            let number =
-                lower::constant(&at.value, here).map_err(|error| report(&at.item, &error))?;
-            let limit = in_measure(number, value, at, here)?;
-            let stricter = match spec.test {
-                Test::High { limit: own, .. } => limit < own,
-                Test::Low { limit: own, .. } => limit > own,
-                Test::When(_) | Test::External => false,
-            };
-            if !stricter {
-                at.item.problem(format!(
-                    "`{}` of {} at {limit} is not stricter than its own limit, expected a stricter one; an override sets another for all times",
-                    spec.name,
-                    scope_name(here)
-                ));
-                return Err(Reported);
-            }
-            spec.overlays.push(Overlay {
-                during: during.clone(),
-                limit,
-            });
-        }
-        Ok(())
-    }
-
     /// The limits of the site that an expression rests on, for a message.
     fn given(&self, expr: &Expr, here: &Here<'_>) -> String {
         let mut given = String::new();
@@ -298,25 +242,7 @@ fn asked<'l, 'a>(
     at.unwrap_or(&level.at)
 }
 
-/// While a calendar holds, each level is reached where the one below it is. False where none has one below it.
-fn level_up(specs: &mut [LevelSpec], during: &Calendar) -> bool {
-    let mut changes = false;
-    for index in 1..specs.len() {
-        let limit = match (&specs[index - 1].test, &specs[index].test) {
-            (Test::High { limit, .. }, Test::High { .. })
-            | (Test::Low { limit, .. }, Test::Low { .. }) => *limit,
-            _ => continue,
-        };
-        specs[index].overlays.push(Overlay {
-            during: during.clone(),
-            limit,
-        });
-        changes = true;
-    }
-    changes
-}
-
-fn in_measure(
+pub(super) fn in_measure(
     number: Number,
     value: &Number,
     at: &Placed<'_, Expr>,
