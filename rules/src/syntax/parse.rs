@@ -67,6 +67,20 @@ struct Parser {
     depth: usize,
 }
 
+/// A name of some sort, of what it is called.
+type OfSort = fn(String) -> Name;
+
+/// What a name may begin with, and of what sort it is then.
+const SORTS: [(&str, OfSort); 7] = [
+    ("unit.", Name::Kind),
+    ("device.", Name::OfDevice),
+    ("loop.", Name::InLoop),
+    ("site.", Name::InSite),
+    ("alarm.", Name::Alarm),
+    ("limit.", Name::Limit),
+    ("derived.", Name::Derived),
+];
+
 impl Parser {
     fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.next).map(|(token, _)| token)
@@ -259,30 +273,14 @@ impl Parser {
             "self" => Name::Own,
             "peers" => Name::Peers,
             _ => {
-                if let Some(kind) = word.strip_prefix("unit.") {
-                    check(kind, at + "unit.".len())?;
-                    Name::Kind(kind.into())
-                } else if let Some(kind) = word.strip_prefix("device.") {
-                    check(kind, at + "device.".len())?;
-                    Name::OfDevice(kind.into())
-                } else if let Some(kind) = word.strip_prefix("loop.") {
-                    check(kind, at + "loop.".len())?;
-                    Name::InLoop(kind.into())
-                } else if let Some(kind) = word.strip_prefix("site.") {
-                    check(kind, at + "site.".len())?;
-                    Name::InSite(kind.into())
-                } else if let Some(rule) = word.strip_prefix("alarm.") {
-                    check(rule, at + "alarm.".len())?;
-                    Name::Alarm(rule.into())
-                } else if let Some(limit) = word.strip_prefix("limit.") {
-                    check(limit, at + "limit.".len())?;
-                    Name::Limit(limit.into())
-                } else if let Some(name) = word.strip_prefix("derived.") {
-                    check(name, at + "derived.".len())?;
-                    Name::Derived(name.into())
-                } else {
+                let found = SORTS
+                    .iter()
+                    .find_map(|(begin, make)| Some((word.strip_prefix(begin)?, begin.len(), make)));
+                let Some((rest, skipped, make)) = found else {
                     return Err(unknown_word(word, at));
-                }
+                };
+                check(rest, at + skipped)?;
+                make(rest.into())
             }
         };
         Ok(Node::Name(name))
