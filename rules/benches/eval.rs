@@ -81,6 +81,7 @@ fn program(points: u32, gated: bool) -> Program {
                 ],
                 unknown_hold_ms: 3_000,
                 life: LifeSpec::default(),
+                set_by_site: 0,
             })
             .unwrap();
     }

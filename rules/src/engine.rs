@@ -64,6 +64,7 @@ use crate::timer::{TimerTable, Wheel};
 ///     }],
 ///     unknown_hold_ms: 0,
 ///     life: LifeSpec::default(),
+///     set_by_site: 0,
 /// })?;
 /// let mut engine = Engine::new(Arc::new(builder.build()), UtcMs(0));
 /// let mut effects = Vec::new();

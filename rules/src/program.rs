@@ -36,7 +36,7 @@ pub struct RuleInfo {
     pub pack: String,
     /// The pack's version.
     pub version: String,
-    /// The hash of the rule as written, hex. While it is the same, delays go on over a restart.
+    /// The hash of the rule as written, hex. While it is the same, and what the site sets for an alarm, delays go on over a restart.
     pub hash: String,
     /// The clause of the standard that it stands on.
     pub clause: Option<String>,
@@ -160,6 +160,8 @@ pub struct AlarmSpec {
     pub unknown_hold_ms: u64,
     /// What people and design may do to it.
     pub life: LifeSpec,
+    /// What the site sets for it beside the rule, as a number: another one, and it is another alarm. 0 where it sets nothing.
+    pub set_by_site: u64,
 }
 
 /// What people and design may do to an alarm.
@@ -289,6 +291,8 @@ pub struct AlarmInfo {
     pub external: bool,
     /// True when its rule is gone: it stays until people are done with it.
     pub retired: bool,
+    /// What the site sets for it beside the rule, as a number.
+    pub set_by_site: u64,
     levels_from: u32,
     levels_to: u32,
 }

@@ -2,13 +2,15 @@
 
 import re
 
+from site_tables import takes
+
 
 def written(alarm, site):
-    """All that is written that makes an alarm what it is; another text makes it another rule."""
+    """All that is written that makes an alarm what it is: its rule, and what the site sets for it; another text makes it another alarm."""
     name = alarm.rule["name"]
     # What is left out is as if it were written.
     texts = [("rule", sorted({"shelve_max": "8h", "re_alarm": "0s", "unknown_after": "5s", **alarm.rule}.items())), ("levels", [level.name for level in alarm.levels])]
-    texts += [(kind, table) for kind in ("override", "overlay") for table in site.tables(kind) if table["rule"] == name]
+    texts += [(kind, table) for kind in ("override", "overlay") for table in site.tables(kind) if table["rule"] == name and takes(table, alarm)]
     asked = lambda pattern: set(re.findall(pattern, str(texts)))
     while True:
         parts = [("derived", table) for table in site.tables("derived") if table["name"] in asked(r"\bderived\.([\w-]+)")]
@@ -18,10 +20,7 @@ def written(alarm, site):
             break
         texts += new
     words = asked(r"\blimit\.([\w-]+)") | {"molar-volume", "molar-mass"}
-    for table in site.tables("limits"):
-        for word in words & table.keys():
-            where = [(key, table.get(key)) for key in ("point", "kind", "unit")]
-            texts.append(("limit", where, word, table[word]))
+    texts += [("limit", word, site.limit(word, alarm)) for word in words]
     return sorted(map(str, texts))
 
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use rules::compile::QUALITY;
-use rules::program::{Program, Scope};
+use rules::effect::AlarmIdx;
+use rules::program::{AlarmInfo, Program, RuleInfo, Scope};
 
 /// So many of a kind are named.
 const NAMES_MAX: usize = 8;
@@ -20,7 +21,7 @@ pub(super) fn change(before: &Program, after: &Program) -> Option<String> {
             continue;
         }
         match after.find_alarm(&id) {
-            Some(now) if own || after.rule_of(now).hash == rule.hash => {}
+            Some(now) if own || is_as_it_was(after, now, rule, info) => {}
             Some(_) => {
                 changed.insert(rule.name.clone());
             }
@@ -43,6 +44,11 @@ pub(super) fn change(before: &Program, after: &Program) -> Option<String> {
         .map(|(what, names)| format!("{what} {}", named(&names)));
     let told: Vec<String> = told.collect();
     (!told.is_empty()).then(|| told.join("; "))
+}
+
+fn is_as_it_was(after: &Program, now: AlarmIdx, rule: &RuleInfo, info: &AlarmInfo) -> bool {
+    let set_by_site = after.alarms()[now.0 as usize].set_by_site;
+    after.rule_of(now).hash == rule.hash && set_by_site == info.set_by_site
 }
 
 fn is_of_a_point_that_is_gone(before: &Program, scope: &Scope, after: &Program) -> bool {

@@ -94,7 +94,9 @@ impl<'c, 'a> Adding<'c, 'a> {
     }
 
     /// Adds the alarms of a rule, for every scope that it has in this site.
-    pub(super) fn rule(&mut self, rule: &'c Rule<'a>, idx: RuleIdx) {
+    ///
+    /// `asked`: the words of the limits that it asks for, wherever.
+    pub(super) fn rule(&mut self, rule: &'c Rule<'a>, idx: RuleIdx, asked: &BTreeSet<&str>) {
         check_levels(rule);
         let is_second = !self.names.insert(rule.name.value.clone());
         let mut n_failures = 0;
@@ -112,7 +114,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 degrade: rule.degrade,
                 alarms: &made,
             };
-            let Ok(spec) = self.spec(rule, idx, &here) else {
+            let Ok(spec) = self.spec(rule, idx, asked, &here) else {
                 n_failures += 1;
                 continue;
             };
@@ -147,7 +149,13 @@ impl<'c, 'a> Adding<'c, 'a> {
         self.warnings.add(item.place(), item.path(), what);
     }
 
-    fn spec(&self, rule: &Rule<'a>, idx: RuleIdx, here: &Here<'_>) -> Result<Option<AlarmSpec>> {
+    fn spec(
+        &self,
+        rule: &Rule<'a>,
+        idx: RuleIdx,
+        asked: &BTreeSet<&str>,
+        here: &Here<'_>,
+    ) -> Result<Option<AlarmSpec>> {
         let overrides = self.site.overrides_of(&rule.name.value, here);
         self.met
             .borrow_mut()
@@ -217,6 +225,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             levels,
             unknown_hold_ms: rule.unknown_after_ms,
             life,
+            set_by_site: super::number_of(&self.site.written_for(&rule.name.value, asked, here)),
         }))
     }
 

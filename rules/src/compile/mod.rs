@@ -161,9 +161,9 @@ pub(crate) fn compile_files(
     let sense = sense::Sense::new(&points, warnings);
     let mut adding = alarm::Adding::new(&points, &site, builder, sense, warnings);
     for (head, rule) in &rules {
-        let info = rule_info(head, rule, &site);
-        match adding.builder.rule(info) {
-            Ok(idx) => adding.rule(rule, idx),
+        let written = written(rule, &site);
+        match adding.builder.rule(rule_info(head, rule, &written)) {
+            Ok(idx) => adding.rule(rule, idx, &site.limits_asked(&written)),
             Err(error) => rule.name.item.problem(error.to_string()),
         }
     }
@@ -384,27 +384,19 @@ fn check_limit(at: &Placed<'_, Expr>, names_level: bool, rule: &Rule<'_>) {
     }
 }
 
-fn rule_info(head: &Head, rule: &Rule<'_>, site: &Site<'_>) -> RuleInfo {
+/// All that is written of a rule, wherever: with the calendars and the derived numbers that it names.
+fn written(rule: &Rule<'_>, site: &Site<'_>) -> String {
     let mut written = format!("{rule:?}");
-    let overlays = site.overlays.iter();
-    for overlay in overlays.filter(|entry| entry.rule.value == rule.name.value) {
-        let during = format!("During({:?})", overlay.during.value);
-        written.push_str(&format!("{overlay:?}{during}"));
-    }
     written.push_str(&site.written_parts(&written));
-    let overrides: Vec<_> = site
-        .overrides
-        .iter()
-        .filter(|entry| entry.rule.value == rule.name.value)
-        .collect();
-    let overrides = format!("{overrides:?}");
-    // An override may ask for limits, too.
-    let limits = site.written_limits(&format!("{written}{overrides}"));
+    written
+}
+
+fn rule_info(head: &Head, rule: &Rule<'_>, written: &str) -> RuleInfo {
     RuleInfo {
         name: rule.name.value.clone(),
         pack: head.pack.clone(),
         version: head.version.clone(),
-        hash: hash(&[&head.pack, &written, &overrides, &limits]),
+        hash: hash(&[&head.pack, written]),
         clause: rule.clause.clone(),
         text: rule.text.clone(),
         advice: rule.advice.clone(),
@@ -420,17 +412,27 @@ fn rule_info(head: &Head, rule: &Rule<'_>, site: &Site<'_>) -> RuleInfo {
 
 /// SHA-256 over parts that can't run into each other, hex.
 fn hash(parts: &[&str]) -> String {
+    let digest = digest(parts);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same as a number; 0 where nothing is said.
+fn number_of(written: &str) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = digest(&[written]);
+    match written.is_empty() {
+        true => 0,
+        false => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+    }
+}
+
+fn digest(parts: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part.len().to_string());
         hasher.update(":");
         hasher.update(part);
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hasher.finalize().into()
 }
 
 #[cfg(test)]

@@ -222,21 +222,43 @@ impl<'a> Site<'a> {
         written.split_off(rule.len())
     }
 
-    /// The limits that a rule's text asks for, as written.
-    pub(super) fn written_limits(&self, rule: &str) -> String {
+    /// The words of the limits that a text asks for.
+    pub(super) fn limits_asked<'s>(&'s self, written: &str) -> BTreeSet<&'s str> {
         // A limit in ppm or mg/m³ rests on these without naming them.
         let molar = |word: &str| matches!(word, "molar-volume" | "molar-mass");
-        let asked = |word: &str| molar(word) || rule.contains(&format!("Limit({word:?})"));
-        self.limits
-            .iter()
-            .filter(|limit| asked(&limit.word))
-            .map(|limit| {
-                format!(
-                    "{:?} {} {:?} {:?}\n",
-                    limit.selector, limit.word, limit.number.formula, limit.number.measure
-                )
-            })
-            .collect()
+        let asked = |word: &&str| molar(word) || written.contains(&format!("Limit({word:?})"));
+        let words: BTreeSet<&str> = self.limits.iter().map(|limit| &*limit.word).collect();
+        words.into_iter().filter(asked).collect()
+    }
+
+    /// What it sets for a point or a unit beside a rule that asks for limits of these words, as written: overrides,
+    /// overlays with their calendars, and what the limits are.
+    pub(super) fn written_for(
+        &self,
+        rule: &str,
+        asked: &BTreeSet<&str>,
+        here: &Here<'_>,
+    ) -> String {
+        let mut written = String::new();
+        for (_, entry) in self.overrides_of(rule, here) {
+            written.push_str(&format!("{entry:?}"));
+        }
+        for (_, entry) in self.overlays_of(rule, here) {
+            let during = format!("During({:?})", entry.during.value);
+            written.push_str(&format!("{entry:?}{during}"));
+        }
+        written.push_str(&self.written_parts(&written));
+        // What it sets may ask for limits, too.
+        for word in asked.union(&self.limits_asked(&written)) {
+            if let Some(index) = self.limit_index(word, here) {
+                let number = &self.limits[index].number;
+                written.push_str(&format!(
+                    "{word} {:?} {:?}\n",
+                    number.formula, number.measure
+                ));
+            }
+        }
+        written
     }
 
     /// Warns of limits of the site that no rule asked for.

@@ -291,6 +291,7 @@ impl Adding<'_> {
             levels,
             unknown_hold_ms: NEVER_MS,
             life: LifeSpec::default(),
+            set_by_site: 0,
         });
     }
 
@@ -334,6 +335,7 @@ impl Adding<'_> {
             levels: Vec::from([level]),
             unknown_hold_ms: 0,
             life: LifeSpec::default(),
+            set_by_site: 0,
         })
     }
 

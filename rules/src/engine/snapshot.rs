@@ -28,8 +28,8 @@ use crate::timer::NEVER;
 use crate::value::Truth;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence, version 4 did not say what an alarm reads.
-const VERSION: u8 = 5;
+/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence, version 4 did not say what an alarm reads, version 5 not what the site sets for it.
+const VERSION: u8 = 6;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -164,6 +164,7 @@ impl Engine {
         let from = at(code.states_from);
         let reads = record.reads.unwrap_or_else(|| reads_of(&program, alarm));
         let same = record.hash == program.rule_of(AlarmIdx(alarm)).hash
+            && record.set_by_site == info.set_by_site
             && reads == reads_of(&program, alarm)
             && record.levels.len() == levels.len()
             && record

@@ -329,6 +329,7 @@ impl ProgramBuilder {
             eu,
             external,
             retired: false,
+            set_by_site: spec.set_by_site,
             levels_from,
             levels_to: levels_from + u32_of(n_levels),
         });

@@ -67,6 +67,7 @@ impl Program {
             eu: None,
             external: false,
             retired: true,
+            set_by_site: 0,
             levels_from,
             levels_to: u32_of(self.levels.len()),
         });

@@ -105,6 +105,7 @@ fn program(n_rules: u32, windows: bool) -> Program {
                 ],
                 unknown_hold_ms: 3_000,
                 life: LifeSpec::default(),
+                set_by_site: 0,
             })
             .unwrap();
     }

@@ -364,6 +364,7 @@ fn add_alarm(builder: &mut ProgramBuilder, dice: &mut Dice, rule: RuleIdx, sight
         levels,
         unknown_hold_ms,
         life: life(dice, sight),
+        set_by_site: 0,
     });
     if added.is_err() {
         // It read nothing; something else then.

@@ -72,6 +72,7 @@ pub(crate) fn spec(rule: RuleIdx, levels: Vec<LevelSpec>) -> AlarmSpec {
         levels,
         unknown_hold_ms: 0,
         life: LifeSpec::default(),
+        set_by_site: 0,
     }
 }
 

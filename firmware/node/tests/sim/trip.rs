@@ -57,6 +57,7 @@ fn rules() -> TripConfig {
             }],
             unknown_hold_ms: 0,
             life: LifeSpec::default(),
+            set_by_site: 0,
         })
         .expect("an alarm");
     TripConfig {

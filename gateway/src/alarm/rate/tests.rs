@@ -46,6 +46,7 @@ fn program() -> Program {
             }],
             unknown_hold_ms: 0,
             life: LifeSpec::default(),
+            set_by_site: 0,
         };
         builder.alarm(spec).unwrap();
     }

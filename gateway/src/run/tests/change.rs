@@ -45,6 +45,13 @@ fn a_point_or_a_rule_that_is_gone_and_a_rule_that_is_another_are_told_by_name() 
 }
 
 #[test]
+fn what_the_site_sets_otherwise_for_one_detector_is_told() {
+    let set = "[[override]]\nrule = \"high\"\npoint = \"tank/gt-2\"\nlevel = \"L1\"\nat = \"5 %LEL\"\nreason = \"r\"\n";
+    let stricter = format!("{RULES}\n{set}");
+    check((2, RULES), (2, &stricter), Some("changed high"));
+}
+
+#[test]
 fn of_many_that_are_gone_some_are_named_and_the_rest_counted() {
     let named =
         "tank/gt-10, tank/gt-11, tank/gt-12, tank/gt-2, tank/gt-3, tank/gt-4, tank/gt-5, tank/gt-6";

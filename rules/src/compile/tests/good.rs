@@ -1,5 +1,6 @@
 //! Good rule files and what they compile to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
@@ -134,30 +135,50 @@ fn an_override_without_the_clause_does_not() {
     assert!(program.is_none());
 }
 
+/// What every alarm of some rules is made of: its rule's text, and what the site sets for it.
+fn made_of(site_file: &str, rules: &[&str]) -> BTreeMap<String, (String, u64)> {
+    let (program, problems, _) = compile_for(&site(), &packs(site_file));
+    assert_eq!(problems, "");
+    let program = program.expect("no problem");
+    let alarms = program.alarm_idxs().zip(program.alarms());
+    let alarms = alarms.filter(|(alarm, _)| rules.contains(&&*program.rule_of(*alarm).name));
+    let made = alarms.map(|(alarm, info)| {
+        let hash = program.rule_of(alarm).hash.clone();
+        (program.id_of(alarm).to_string(), (hash, info.set_by_site))
+    });
+    made.collect()
+}
+
 #[test]
-fn a_rule_keeps_its_hash_wherever_it_stands_and_changes_it_with_its_limits() {
-    let hash = |site_file: &str, rule: &str| {
-        let (program, problems, _) = compile_for(&site(), &packs(site_file));
-        assert_eq!(problems, "");
-        let program = program.expect("no problem");
-        let rules = program.rules().iter();
-        let hashes: Vec<String> = rules
-            .filter(|info| info.name == rule)
-            .map(|info| info.hash.clone())
-            .collect();
-        assert_eq!(hashes.len(), 1);
-        hashes[0].clone()
-    };
+fn an_alarm_is_the_same_wherever_it_is_written_and_another_with_its_limits() {
+    let gas = |site_file: &str| made_of(site_file, &["combustible-gas"]);
+    let dust = |site_file: &str| made_of(site_file, &["filter-dp"]);
     let other = SITE.replace("0.8 kPa", "0.9 kPa");
     let moved = std::format!("# a comment\n{SITE}");
-    for rule in ["combustible-gas", "filter-dp"] {
-        assert_eq!(hash(SITE, rule), hash(&moved, rule));
-    }
+    assert_eq!((gas(SITE).len(), dust(SITE).len()), (2, 1));
+    assert_eq!((gas(SITE), dust(SITE)), (gas(&moved), dust(&moved)));
+    assert_eq!(gas(SITE), gas(&other));
+    assert_ne!(dust(SITE), dust(&other));
+}
+
+#[test]
+fn what_the_site_sets_for_one_detector_leaves_the_other_alarms_of_the_rule_as_they_were() {
+    let stricter = |keys: &str| {
+        let file = std::format!(
+            "{SITE}\n[[override]]\nrule = \"combustible-gas\"\n{keys}\nlevel = \"L1\"\nat = \"10 %LEL\"\nreason = \"test\"\n"
+        );
+        made_of(&file, &["combustible-gas"])
+    };
+    let before = made_of(SITE, &["combustible-gas"]);
+    let changed = |after: BTreeMap<String, (String, u64)>| -> Vec<String> {
+        let ids = before.keys().filter(|id| before[*id] != after[*id]);
+        ids.cloned().collect()
+    };
     assert_eq!(
-        hash(SITE, "combustible-gas"),
-        hash(&other, "combustible-gas")
+        changed(stricter("point = \"tank/gt-01\"")),
+        ["tank/gt-01/combustible-gas"]
     );
-    assert_ne!(hash(SITE, "filter-dp"), hash(&other, "filter-dp"));
+    assert_eq!(changed(stricter("kind = \"combustible-gas\"")).len(), 2);
 }
 
 #[test]

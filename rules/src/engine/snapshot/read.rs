@@ -31,9 +31,11 @@ pub(super) struct AlarmRecord {
     pub(super) id: String,
     /// The hash of its rule.
     pub(super) hash: String,
-    /// Its rule was gone already.
+    /// What the site set for it; in older versions it is in the hash.
+    pub(super) set_by_site: u64,
     /// What [`reads_of`](super::reads_of) said; older versions did not.
     pub(super) reads: Option<u64>,
+    /// Its rule was gone already.
     pub(super) retired: bool,
     pub(super) slot: Slot,
     pub(super) levels: Vec<LevelRecord>,
@@ -105,6 +107,10 @@ impl Reader<'_> {
     pub(super) fn alarm(&mut self) -> Read<AlarmRecord> {
         let id = self.text()?.into();
         let hash = self.text()?.into();
+        let set_by_site = match self.version {
+            ..=5 => 0,
+            6.. => self.u64()?,
+        };
         let reads = match self.version {
             ..=4 => None,
             5.. => Some(self.u64()?),
@@ -138,6 +144,7 @@ impl Reader<'_> {
         Ok(AlarmRecord {
             id,
             hash,
+            set_by_site,
             reads,
             retired,
             slot,

@@ -194,6 +194,7 @@ impl Writer {
         let id = alloc::format!("{}", program.id_of(AlarmIdx(alarm)));
         self.text(&id);
         self.text(&rule.hash);
+        self.u64(info.set_by_site);
         self.u64(reads_of(program, alarm));
         self.bool(info.retired);
         self.slot(slot);

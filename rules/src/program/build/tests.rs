@@ -49,6 +49,7 @@ fn spec(point: PointIdx, rule: RuleIdx, levels: Vec<LevelSpec>) -> AlarmSpec {
         levels,
         unknown_hold_ms: 0,
         life: LifeSpec::default(),
+        set_by_site: 0,
     }
 }
 
