@@ -5,6 +5,7 @@
 
 mod aside;
 mod command;
+mod doubt;
 mod effects;
 pub mod explain;
 mod kept;

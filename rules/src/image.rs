@@ -22,7 +22,7 @@ use crate::program::{AlarmId, Program, at, u32_of};
 
 const MAGIC: &[u8; 4] = b"FSRI";
 /// Version 1 knew nothing of the limits of `since`. An image is made anew by who has the rules: only the newest is read.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Where the length is told, of all of it in bytes.
 const LEN_AT: usize = MAGIC.len() + 1;
 /// SHA-256, at the end.

@@ -46,6 +46,8 @@ pub struct RuleInfo {
     pub advice: Text,
     /// True while it is on trial: its alarms carry the flag `test`.
     pub test: bool,
+    /// True when what its alarms are about is uncertain to all other rules while they stand, active or latched. These rules come before all others.
+    pub makes_uncertain: bool,
     /// The words of the reasons by which its alarms are suppressed.
     pub suppress: Vec<String>,
 }

@@ -238,4 +238,7 @@ class Rules(random.Random):
         else:
             levels = [f'{{ {self.when(own)}, {self.keys("l" + str(place), COLOURS[place])} }}' for place in range(self.randrange(1, 4))]
             lines.append(f"levels = [{', '.join(levels)}]")
-        return self.life(lines, own)
+        rule = self.life(lines, own)
+        # Who doubts asks for no alarm of one who does not.
+        doubts = self.sites and "alarm." not in rule and self.one_in(4)
+        return rule + "\nmakes_uncertain = true" * doubts

@@ -22,7 +22,7 @@ from expressions import parse
 from outputs import Output
 from remembered import Held, Repeats, Since, Window
 from site_tables import Site, limit_now
-from values import BAD, FIRM_FALSE, FIRM_TRUE, MS, NOTHING, Number, UNKNOWN, compare, duration, trust_of
+from values import BAD, FIRM_FALSE, FIRM_TRUE, GOOD, MS, NOTHING, Number, UNCERTAIN, UNKNOWN, compare, duration, trust_of
 
 COLOURS = {"blue": 200, "yellow": 500, "orange": 700, "red": 900}
 
@@ -62,6 +62,7 @@ class Alarm:
         for table in rule.get("levels", []) + rule.get("counts", []) + ([rule] if "when" in rule else []):
             self.levels.append(Level(table, "when"))
         self.gate = parse(rule["only_while"]) if "only_while" in rule else None
+        self.makes_uncertain = rule.get("makes_uncertain", False)
         self.value = parse(rule.get("value", "self"))
         self.unknown_after = duration(rule.get("unknown_after", "5s"))
         self.re_alarm, self.shelve_max = duration(rule.get("re_alarm", "0s")), duration(rule.get("shelve_max", "8h"))
@@ -129,6 +130,8 @@ class Play(Conditions):
                 alarm.levels = [level for level in alarm.levels if level.count is None or level.count <= len(self.counted(alarm))]
                 if alarm.levels:
                     self.alarms.append(alarm)
+        # Who doubts comes before all who see readings in doubt.
+        self.alarms.sort(key=lambda alarm: not alarm.makes_uncertain)
         for alarm in self.alarms:
             alarm.reads, alarm.about = self.reads(alarm), self.own(alarm)
         self.tested = set()
@@ -180,7 +183,17 @@ class Play(Conditions):
         return point.quality == "calibration" and not point.overdue or name in self.tested
 
     def seen(self, name, alarm):
-        return NOTHING if self.under_test(name) and name not in alarm.about else self.points[name].number()
+        if self.under_test(name) and name not in alarm.about:
+            return NOTHING
+        number = self.points[name].number()
+        if number.trust == GOOD and not alarm.makes_uncertain and self.is_doubted(name):
+            return Number(number.value, UNCERTAIN)
+        return number
+
+    def is_doubted(self, name):
+        """True while an alarm stands that makes a point uncertain: one about it, or about none, which reads it."""
+        doubters = [alarm for alarm in self.alarms if alarm.makes_uncertain and (alarm.active or alarm.latched) and not alarm.test]
+        return any(name in (alarm.about or alarm.reads) for alarm in doubters)
 
     def look_at_tests(self):
         """Points whose test began or ended are looked at as if they had been read."""

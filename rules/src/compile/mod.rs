@@ -198,7 +198,7 @@ fn elsewhere(what: &str) -> Place {
     }
 }
 
-/// All rules of all packs: those that count others after the ones they count.
+/// All rules of all packs: those that make readings uncertain first, and those that count others after the ones they count.
 ///
 /// `unread`: a rule that is not here may be one that could not be read.
 fn rules_in_order<'f, 'a>(
@@ -256,6 +256,9 @@ fn rules_in_order<'f, 'a>(
                 .join(", ")
         ));
     }
+    if are_doubts_first(&ordered) {
+        ordered.sort_by_key(|(_, rule)| !rule.makes_uncertain);
+    }
     for (_, rule) in &ordered {
         if let Condition::Counts { over, .. } = &rule.condition {
             for name in over {
@@ -267,6 +270,32 @@ fn rules_in_order<'f, 'a>(
         }
     }
     ordered
+}
+
+/// Reports rules that make readings uncertain and rest on others that see them so, which would hold each other up. True
+/// when there is none, and they may come before all others.
+fn are_doubts_first(rules: &[(&Head, &Rule<'_>)]) -> bool {
+    let doubts = |name: &str| {
+        let mut named = rules.iter().filter(|(_, rule)| rule.name.value == name);
+        named.all(|(_, rule)| rule.makes_uncertain)
+    };
+    let mut are_first = true;
+    for (_, rule) in rules.iter().filter(|(_, rule)| rule.makes_uncertain) {
+        let name = &rule.name;
+        if matches!(rule.condition, Condition::Counts { .. }) {
+            name.item.problem(format!(
+                "`{}` counts alarms and reads no point that it could make uncertain, expected no `makes_uncertain`",
+                name.value
+            ));
+        } else if let Some(seer) = rests_on(rule).into_iter().find(|other| !doubts(other)) {
+            name.item.problem(format!(
+                "`{}` makes readings uncertain and asks for `{seer}`, which then sees them so, expected `makes_uncertain = true` there, too",
+                name.value
+            ));
+            are_first = false;
+        }
+    }
+    are_first
 }
 
 fn counted_by<'r>(rule: &'r Rule<'_>) -> Vec<&'r String> {
@@ -401,6 +430,7 @@ fn rule_info(head: &Head, rule: &Rule<'_>, written: &str) -> RuleInfo {
         text: rule.text.clone(),
         advice: rule.advice.clone(),
         test: false,
+        makes_uncertain: rule.makes_uncertain,
         suppress: rule
             .life
             .suppress

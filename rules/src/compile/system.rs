@@ -320,6 +320,7 @@ impl Adding<'_> {
                 en: en.into(),
             },
             test: false,
+            makes_uncertain: false,
             suppress: Vec::new(),
         });
         added.map_err(|error| (self.report)(error)).ok()

@@ -18,7 +18,7 @@ use super::Engine;
 use super::state::{Asked, own_points};
 use crate::alarm::Phase;
 use crate::effect::AlarmIdx;
-use crate::eval::Stack;
+use crate::eval::{Memory, Stack};
 use crate::program::{Entry, Source, Tables, at, u32_of};
 use crate::timer::NEVER;
 use crate::unit::Unit;
@@ -136,7 +136,7 @@ impl Engine {
         };
         let number = match code.source {
             Source::None => Number::BAD,
-            Source::Point(point) => state.points[at(point)].number(),
+            Source::Point(point) => state.seen_by(tables, alarm.0).number(point),
             Source::Formula(entry) => {
                 Stack::default().formula(tables, entry, &state.seen_by(tables, alarm.0))
             }
@@ -194,7 +194,7 @@ impl Engine {
             .flatten()
         {
             let point = &state.points[at(point)];
-            if point.test_end != NEVER && !point.overdue {
+            if point.test_end != NEVER {
                 ends.push((Ending::Calibration, point.test_end));
             }
         }

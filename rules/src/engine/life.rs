@@ -7,6 +7,7 @@ use super::machine::Machine;
 use super::state::PointSlot;
 use crate::alarm::NO_LEVEL;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal, Switched};
+use crate::eval::Memory;
 use crate::program::{LEVELS_MAX, Source, Tables, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Trust, Truth};
@@ -141,8 +142,7 @@ impl Machine {
     pub(super) fn number(&mut self, tables: &impl Tables, alarm: u32) -> Number {
         match tables.alarm(alarm).source {
             Source::None => Number::BAD,
-            // It is about that point: under test or not, it sees it.
-            Source::Point(point) => self.state.points[at(point)].number(),
+            Source::Point(point) => self.state.seen_by(tables, alarm).number(point),
             Source::Formula(entry) => {
                 let seen = self.state.seen_by(tables, alarm);
                 self.stack.formula(tables, entry, &seen)
@@ -242,7 +242,7 @@ impl Machine {
         effects.tell(self.event(tables, alarm, kind, cause));
     }
 
-    /// Dates the alarm's state by now and makes the event.
+    /// Dates the alarm's state by now, has those look again who see its points by it, and makes the event.
     pub(super) fn event(
         &mut self,
         tables: &impl Tables,
@@ -251,6 +251,7 @@ impl Machine {
         cause: Cause,
     ) -> Effect {
         self.state.alarms[at(alarm)].changed_at = self.now;
+        self.look_at_doubt(tables, alarm);
         Effect {
             kind,
             alarm: AlarmIdx(alarm),

@@ -28,7 +28,7 @@ use crate::timer::NEVER;
 use crate::value::Truth;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence, version 4 did not say what an alarm reads, version 5 not what the site sets for it.
+/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence, version 4 did not say what an alarm reads, version 5 neither what the site sets for it nor which readings are in doubt.
 const VERSION: u8 = 6;
 
 /// Why bytes are no snapshot.
@@ -91,7 +91,7 @@ impl Engine {
                 let place = &mut engine.machine.state.points[at(point.0)];
                 let fresh = place.stale_at;
                 *place = record.slot;
-                if place.quality == Quality::CALIBRATION && place.test_end == NEVER {
+                if reader.version < 4 && place.quality == Quality::CALIBRATION {
                     place.test_end = now.plus_ms(CALIBRATION_MAX_MS);
                 }
                 // A new `max_age` counts from the reading, or from now where there was none.
@@ -144,6 +144,7 @@ impl Engine {
         for alarm in 0..machine.n_alarms() {
             machine.mark_test(tables, alarm, Cause::Config, &mut effects);
         }
+        machine.look_at_doubts(tables);
         machine.start_but(tables, &restored, &mut effects);
         Ok(engine)
     }

@@ -30,9 +30,9 @@ pub(super) struct PointSlot {
     pub(super) waits: bool,
     /// A person tests an alarm about it.
     pub(super) tested: bool,
-    /// It has said that it is being calibrated for too long to be believed.
-    pub(super) overdue: bool,
-    /// Until when its saying so is believed; [`NEVER`] while it does not.
+    /// An alarm makes it uncertain.
+    pub(super) doubted: bool,
+    /// Until when it is believed that it is being calibrated; [`NEVER`] while it does not say so, and when it has said so for too long.
     pub(super) test_end: UtcMs,
 }
 
@@ -54,14 +54,19 @@ impl PointSlot {
             stale: false,
             waits: false,
             tested: false,
-            overdue: false,
+            doubted: false,
             test_end: NEVER,
         }
     }
 
     /// What it reads is no process value: it is being calibrated, or a person tests an alarm about it.
     pub(super) fn is_under_test(&self) -> bool {
-        self.tested || self.quality == Quality::CALIBRATION && !self.overdue
+        self.tested || self.quality == Quality::CALIBRATION && !self.is_overdue()
+    }
+
+    /// It has said that it is being calibrated for too long to be believed.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.quality == Quality::CALIBRATION && self.test_end == NEVER
     }
 
     /// True while its number is between these (exclusive), and can be used.
@@ -92,7 +97,7 @@ impl PointSlot {
         // A clock that runs ahead keeps no value fresh.
         self.stale_at = stale_at(sample.at.min(now), max_age_ms);
         if sample.quality != Quality::CALIBRATION {
-            (self.overdue, self.test_end) = (false, NEVER);
+            self.test_end = NEVER;
         } else if self.quality != Quality::CALIBRATION {
             self.test_end = now.plus_ms(CALIBRATION_MAX_MS);
         }
@@ -104,19 +109,20 @@ impl PointSlot {
 
     pub(super) fn next_due(&self) -> UtcMs {
         let stale_at = if self.stale { NEVER } else { self.stale_at };
-        let test_end = if self.overdue { NEVER } else { self.test_end };
-        stale_at.min(test_end)
+        stale_at.min(self.test_end)
     }
 
     /// What is over by a time is over; true when it is its sensor's test.
     pub(super) fn end(&mut self, now: UtcMs) -> bool {
         self.stale |= self.stale_at <= now;
-        let is_over = !self.overdue && self.test_end <= now;
-        self.overdue |= is_over;
+        let is_over = self.test_end <= now;
+        if is_over {
+            self.test_end = NEVER;
+        }
         is_over
     }
 
-    /// The number that alarms about it see.
+    /// Its number, whoever doubts it.
     pub(super) fn number(&self) -> Number {
         if self.stale {
             Number::BAD
@@ -334,8 +340,8 @@ pub(super) fn alarms_about(tables: &impl Tables, point: u32) -> impl Iterator<It
     })
 }
 
-/// What an alarm sees of the state: a point that is under test reads nothing to alarms that are not about it, and an
-/// alarm that is a test counts as one that is not known.
+/// What an alarm sees of the state: a point that is under test reads nothing to alarms that are not about it, one that is
+/// in doubt is uncertain, and an alarm that is a test counts as one that is not known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a, T> {
     state: &'a State,
@@ -378,10 +384,13 @@ impl<T: Tables> Memory for Seen<'_, T> {
     fn number(&self, point: u32) -> Number {
         let slot = &self.state.points[at(point)];
         if slot.is_under_test() && !own_points(self.tables, self.alarm).contains(&Some(point)) {
-            Number::BAD
-        } else {
-            slot.number()
+            return Number::BAD;
         }
+        let mut number = slot.number();
+        if slot.doubted && number.trust == Trust::Good && !self.tables.rest(self.alarm).doubts {
+            number.trust = Trust::Uncertain;
+        }
+        number
     }
 
     fn health(&self, point: u32) -> Vitals {
@@ -389,7 +398,7 @@ impl<T: Tables> Memory for Seen<'_, T> {
         Vitals {
             quality: slot.is_read().then_some(slot.quality),
             stale: slot.stale,
-            overdue: slot.overdue,
+            overdue: slot.is_overdue(),
             tested: slot.is_under_test(),
         }
     }

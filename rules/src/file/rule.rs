@@ -137,6 +137,8 @@ pub struct Rule<'a> {
     pub unknown_after_ms: u64,
     /// What people and design may do to its alarms.
     pub life: Life<'a>,
+    /// True when what its alarms are about is uncertain to other rules while they stand.
+    pub makes_uncertain: bool,
 }
 
 impl<'a> Rule<'a> {
@@ -176,6 +178,7 @@ impl<'a> Rule<'a> {
         };
         let unknown_after_ms = unknown_after_ms.unwrap_or(UNKNOWN_AFTER_MS);
         let life = Life::read(table);
+        let makes_uncertain = table.opt("makes_uncertain").and_then(|item| item.bool());
         table.finish();
         // What is wrong was reported; the rest is still held against the points, so that all comes at once.
         Some(Self {
@@ -191,6 +194,7 @@ impl<'a> Rule<'a> {
             degrades,
             unknown_after_ms,
             life: life?,
+            makes_uncertain: makes_uncertain.unwrap_or(false),
         })
     }
 

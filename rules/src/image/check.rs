@@ -31,7 +31,8 @@ pub(super) fn check(tables: &ImageTables<'_>, n_points: u32, n_alarms: u32) -> C
         n_states += u32::from(code.n_levels);
         checker.alarm(index, &code, &rest)?;
     }
-    that(n_states == tables.n_level_states, "level")
+    that(n_states == tables.n_level_states, "level")?;
+    checker.doubts()
 }
 
 fn that(holds: bool, what: &'static str) -> Checked {
@@ -104,6 +105,14 @@ impl Checker<'_> {
             that(are_after, "unit")?;
         }
         Ok(())
+    }
+
+    /// Who makes readings uncertain is told by nobody who sees them so: evaluation comes to an end.
+    fn doubts(&self) -> Checked {
+        let tables = self.tables;
+        let sees_doubt = (0..self.n_units).filter(|unit| !tables.doubts(*unit));
+        let mut told = sees_doubt.flat_map(|unit| tables.readers_of(unit));
+        that(!told.any(|unit| tables.doubts(unit)), "unit")
     }
 
     fn kept(&self, index: u32, code: &KeptCode) -> Checked {

@@ -126,11 +126,12 @@ impl Record for AlarmCode {
 
 /// Never of an alarm that the system tells, nor of one whose rule is gone: those are in no image.
 impl Record for AlarmRest {
-    const SIZE: usize = 84;
+    const SIZE: usize = 85;
 
     fn write(&self, out: &mut Writer) {
         out.bool(self.limits_only);
         out.bool(self.test);
+        out.bool(self.doubts);
         out.option(self.scope, Writer::u32);
         out.u64(self.unknown_hold_ms);
         out.f64(self.band.0);
@@ -148,6 +149,7 @@ impl Record for AlarmRest {
         Ok(Self {
             limits_only: reader.bool()?,
             test: reader.bool()?,
+            doubts: reader.bool()?,
             external: false,
             retired: false,
             scope: reader.option(Reader::count)?,

@@ -191,7 +191,8 @@ impl ProgramBuilder {
         }
         let external = check_levels(&spec)?;
         let rule = &self.rules[at(spec.rule.0)];
-        let (test, words) = (rule.test, rule.suppress.clone());
+        let (test, doubts) = (rule.test, rule.makes_uncertain);
+        let words = rule.suppress.clone();
         let alarm = u32_of(self.alarms.len());
         let mut reads = Reads::default();
         let source = match &spec.value {
@@ -238,6 +239,15 @@ impl ProgramBuilder {
         if !external && reads.values.is_empty() && reads.health.is_empty() && reads.units.is_empty()
         {
             return Err(BuildError::Constant);
+        }
+        let read = self.flat.unit_reads[mark.unit_reads..].iter();
+        let mut read = read.map(|(read, _)| read).chain(&reads.units);
+        let sees_doubt = |unit: &u32| match self.flat.units[at(*unit)] {
+            Unit::Alarm(other) => !self.alarm_rest[at(other)].doubts,
+            Unit::Kept(_) => false,
+        };
+        if doubts && read.any(sees_doubt) {
+            return Err(BuildError::DoubtGoesRound);
         }
         let levels_from = self.share_levels(spec.rule, levels_from, n_levels);
         let states_from = self.n_level_states;
@@ -297,6 +307,7 @@ impl ProgramBuilder {
                 .iter()
                 .all(|level| matches!(level.test, Test::High { .. } | Test::Low { .. })),
             test,
+            doubts,
             external,
             retired: false,
             scope: match spec.scope {

@@ -34,6 +34,7 @@ impl Program {
         self.tables.alarm_rest.push(AlarmRest {
             limits_only: false,
             test: rule.test,
+            doubts: false,
             external: false,
             retired: true,
             // It is about no point any more: a test of one is no test of it.

@@ -38,6 +38,16 @@ pub(crate) trait Tables {
     fn same(&self, entry: Entry) -> impl Iterator<Item = u32> + Clone;
     /// What is evaluated, in an order in which nothing reads what comes after it.
     fn unit(&self, unit: u32) -> Unit;
+
+    /// True of an alarm that makes readings uncertain, and of what it remembers: it sees them as they are.
+    fn doubts(&self, unit: u32) -> bool {
+        let owner = match self.unit(unit) {
+            Unit::Kept(kept) => self.kept(kept).owner,
+            Unit::Alarm(_) => unit,
+        };
+        matches!(self.unit(owner), Unit::Alarm(alarm) if self.rest(alarm).doubts)
+    }
+
     /// Who reads a unit.
     fn readers_of(&self, unit: u32) -> impl Iterator<Item = u32>;
 
@@ -196,6 +206,8 @@ pub(crate) struct AlarmRest {
     /// True when every level compares the number with a limit.
     pub(crate) limits_only: bool,
     pub(crate) test: bool,
+    /// Makes what it is about uncertain to alarms that don't.
+    pub(crate) doubts: bool,
     /// True when the system says whether it holds.
     pub(crate) external: bool,
     /// True when its rule is gone.

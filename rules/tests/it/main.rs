@@ -4,6 +4,7 @@
 mod aside;
 mod bad;
 mod change;
+mod doubt;
 mod explain;
 mod image;
 mod language;

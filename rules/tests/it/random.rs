@@ -261,6 +261,7 @@ pub(crate) struct Plan {
     /// A number for the name, and what the rule is.
     rules: Vec<(u64, u64)>,
     values_only: bool,
+    doubts: bool,
 }
 
 impl Plan {
@@ -270,6 +271,15 @@ impl Plan {
             points: dice.seed(),
             rules: (0..=dice.roll(8)).map(|name| (name, dice.seed())).collect(),
             values_only: false,
+            doubts: true,
+        }
+    }
+
+    /// None of its rules makes readings uncertain.
+    pub(crate) fn without_doubts(self) -> Self {
+        Self {
+            doubts: false,
+            ..self
         }
     }
 
@@ -323,6 +333,7 @@ impl Plan {
                     name: format!("r{name}"),
                     // Which alarms come before it is a part of what it says.
                     hash: format!("{seed} at {alarms}"),
+                    makes_uncertain: self.doubts && seed % 3 == 0,
                     ..RuleInfo::default()
                 })
                 .unwrap();

@@ -169,6 +169,9 @@ fn print_part(part: &Part, depth: usize, out: &mut dyn Write) -> io::Result<()> 
         if reading.test {
             line += ", a test";
         }
+        if !reading.doubted_by.is_empty() {
+            line += &format!(", in doubt by {}", reading.doubted_by.join(", "));
+        }
     }
     if is_worth_since(part) {
         line += &match part.since {
@@ -345,6 +348,7 @@ fn json_of_part(part: &Part) -> Value {
         shown["read_at"] = json!(reading.at.map(|at| at.to_string()));
         shown["stale"] = json!(reading.stale);
         shown["test"] = json!(reading.test);
+        shown["doubted_by"] = json!(reading.doubted_by);
         shown["eu"] = json!(reading.eu);
     }
     if let Some(left_ms) = part.left_ms {

@@ -38,6 +38,19 @@ fn a_unit_that_does_not_fit_the_point_is_told_with_both_sides() {
 }
 
 #[test]
+fn who_makes_readings_uncertain_asks_for_no_alarm_that_sees_them_so() {
+    let gas = "high = [{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }]";
+    let stuck = "[[rule]]\nname = \"stuck\"\nunverified = \"t\"\nfor = { kind = \"combustible-gas\" }\nwhen = \"alarm.gas\"\nlevel = \"on\"\ncolour = \"blue\"\nmakes_uncertain = true\ntext = { zh = \"t\", en = \"t\" }";
+    let count = "[[rule]]\nname = \"count\"\nfor = \"units\"\nover = [\"gas\"]\ncounts = [{ level = \"on\", colour = \"blue\", count = 1, from = \"yellow\" }]\ndegrade = \"hold\"\nmakes_uncertain = true";
+    let words = "unverified = \"t\"\ntext = { zh = \"t\", en = \"t\" }";
+    check(
+        &std::format!("{GAS}{gas}\n{words}\n{stuck}\n{count}"),
+        "r.toml:10:8: rule[1].name: `stuck` makes readings uncertain and asks for `gas`, which then sees them so, expected `makes_uncertain = true` there, too\n\
+             r.toml:19:8: rule[2].name: `count` counts alarms and reads no point that it could make uncertain, expected no `makes_uncertain`",
+    );
+}
+
+#[test]
 fn a_limit_without_a_unit_is_told_which_one_is_wanted() {
     check(
         &std::format!(

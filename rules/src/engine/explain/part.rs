@@ -10,6 +10,8 @@ use telemetry::{Quality, UtcMs};
 
 use crate::alarm::Phase;
 use crate::calendar::Calendar;
+use crate::effect::AlarmIdx;
+use crate::engine::doubt::doubters;
 use crate::engine::kept::KeptSlot;
 use crate::engine::state::{Seen, State};
 use crate::eval::{Op, Stack};
@@ -55,6 +57,8 @@ pub struct Reading {
     pub stale: bool,
     /// It is read in a test: to alarms that are not about it, it is unknown.
     pub test: bool,
+    /// The alarms that make it uncertain.
+    pub doubted_by: Vec<String>,
     /// The unit of its number.
     pub eu: Option<String>,
 }
@@ -201,7 +205,7 @@ impl<'a> Reader<'a> {
                     truths.push(self.condition(index, to, text, vec![part]));
                 }
                 Op::Alarm(alarm, severity) => {
-                    let id = self.program.id_of(crate::effect::AlarmIdx(alarm));
+                    let id = self.program.id_of(AlarmIdx(alarm));
                     let colour = Colour::of_severity(severity);
                     let text = if severity <= 1 {
                         format!("alarm {id} is active")
@@ -294,6 +298,8 @@ impl<'a> Reader<'a> {
         let info = &self.program.points()[at(point)];
         let slot = &self.state.points[at(point)];
         let answer = Answer::Number(self.seen.number(point));
+        let doubters = doubters(&self.program.tables, point).map(AlarmIdx);
+        let doubters = doubters.filter(|alarm| self.state.makes_uncertain(alarm.0));
         let text = format!("{}/{}", info.unit, info.point);
         let mut part = Part::new(text, answer, Vec::new());
         part.reading = Some(Reading {
@@ -301,6 +307,9 @@ impl<'a> Reader<'a> {
             at: slot.is_read().then_some(slot.at),
             stale: slot.stale,
             test: slot.is_under_test(),
+            doubted_by: doubters
+                .map(|alarm| self.program.id_of(alarm).to_string())
+                .collect(),
             eu: info.eu.clone(),
         });
         part

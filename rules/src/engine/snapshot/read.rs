@@ -94,8 +94,12 @@ impl Reader<'_> {
         slot.stale = self.bool()?;
         if self.version > 3 {
             slot.test_end = self.time()?;
-            slot.overdue = self.bool()?;
         }
+        if matches!(self.version, 4 | 5) && self.bool()? {
+            // That the end was passed was a word of its own.
+            slot.test_end = NEVER;
+        }
+        slot.doubted = self.version > 5 && self.bool()?;
         Ok(PointRecord {
             unit,
             point,
@@ -384,7 +388,8 @@ impl Reader<'_> {
             // A rule that is gone advises nobody.
             advice: Text::default(),
             test: self.bool()?,
-            // An alarm whose rule is gone is not suppressed.
+            // An alarm whose rule is gone is not active, nor is it suppressed.
+            makes_uncertain: false,
             suppress: Vec::new(),
         })
     }

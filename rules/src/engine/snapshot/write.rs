@@ -309,5 +309,5 @@ fn out_ends(out: &mut Writer, slot: &PointSlot) {
     out.time(slot.stale_at);
     out.bool(slot.stale);
     out.time(slot.test_end);
-    out.bool(slot.overdue);
+    out.bool(slot.doubted);
 }

@@ -123,6 +123,9 @@ pub enum BuildError {
     /// A condition that reads no point and no alarm: it would never change.
     #[error("a condition that reads no point and no alarm")]
     Constant,
+    /// An alarm that makes readings uncertain, and asks for one that sees them so.
+    #[error("an alarm that makes readings uncertain asks for one that sees them so")]
+    DoubtGoesRound,
     /// A condition nested too deeply for the evaluator's stack.
     #[error(
         "nested too deeply, expected at most {NUMBERS_MAX} numbers, {TRUTHS_MAX} answers and {TALLIES_MAX} counts at once"
