@@ -2,6 +2,8 @@
 //!
 //! Knows words, levels and metric names; nothing depends on whether anybody listens.
 
+use std::net::SocketAddr;
+
 use metrics::{counter, gauge};
 use tracing::{debug, error, info, warn};
 
@@ -45,6 +47,21 @@ pub enum Event<'a> {
         on: bool,
         /// For which alarm; empty when for none.
         alarm: &'a str,
+    },
+    /// What a person asked for was refused.
+    ActRefused {
+        /// Who it was: by their token, or by their word where one token is everybody's. None when nobody is known by it.
+        by: Option<&'a str>,
+        /// Who they said they are.
+        said: Option<&'a str>,
+        /// Where they asked.
+        from: SocketAddr,
+        /// What for.
+        verb: &'a str,
+        /// On which alarm.
+        alarm: &'a str,
+        /// Why not.
+        why: &'a str,
     },
     /// The broker was reached by a session.
     Connected {
@@ -153,6 +170,19 @@ impl Event<'_> {
                 counter!("gateway_outputs_switched_total").increment(1);
                 info!(output, on, alarm, "an output is switched");
             }
+            Self::ActRefused {
+                by,
+                said,
+                from,
+                verb,
+                alarm,
+                why,
+            } => {
+                counter!("gateway_acts_refused_total").increment(1);
+                // Anybody may ask: for as long a line as they like.
+                let (said, verb, alarm) = (said.map(short), short(verb), short(alarm));
+                warn!(by, said, %from, verb, alarm, why, "an act is refused");
+            }
             Self::Connected { session } => {
                 counter!("gateway_mqtt_connections_total", "session" => *session).increment(1);
                 info!(session, "connected");
@@ -198,6 +228,12 @@ impl Event<'_> {
             }
         }
     }
+}
+
+/// As much of a stranger's word as a line of the log has room for.
+fn short(text: &str) -> &str {
+    let end = text.char_indices().nth(200);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// Tells what ingest has to say.

@@ -141,6 +141,7 @@ fn with(text: &str, changes: &[(&str, &str)]) -> String {
 fn a_right_site_is_all_right_whatever_an_editor_on_windows_does_to_its_files() {
     let papers = Papers::with(&[]);
     let expected = "east/plant-1, gateway gw-1, broker mqtt://127.0.0.1:1883\n\
+        who may act: nobody, [http] names no token\n\
         node   bus   line               slaves  points  requests  sweep  load\n\
         local  hall  tcp 127.0.0.1:502  1       1       1         10 ms  1 %\n\
         1 point, 12 rules, 13 alarms: all right\n";

@@ -158,8 +158,8 @@ fn wrong_usage_is_2_and_says_on_stderr_what_is_wrong() {
         ("fengsui bus read", "<BUS>"),
         ("fengsui rules check", "<RULES>"),
         ("fengsui watch mqtt://127.0.0.1", "--park"),
-        ("fengsui alarms ack a/b/c", "--by"),
-        ("fengsui alarms reset a/b/c", "--by"),
+        ("fengsui alarms ack", "<ALARM>"),
+        ("fengsui alarms shelve a/b/c --for 2h", "--comment"),
         ("fengsui alarms resett", "'reset'"),
         ("fengsui stauts", "'status'"),
         ("fengsui demo --listen here", "'here'"),
@@ -554,6 +554,7 @@ fn an_operator_sees_acknowledges_and_is_refused_at_a_running_gateway() {
     let ack = "alarms ack hall/t-1/hot --by li";
     at(&plant, ack, None).is_no_result(2, "a token is needed: --token-file FILE or FENGSUI_TOKEN");
     at(&plant, ack, Some("guess")).is_no_result(1, "401 Unauthorized");
+    at(&plant, "alarms ack hall/t-1/hot", Some(TOKEN)).is_no_result(2, "nobody says who acts");
     at(&plant, "alarms ack hall/t-9/hot --by li", Some(TOKEN))
         .is_no_result(1, "no alarm `hall/t-9/hot`");
     at(&plant, "alarms ack hall/t-1 --by li", Some(TOKEN))

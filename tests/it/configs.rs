@@ -293,6 +293,7 @@ fn every_key_that_a_file_may_have_is_told_in_configs() {
         (
             &[
                 "gateway/src/config/load.rs",
+                "gateway/src/config/http.rs",
                 "gateway/src/config/site.rs",
                 "gateway/src/config/broker.rs",
                 "gateway/src/config/rule.rs",

@@ -22,6 +22,7 @@ mod oracle;
 mod output;
 mod past;
 mod peers;
+mod people;
 mod plant;
 mod second;
 mod walls;

@@ -128,8 +128,13 @@ token_env = "FENGSUI_TOKEN"
 
     /// Starts the gateway after [`Self::stop_gateway`].
     pub(super) fn start_gateway(&mut self) {
+        self.start_gateway_with(&[("FENGSUI_TOKEN", TOKEN)]);
+    }
+
+    /// Starts it with these secrets.
+    pub(super) fn start_gateway_with(&mut self, env: &[(&str, &str)]) {
         let config = self.path("gateway.toml");
-        self.gateway = Some(Gateway::start(&config, &[("FENGSUI_TOKEN", TOKEN)]));
+        self.gateway = Some(Gateway::start(&config, env));
     }
 
     pub(super) fn gateway(&self) -> &Gateway {

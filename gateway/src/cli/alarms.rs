@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{Api, Failure, Gateway, Token, token};
+use super::api::{Api, Failure, Gateway, Second, Token, Who};
 use super::{Exit, table};
 use crate::alarm::message::reading;
 
@@ -30,9 +30,9 @@ pub(super) struct ActArgs {
     // The system's own begin with a hyphen.
     #[arg(allow_hyphen_values = true, value_parser = id)]
     alarm: String,
-    /// Who acts; it goes into the event that regulators get.
+    /// Who acts; it goes into the event that regulators get. Needed where the gateway has one token for all, else your token says it.
     #[arg(long, value_name = "NAME")]
-    by: String,
+    by: Option<String>,
     /// What there is to say about it: the reason for what is done.
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -73,9 +73,8 @@ pub(super) struct ShelveArgs {
 pub(super) struct OutArgs {
     #[command(flatten)]
     timed: TimedArgs,
-    /// The second person, who agrees.
-    #[arg(long, value_name = "NAME")]
-    second: String,
+    #[command(flatten)]
+    second: Second,
     /// The work order.
     #[arg(long, value_name = "TEXT")]
     ticket: String,
@@ -87,7 +86,7 @@ pub(super) struct Asked<'a> {
     verb: &'static str,
     act: &'a ActArgs,
     lasts: Option<&'a str>,
-    second: &'a str,
+    second: Option<&'a Second>,
     ticket: &'a str,
 }
 
@@ -97,7 +96,7 @@ impl ActArgs {
             verb,
             act: self,
             lasts: None,
-            second: "",
+            second: None,
             ticket: "",
         }
     }
@@ -122,7 +121,7 @@ impl ShelveArgs {
 impl OutArgs {
     pub(super) fn asks(&self) -> Asked<'_> {
         Asked {
-            second: &self.second,
+            second: Some(&self.second),
             ticket: &self.ticket,
             ..self.timed.asks("out-of-service")
         }
@@ -155,7 +154,11 @@ struct Acted<'a> {
     ok: bool,
     alarm: &'a str,
     verb: &'a str,
-    by: &'a str,
+    /// Who acts, as the gateway knows them; of a refusal, what was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second: Option<&'a str>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
@@ -296,6 +299,13 @@ fn minutes(time: &str) -> String {
     time.chars().skip(11).take(5).collect()
 }
 
+/// Who acted, as the gateway answers.
+#[derive(Debug, Deserialize)]
+struct Done {
+    by: String,
+    second: Option<String>,
+}
+
 /// Has a person act: 1 when the gateway refuses.
 pub(super) fn act(
     asked: &Asked<'_>,
@@ -304,45 +314,66 @@ pub(super) fn act(
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
     let (verb, args) = (asked.verb, asked.act);
-    let acted = token(args.token.token_file.as_deref(), env).and_then(|token| {
-        let comment = args.comment.as_deref().unwrap_or_default();
-        let mut words = json!({ "by": args.by, "comment": comment });
-        if let Some(occurrence) = args.occurrence {
-            words["occurrence"] = occurrence.into();
-        }
-        if let Some(lasts) = asked.lasts {
-            words["for"] = lasts.into();
-        }
-        for (key, word) in [("second", asked.second), ("ticket", asked.ticket)] {
-            if !word.is_empty() {
-                words[key] = word.into();
-            }
-        }
-        let path = format!("/api/v1/alarms/{}/{verb}", args.alarm);
-        Api::new(&args.gateway)?.post(&path, &token, words.to_string())
-    });
-    let refusal = match acted {
-        Ok(_) => None,
-        Err(failure) if failure.exit == Exit::No => Some(failure),
+    let second = asked.second.and_then(|it| it.second.as_deref());
+    let done = match ask(asked, second, env) {
+        Ok(done) => Ok(done),
+        Err(failure) if failure.exit == Exit::No => Err(failure),
         Err(failure) => return failure.tell(err),
     };
     if args.json {
+        let (by, second) = match &done {
+            Ok(done) => (Some(done.by.as_str()), done.second.as_deref()),
+            Err(_) => (args.by.as_deref(), second),
+        };
         let acted = Acted {
-            ok: refusal.is_none(),
+            ok: done.is_ok(),
             alarm: &args.alarm,
             verb,
-            by: &args.by,
-            error: refusal.as_ref().map(|refusal| refusal.what.as_str()),
+            by,
+            second,
+            error: done.as_ref().err().map(|refusal| refusal.what.as_str()),
         };
         serde_json::to_writer(&mut *out, &acted)?;
         writeln!(out)?;
-        return Ok(refusal.map_or(Exit::Done, |refusal| refusal.exit));
+        return Ok(done.map_or_else(|refusal| refusal.exit, |_| Exit::Done));
     }
-    match refusal {
-        Some(refusal) => refusal.tell(err),
-        None => {
-            writeln!(out, "{}: {verb} by {}", args.alarm, args.by)?;
+    match done {
+        Err(refusal) => refusal.tell(err),
+        Ok(Done { by, second }) => {
+            let with = second.map_or_else(String::new, |second| format!(" with {second}"));
+            writeln!(out, "{}: {verb} by {by}{with}", args.alarm)?;
             Ok(Exit::Done)
         }
     }
+}
+
+fn ask(
+    asked: &Asked<'_>,
+    second: Option<&str>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Done, Failure> {
+    let args = asked.act;
+    let mut who = Who::alone(&args.token, env)?;
+    if let Some(second) = asked.second {
+        who = who.and(second, env)?;
+    }
+    let mut words = json!({ "comment": args.comment.as_deref().unwrap_or_default() });
+    if let Some(occurrence) = args.occurrence {
+        words["occurrence"] = occurrence.into();
+    }
+    let ticket = Some(asked.ticket).filter(|ticket| !ticket.is_empty());
+    for (key, word) in [
+        ("by", args.by.as_deref()),
+        ("for", asked.lasts),
+        ("second", second),
+        ("ticket", ticket),
+    ] {
+        if let Some(word) = word {
+            words[key] = word.into();
+        }
+    }
+    let path = format!("/api/v1/alarms/{}/{}", args.alarm, asked.verb);
+    let answer = Api::new(&args.gateway)?.post(&path, &who, words.to_string())?;
+    let strange = |_| Failure::new(Exit::Unreachable, "the answer does not say who acted");
+    serde_json::from_str(&answer).map_err(strange)
 }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reqwest011::header::{AUTHORIZATION, HeaderValue};
 use reqwest011::{Client, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 
@@ -18,6 +19,12 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where a token may be when no file is named.
 const TOKEN_VARIABLE: &str = "FENGSUI_TOKEN";
+
+/// Where the second person's may be.
+const SECOND_VARIABLE: &str = "FENGSUI_SECOND_TOKEN";
+
+/// The header of the second person's token.
+const SECOND: &str = "second-authorization";
 
 /// Where the gateway is.
 #[derive(Debug, clap::Args)]
@@ -109,9 +116,13 @@ impl Api {
         self.ask(self.http.get(self.url(path)))
     }
 
-    /// What a path answers to a body, from someone who has the token.
-    pub(super) fn post(&self, path: &str, token: &Secret, body: String) -> Result<String, Failure> {
-        let request = self.http.post(self.url(path)).bearer_auth(token.reveal());
+    /// What a path answers to a body, from those who have the tokens.
+    pub(super) fn post(&self, path: &str, who: &Who, body: String) -> Result<String, Failure> {
+        let mut request = self.http.post(self.url(path));
+        request = request.header(AUTHORIZATION, bearer(&who.token)?);
+        if let Some(token) = &who.second {
+            request = request.header(SECOND, bearer(token)?);
+        }
         self.ask(
             request
                 .header("content-type", "application/json")
@@ -143,6 +154,17 @@ impl Api {
     }
 }
 
+/// A header that shows a token, and hides it where the header itself is shown.
+fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {
+    let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+    let mut value = value.map_err(|_| {
+        let what = "a token holds a character that no HTTP header can: a line's end inside it?";
+        Failure::new(Exit::BadInput, what)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 fn refused(status: StatusCode, text: &str) -> Failure {
     let why = match serde_json::from_str(text) {
         Ok(Refusal { error }) => error,
@@ -165,12 +187,43 @@ fn cause(error: &dyn std::error::Error) -> String {
     inner.to_string()
 }
 
-/// Who acts: the token from a file or from the environment, never from an argument.
-pub(super) fn token(
-    file: Option<&Path>,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Secret, Failure> {
-    secret("token", file, TOKEN_VARIABLE, env)
+/// What proves who acts: tokens from files or from the environment, never from an argument.
+#[derive(Debug)]
+pub(super) struct Who {
+    token: Secret,
+    /// The second person's, for what needs two.
+    second: Option<Secret>,
+}
+
+impl Who {
+    /// The one who acts.
+    pub(super) fn alone(
+        token: &Token,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Failure> {
+        let token = secret("token", token.token_file.as_deref(), TOKEN_VARIABLE, env)?;
+        let second = None;
+        Ok(Self { token, second })
+    }
+
+    /// With a second person, who may be named only, where one token is everybody's.
+    pub(super) fn and(
+        mut self,
+        second: &Second,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Failure> {
+        let file = second.second_token_file.as_deref();
+        let is_shown = file.is_some() || env(SECOND_VARIABLE).is_some();
+        if is_shown {
+            self.second = Some(secret("second-token", file, SECOND_VARIABLE, env)?);
+        } else if second.second.is_none() {
+            let what = format!(
+                "a second person is needed: --second-token-file FILE or {SECOND_VARIABLE}, or --second NAME where the gateway has one token for all"
+            );
+            return Err(Failure::new(Exit::BadInput, what));
+        }
+        Ok(self)
+    }
 }
 
 /// A secret from the file of the option `--{what}-file`, or from the environment.
@@ -206,14 +259,30 @@ pub(super) fn secret(
 /// Where the token is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Token {
-    /// The file that holds the gateway's token; without it, the variable FENGSUI_TOKEN does.
+    /// The file that holds your token, or the gateway's where it has one for all; without it, the variable FENGSUI_TOKEN does.
     #[arg(long, value_name = "FILE")]
-    pub(super) token_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+}
+
+/// The second person, who agrees.
+#[derive(Debug, clap::Args)]
+pub(super) struct Second {
+    /// The name of the second person, who agrees; needed where the gateway has one token for all, else their token says it.
+    #[arg(long, value_name = "NAME")]
+    pub(super) second: Option<String>,
+    /// The file that holds the second person's token; without it, the variable FENGSUI_SECOND_TOKEN does.
+    #[arg(long, value_name = "FILE")]
+    second_token_file: Option<PathBuf>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(token_file: Option<&Path>) -> Token {
+        let token_file = token_file.map(Path::to_owned);
+        Token { token_file }
+    }
 
     #[test]
     fn the_file_goes_before_the_environment_and_a_line_end_is_no_part_of_the_token() {
@@ -221,15 +290,53 @@ mod tests {
         let path = folder.path().join("token");
         fs::write(&path, "from the file\n").expect("written");
         let env = |name: &str| (name == TOKEN_VARIABLE).then(|| "from the environment".to_owned());
-        let reveal = |file| token(file, &env).map(|token| token.reveal().to_owned());
+        let reveal = |file| Who::alone(&at(file), &env).map(|who| who.token.reveal().to_owned());
         assert_eq!(reveal(Some(path.as_path())), Ok("from the file".to_owned()));
         assert_eq!(reveal(None), Ok("from the environment".to_owned()));
         fs::write(&path, "\n").expect("written");
         let told = reveal(Some(path.as_path())).expect_err("no token");
         assert_eq!(told.exit, Exit::BadInput);
         assert!(told.what.ends_with("token holds no token"), "{}", told.what);
-        let told = token(None, &|_| None).expect_err("no token");
+        let told = Who::alone(&at(None), &|_| None).expect_err("no token");
         assert!(told.what.contains("--token-file"), "{}", told.what);
+    }
+
+    #[test]
+    fn a_second_person_shows_a_token_or_has_a_name_at_least() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("zhang");
+        fs::write(&path, "of zhang\n").expect("written");
+        let reveal = |name: Option<&str>, file: Option<&Path>, second: Option<&str>| {
+            let env = |variable: &str| match variable {
+                SECOND_VARIABLE => second.map(str::to_owned),
+                _ => Some("of li".to_owned()),
+            };
+            let told = Second {
+                second: name.map(str::to_owned),
+                second_token_file: file.map(Path::to_owned),
+            };
+            let who = Who::alone(&at(None), &env)?.and(&told, &env)?;
+            Ok(who.second.map(|token| token.reveal().to_owned()))
+        };
+        let of = |token: &str| Ok(Some(token.to_owned()));
+        let file = Some(path.as_path());
+        assert_eq!(reveal(None, file, Some("of wang")), of("of zhang"));
+        assert_eq!(reveal(Some("wang"), None, Some("of wang")), of("of wang"));
+        assert_eq!(reveal(Some("wang"), None, None), Ok(None));
+        let told: Failure = reveal(None, None, None).expect_err("nobody");
+        assert_eq!(told.exit, Exit::BadInput);
+        assert!(told.what.contains("--second-token-file"), "{}", told.what);
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_told_and_not_shown() {
+        assert!(bearer(&Secret::new("令牌")).is_ok());
+        let token = Secret::new("two\nlines");
+        let told = bearer(&token).expect_err("no header");
+        assert_eq!(told.exit, Exit::BadInput);
+        assert!(!told.what.contains("lines"), "{}", told.what);
+        let shown = bearer(&Secret::new("let me in")).map(|value| format!("{value:?}"));
+        assert_eq!(shown, Ok("Sensitive".to_owned()));
     }
 
     #[test]

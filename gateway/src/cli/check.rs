@@ -8,7 +8,7 @@ use front::Problems;
 use serde::Serialize;
 
 use super::{Exit, counted, print_problems, print_warnings, table};
-use crate::config::{Broker, Config, load};
+use crate::config::{Access, Broker, Config, load};
 
 /// Arguments of `fengsui check`.
 #[derive(Debug, clap::Args)]
@@ -63,6 +63,7 @@ fn print_config(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         site.gateway,
         broker(&config.broker)
     )?;
+    writeln!(out, "who may act: {}", actors(&config.http.access))?;
     let rows: Vec<Vec<String>> = buses(config)
         .map(|(node, bus)| {
             let time = Time::new(bus);
@@ -115,6 +116,18 @@ fn broker(broker: &Broker) -> String {
             remote.host,
             remote.port
         ),
+    }
+}
+
+fn actors(access: &Access) -> String {
+    match access {
+        Access::Nobody => "nobody, [http] names no token".to_owned(),
+        Access::Anybody(_) => "whoever has the one token, under the name they say".to_owned(),
+        Access::People(people) if people.is_empty() => "nobody, [http] names no person".to_owned(),
+        Access::People(people) => {
+            let names = people.iter().map(|person| person.name.as_str());
+            names.collect::<Vec<_>>().join(", ")
+        }
     }
 }
 
@@ -180,6 +193,8 @@ struct Summary {
     park: String,
     enterprise: String,
     gateway: String,
+    /// Who may act, where each has a token of their own.
+    people: Vec<String>,
     hash: String,
     rules_hash: String,
     points: usize,
@@ -208,6 +223,12 @@ impl Report {
                 park: config.site.park.clone(),
                 enterprise: config.site.enterprise.clone(),
                 gateway: config.site.gateway.clone(),
+                people: match &config.http.access {
+                    Access::People(people) => {
+                        people.iter().map(|person| person.name.clone()).collect()
+                    }
+                    Access::Anybody(_) | Access::Nobody => Vec::new(),
+                },
                 hash: config.hash.clone(),
                 rules_hash: config.rules_hash.clone(),
                 points: config.points.len(),
@@ -276,6 +297,7 @@ mod tests {
             told,
             [
                 "east-park/acme-chem, gateway gw-1, broker mqtt://127.0.0.1:1883",
+                "who may act: whoever has the one token, under the name they say",
                 "node          bus            line                                   slaves  points  requests  sweep   load",
                 "local         tank-farm      rtu 9600 8N1                           5       7       6         240 ms  23 %",
                 "local         dust-workshop  rtu 19200 8E1                          2       10      9         189 ms  14 %",

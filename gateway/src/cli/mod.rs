@@ -139,7 +139,7 @@ enum AlarmsCommand {
     /// Take an alarm out of service while its sensor is worked on; it comes back by itself.
     #[command(
         mut_arg("comment", |it| it.required(true)),
-        after_help = "Example: fengsui alarms out-of-service tank-farm/gt-101/combustible-gas --by li.wei --second zhang.min --ticket W-17 --for 8h --comment \"new cell\""
+        after_help = "Examples: fengsui alarms out-of-service tank-farm/gt-101/combustible-gas --by li.wei --second zhang.min --ticket W-17 --for 8h --comment \"new cell\"\n          fengsui alarms out-of-service tank-farm/gt-101/combustible-gas --token-file li.wei.token --second-token-file zhang.min.token --ticket W-17 --for 8h --comment \"new cell\""
     )]
     OutOfService(alarms::OutArgs),
     /// Put an alarm back into service.

@@ -58,7 +58,7 @@ pub(super) fn run(
         let render = recorder.clone();
         let api = Api {
             asks: gateway.asks(),
-            token: config.http.token.clone(),
+            access: config.http.access.clone(),
             metrics: Arc::new(move || render.render()),
         };
         serve(&config, gateway, api, err).await

@@ -1,6 +1,5 @@
 //! From files to a checked configuration; all problems of all files at once.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +10,8 @@ use rules::point::PointInfo;
 
 use super::files::{Files, folder_of, hash_of};
 use super::site::{self, Reading, segment};
-use super::{Config, Data, Http, Influx, Point, Secret, Site, broker, rule};
+use super::{Config, Data, Http, Influx, Point, Secret, Site, broker, http, rule};
 use crate::log::FileImage;
-
-/// Where the local API listens unless the file says otherwise.
-const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9460);
 
 /// Reads a configuration file and everything that it names; `None` after all problems were reported.
 ///
@@ -82,13 +78,8 @@ fn read(
         .and_then(|item| item.table())
         .and_then(|table| data(&table, &files));
     let influx = table("influx").map(|table| influx(&table, &files));
-    let http = table("http").map_or(
-        Some(Http {
-            listen: HTTP,
-            token: None,
-        }),
-        |table| http(&table, &files),
-    );
+    let http =
+        table("http").map_or_else(|| Some(Http::default()), |table| http::read(&table, &files));
 
     let gateway = site.as_ref().map(|site| site.gateway.clone());
     let before_points = problems.len();
@@ -213,18 +204,8 @@ fn influx(table: &Table<'_>, files: &Files<'_>) -> Option<Influx> {
         Some(text.to_owned())
     };
     let (org, bucket) = (text("org"), text("bucket"));
-    let told = table.opt("token_file").is_some() || table.opt("token_env").is_some();
-    let inline = table.opt("token").is_some();
-    let token = secret(table, "token", files).map(|(_, token)| token);
-    if !told && !inline {
-        table.problem("no token, expected `token_file` or `token_env`");
-    }
+    let token = own_token(table, files);
     table.finish();
-    let token = if files.is_live() {
-        token
-    } else {
-        Some(Secret::new(""))
-    };
     Some(Influx {
         url: url?,
         org: org?,
@@ -233,15 +214,16 @@ fn influx(table: &Table<'_>, files: &Files<'_>) -> Option<Influx> {
     })
 }
 
-fn http(table: &Table<'_>, files: &Files<'_>) -> Option<Http> {
-    let listen = match table.opt("listen") {
-        Some(item) => broker::address(&item, "127.0.0.1:9460"),
-        None => Some(HTTP),
-    };
+/// The token of a table that has to have one; an empty one where no secret is there to be read.
+pub(super) fn own_token(table: &Table<'_>, files: &Files<'_>) -> Option<Secret> {
+    let keys = ["token", "token_file", "token_env"];
+    let is_told = keys.iter().any(|key| table.opt(key).is_some());
     let token = secret(table, "token", files).map(|(_, token)| token);
-    table.finish();
-    Some(Http {
-        listen: listen?,
-        token,
-    })
+    if !is_told {
+        table.problem("no token, expected `token_file` or `token_env`");
+    }
+    match files.is_live() {
+        true => token,
+        false => Some(Secret::new("")),
+    }
 }

@@ -15,6 +15,7 @@ use crate::log::{ConfigImage, FileImage, PointImage};
 
 mod broker;
 mod files;
+mod http;
 mod load;
 mod rule;
 mod site;
@@ -126,8 +127,28 @@ pub struct Influx {
 pub struct Http {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// The token for verbs that change something; none: they are refused.
-    pub token: Option<Secret>,
+    /// Who may act by it.
+    pub access: Access,
+}
+
+/// Who may use the verbs that change something.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// Nobody: every verb is refused.
+    Nobody,
+    /// Whoever has the one token; who they are is what they say.
+    Anybody(Secret),
+    /// These; each one's token says who they are.
+    People(Vec<Person>),
+}
+
+/// A person who may act.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Person {
+    /// What events and the log call them; nobody else is called so, whatever the capitals.
+    pub name: String,
+    /// The token that nobody else has.
+    pub token: Secret,
 }
 
 impl Data {

@@ -106,7 +106,14 @@ fn the_keys_that_are_off_in_the_gateway_file_work_when_they_are_turned_on() {
     }
     let text = with_keys_on(
         path,
-        &["ca ", "certificate", "key", "password_file", "token_file"],
+        &[
+            "ca ",
+            "certificate",
+            "key",
+            "password_file",
+            "token_file = \"secrets/influx",
+            "token_file = \"secrets/api",
+        ],
         &["password_env", "token_env"],
     );
     let text = text.replace("mqtt://127.0.0.1:1883", "mqtts://broker.plant.example");
@@ -124,6 +131,40 @@ fn the_keys_that_are_off_in_the_gateway_file_work_when_they_are_turned_on() {
     assert!(identity.is_some_and(|(chain, _)| chain.ends_with("certs/gw-1.pem")));
     let token = config.influx.as_ref().map(|influx| influx.token.reveal());
     assert_eq!(token, Some("token"));
+    assert_eq!(config.http.access, Access::Anybody(Secret::new("api")));
+
+    fs::write(path.join("secrets/li.wei"), "of li\n").expect("written");
+    with_keys_on(
+        path,
+        &[
+            "[[http.person]]",
+            "name",
+            "token_file = \"secrets/li",
+            "token_env",
+        ],
+        &["token_env = \"FENGSUI"],
+    );
+    let person = |name: &str, token: &str| Person {
+        name: name.to_owned(),
+        token: Secret::new(token),
+    };
+    let people = vec![
+        person("li.wei", "of li"),
+        person("zhang.min", "secret of TOKEN_OF_ZHANG_MIN"),
+    ];
+    let config = load_from(path);
+    assert_eq!(config.http.access, Access::People(people));
+    // The log's copy has their names and no token; they are not taken for one person.
+    let image = config.image();
+    let again = load_image(&image.files, &Problems::default()).expect("no problem");
+    let Access::People(people) = &again.http.access else {
+        panic!("people");
+    };
+    let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
+    assert_eq!(names, ["li.wei", "zhang.min"]);
+    let told = format!("{config:?} {image:?} {again:?}");
+    assert!(!told.contains("of li"), "{told}");
+    assert!(!told.contains("secret of"), "{told}");
 
     with_keys_on(
         path,

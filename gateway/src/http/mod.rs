@@ -3,11 +3,13 @@
 //! It asks the core and waits for its answer; it holds no state of its own. Loopback unless the configuration says otherwise; verbs need a bearer token.
 
 mod ask;
+mod who;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,12 +17,12 @@ use axum::{Json, Router};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::config::Secret;
+use crate::config::Access;
+use crate::event::Event;
 pub use ask::{Act, Ask, Counter, DatabaseView, NodeView, OutputView, Status};
 
 /// How long the core may take to answer before it counts as dead.
@@ -34,8 +36,8 @@ pub type Metrics = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Api {
     /// The core.
     pub asks: mpsc::Sender<Ask>,
-    /// Who may act; none: nobody.
-    pub token: Option<Secret>,
+    /// Who may act.
+    pub access: Access,
     /// The metrics.
     pub metrics: Metrics,
 }
@@ -55,7 +57,8 @@ pub async fn serve(
     api: Api,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(api))
+    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
         .with_graceful_shutdown(stop)
         .await
 }
@@ -129,7 +132,9 @@ async fn alarms(State(api): State<Api>) -> Result<Response, Dead> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Words {
-    by: String,
+    /// Not needed where the token says it.
+    #[serde(default)]
+    by: Option<String>,
     #[serde(default)]
     comment: String,
     #[serde(default)]
@@ -152,44 +157,48 @@ fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Option<u64>, D::Error> {
 
 async fn act(
     State(api): State<Api>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path((unit, point, rule, verb)): Path<(String, String, String, String)>,
     headers: HeaderMap,
     Json(words): Json<Words>,
 ) -> Result<Response, Dead> {
-    if !may_act(&api, &headers) {
-        let body =
-            json!({ "error": "expected the bearer token of the configuration's [http] table" });
-        return Ok((StatusCode::UNAUTHORIZED, Json(body)).into_response());
-    }
+    let alarm = format!("{unit}/{point}/{rule}");
+    let refused = |status: StatusCode, by: &str, why: &str| {
+        Event::ActRefused {
+            by: Some(by).filter(|by| !by.is_empty()),
+            said: words.by.as_deref(),
+            from,
+            verb: &verb,
+            alarm: &alarm,
+            why,
+        }
+        .tell();
+        (status, Json(json!({ "error": why }))).into_response()
+    };
+    let who = match who::who(&api.access, &headers, words.by.as_deref(), &words.second) {
+        Ok(who) => who,
+        Err(refusal) => return Ok(refused(refusal.status, &refusal.by, &refusal.why)),
+    };
     let act = Act {
-        verb,
-        alarm: format!("{unit}/{point}/{rule}"),
+        verb: verb.clone(),
+        alarm: alarm.clone(),
         occurrence: words.occurrence,
-        by: words.by,
+        by: who.by.clone(),
         comment: words.comment,
         lasts_ms: words.lasts_ms,
-        second: words.second,
+        second: who.second.clone(),
         ticket: words.ticket,
     };
-    let answer = ask(&api, |reply| Ask::Act(act, reply)).await?;
-    Ok(match answer {
-        Ok(()) => (StatusCode::OK, Json(json!({ "ok": true }))).into_response(),
-        Err(why) => (StatusCode::CONFLICT, Json(json!({ "error": why }))).into_response(),
-    })
-}
-
-/// Compares hashes, so that the time it takes says nothing about the token.
-fn may_act(api: &Api, headers: &HeaderMap) -> bool {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    match (&api.token, given) {
-        (Some(token), Some(given)) => {
-            Sha256::digest(token.reveal().as_bytes()) == Sha256::digest(given.as_bytes())
+    Ok(match ask(&api, |reply| Ask::Act(act, reply)).await? {
+        Ok(()) => {
+            let mut done = json!({ "ok": true, "by": who.by });
+            if !who.second.is_empty() {
+                done["second"] = who.second.into();
+            }
+            (StatusCode::OK, Json(done)).into_response()
         }
-        _ => false,
-    }
+        Err(why) => refused(StatusCode::CONFLICT, &who.by, &why),
+    })
 }
 
 #[cfg(test)]
@@ -197,15 +206,21 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::config::{Person, Secret};
 
-    /// An API whose core has one alarm and refuses every reset.
+    /// An API that whoever has the one token may act by.
     async fn start() -> (String, impl Drop) {
+        start_for(Access::Anybody(Secret::new("let me in"))).await
+    }
+
+    /// An API whose core has one alarm, refuses every reset, and tells with whom something was commented.
+    async fn start_for(access: Access) -> (String, impl Drop) {
         let (asks, mut questions) = mpsc::channel(8);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let api = Api {
             asks,
-            token: Some(Secret::new("let me in")),
+            access,
             metrics: Arc::new(|| "fengsui_up 1\n".to_owned()),
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -225,6 +240,7 @@ mod tests {
                         Ask::Events(_, reply) => drop(reply.send(Vec::new())),
                         Ask::Act(act, reply) => drop(reply.send(match act.verb.as_str() {
                             "ack" => Ok(()),
+                            "comment" => Err(format!("{} with {}", act.by, act.second)),
                             _ => Err("still active".into()),
                         })),
                     }
@@ -249,14 +265,22 @@ mod tests {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    async fn post_ack(address: &str, verb: &str, token: &str) -> u16 {
+    /// Asks with the tokens of one person or two; the status and the answer.
+    async fn post(address: &str, verb: &str, tokens: &[&str], body: &str) -> (u16, String) {
         let url = format!("{address}/api/v1/alarms/u/p/r/{verb}");
-        let request = reqwest011::Client::new()
+        let mut request = reqwest011::Client::new()
             .post(url)
-            .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json")
-            .body(r#"{"by":"li.wei"}"#);
-        request.send().await.unwrap().status().as_u16()
+            .body(body.to_owned());
+        for (name, token) in ["authorization", "second-authorization"].iter().zip(tokens) {
+            request = request.header(*name, format!("Bearer {token}"));
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    async fn post_ack(address: &str, verb: &str, token: &str) -> u16 {
+        post(address, verb, &[token], r#"{"by":"li.wei"}"#).await.0
     }
 
     #[tokio::test]
@@ -321,5 +345,62 @@ mod tests {
         assert_eq!(post_ack(&address, "ack", "let me in").await, 200);
         assert_eq!(post_ack(&address, "ack", "guess").await, 401);
         assert_eq!(post_ack(&address, "reset", "let me in").await, 409);
+    }
+
+    #[tokio::test]
+    async fn the_core_hears_the_names_of_the_tokens_and_nobody_elses() {
+        let person = |name: &str, token: &str| Person {
+            name: name.to_owned(),
+            token: Secret::new(token),
+        };
+        let people = vec![person("li.wei", "one"), person("zhang.min", "two")];
+        let (address, _server) = start_for(Access::People(people)).await;
+        for (verb, tokens, body, status, answer) in [
+            (
+                "ack",
+                &["one"][..],
+                "{}",
+                200,
+                r#"{"by":"li.wei","ok":true}"#,
+            ),
+            (
+                "ack",
+                &["one", "two"],
+                r#"{"by":"li.wei","second":"zhang.min"}"#,
+                200,
+                r#"{"by":"li.wei","ok":true,"second":"zhang.min"}"#,
+            ),
+            (
+                "comment",
+                &["two", "one"],
+                "{}",
+                409,
+                r#"{"error":"zhang.min with li.wei"}"#,
+            ),
+            (
+                "ack",
+                &["one"],
+                r#"{"by":"zhang.min"}"#,
+                403,
+                r#"{"error":"the token is that of `li.wei`, expected that name in `by`, or none"}"#,
+            ),
+            (
+                "ack",
+                &["one", "one"],
+                "{}",
+                403,
+                r#"{"error":"both tokens are those of `li.wei`, expected that of a second person"}"#,
+            ),
+            (
+                "ack",
+                &["three"],
+                r#"{"by":"li.wei"}"#,
+                401,
+                r#"{"error":"expected the bearer token of a person of the configuration's [http] table"}"#,
+            ),
+        ] {
+            let told = post(&address, verb, tokens, body).await;
+            assert_eq!(told, (status, answer.to_owned()));
+        }
     }
 }

@@ -395,6 +395,80 @@ fn an_address_to_listen_at_has_a_port() {
     );
 }
 
+/// The right text with people, each as the lines of their table.
+fn people(tables: &[&str]) -> String {
+    let table = |lines: &&str| format!("[[http.person]]\n{lines}\n");
+    let tables: String = tables.iter().map(table).collect();
+    format!("{RIGHT}{tables}")
+}
+
+#[test]
+fn a_person_has_a_name_and_a_token_and_nobody_else_has_them() {
+    let files = [
+        ("bus.toml", BUS),
+        ("li", "hunter2\n"),
+        ("wang", "hunter2"),
+        ("zhang", "another"),
+    ];
+    check_with(
+        &people(&[
+            "name = \"li.wei\"\ntoken_file = \"li\"",
+            "name = \" LI.Wei\"\ntoken_file = \"zhang\"",
+            "name = \"wang\"\ntoken_file = \"wang\"",
+            "name = \" \"\ntoken_env = \"NOBODY\"",
+            "nmae = \"chen\"\ntoken = \"hunter3\"",
+            "name = \"sun\"",
+        ]),
+        &files,
+        &[
+            "gateway.toml:17:8: http.person[1].name: a second `LI.Wei`, expected each name once",
+            "gateway.toml:21:14: http.person[2].token_file: the token of `li.wei` too, expected one of their own",
+            "gateway.toml:23:8: http.person[3].name: empty, expected a name",
+            "gateway.toml:24:13: http.person[3].token_env: the environment has no `NOBODY`",
+            "gateway.toml:25:1: http.person[4].name: missing, expected a value",
+            "gateway.toml:26:1: http.person[4].nmae: unknown key, did you mean `name`?",
+            "gateway.toml:27:9: http.person[4].token: a secret in a file that is copied and logged, expected `token_file` with the file that holds it, or `token_env` with the name of an environment variable",
+            "gateway.toml:28:1: http.person[5]: no token, expected `token_file` or `token_env`",
+        ],
+    );
+}
+
+#[test]
+fn one_token_for_all_is_not_beside_people_with_their_own() {
+    let http = "[http]\ntoken_file = \"all\"\n";
+    let person = "[[http.person]]\nname = \"li.wei\"\ntoken_file = \"li\"\n";
+    check_with(
+        &format!("{RIGHT}{http}{person}"),
+        &[("bus.toml", BUS), ("all", "for all"), ("li", "of li")],
+        &[
+            "gateway.toml:14:14: http.token_file: one token for all beside people with their own, expected one of them",
+        ],
+    );
+}
+
+#[test]
+fn one_person_alone_is_told_that_nobody_can_agree() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gateway.toml");
+    fs::write(folder.path().join("bus.toml"), BUS).expect("written");
+    let warned = |tables: &[&str]| {
+        fs::write(&path, people(tables)).expect("written");
+        let (problems, warnings) = (Problems::default(), Problems::default());
+        load(&path, &env, &problems, &warnings).expect("no problem");
+        let told = warnings.to_string();
+        let told = told.replace(&format!("{}/", folder.path().display()), "");
+        let of_people = told.lines().filter(|line| line.contains("http.person"));
+        of_people.collect::<Vec<_>>().join("\n")
+    };
+    let li = "name = \"li.wei\"\ntoken_env = \"LI\"";
+    let zhang = "name = \"zhang.min\"\ntoken_env = \"ZHANG\"";
+    assert_eq!(warned(&[li, zhang]), "");
+    assert_eq!(
+        warned(&[li]),
+        "gateway.toml:13:1: http.person: one person alone: nobody can agree to take an alarm out of service"
+    );
+}
+
 #[test]
 fn syntax_errors_do_not_hide_the_rest() {
     check(
