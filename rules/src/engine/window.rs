@@ -106,6 +106,8 @@ pub(super) struct WindowSlot {
     /// The source's time of the reading that was summed last.
     pub(super) summed: UtcMs,
     pub(super) answer: Number,
+    /// A slice began since the answer was reckoned, or may have: it is not kept over a restart.
+    pub(super) is_begun: bool,
 }
 
 impl WindowSlot {
@@ -118,6 +120,7 @@ impl WindowSlot {
             last: f64::NAN,
             summed: NEVER,
             answer: Number::BAD,
+            is_begun: true,
         }
     }
 
@@ -180,9 +183,14 @@ impl WindowSlot {
         self.now = moment;
         let current = self.slice(slice_ms);
         if keeps_begins(of) && self.at == end_of(current.saturating_sub(1), slice_ms) {
-            let slice = &mut self.slices[index_of(current)];
-            (slice.a, slice.b) = moment.at_begin();
+            self.begin(of, current);
         }
+    }
+
+    /// A slice begins with what holds.
+    fn begin(&mut self, of: Watched, slice: i64) {
+        self.slices[index_of(slice)] = begun(of, self.now);
+        self.is_begun = true;
     }
 
     /// Takes what holds from `now` on, and answers. `read_at` is the source's time of a point's last reading.
@@ -211,7 +219,10 @@ impl WindowSlot {
             }
             self.summed = read_at;
         }
-        self.answer = self.judge(of, slice_ms);
+        let is_begun = core::mem::replace(&mut self.is_begun, false);
+        if is_begun || !rests_on_begins(of) {
+            self.answer = self.judge(of, slice_ms);
+        }
     }
 
     fn slice(&self, slice_ms: u32) -> i64 {
@@ -238,7 +249,7 @@ impl WindowSlot {
             let first = last.saturating_sub(rounds);
             self.at = end_of(first.saturating_sub(1), slice_ms);
             for slice in first..=last {
-                self.slices[index_of(slice)] = begun(of, self.now);
+                self.begin(of, slice);
             }
         }
         while self.at < to {
@@ -251,7 +262,7 @@ impl WindowSlot {
             );
             self.at = until;
             if slice_of(until) > slice {
-                self.slices[index_of(slice.saturating_add(1))] = begun(of, self.now);
+                self.begin(of, slice.saturating_add(1));
             }
         }
     }
@@ -360,10 +371,12 @@ impl WindowSlot {
 
 /// True where a slice keeps what held as it began.
 fn keeps_begins(of: Watched) -> bool {
-    matches!(
-        of,
-        Watched::Change(_) | Watched::Median(_) | Watched::Mad(_)
-    )
+    rests_on_begins(of) || matches!(of, Watched::Change(_))
+}
+
+/// True where the answer is of the begins alone: nothing changes it within a slice, and to sort them at each reading is dear.
+fn rests_on_begins(of: Watched) -> bool {
+    matches!(of, Watched::Median(_) | Watched::Mad(_))
 }
 
 /// The middle one, or the mean of the two in the middle; at least one.
@@ -421,4 +434,76 @@ fn joined(one: (f64, f64, f64), other: (f64, f64, f64)) -> (f64, f64) {
 )]
 fn as_f64(ms: u64) -> f64 {
     ms as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::program::Entry;
+
+    const SLICE_MS: u32 = 50;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// So many milliseconds later, something holds.
+        Read(i64, Moment),
+        /// So many later, nobody looked for so many.
+        Down(i64, i64),
+        /// It goes on from a snapshot.
+        Restart,
+    }
+
+    fn moment() -> impl Strategy<Value = Moment> {
+        let known = |trust| (0_i8..9).prop_map(move |value| (f64::from(value), trust));
+        prop_oneof![
+            6 => known(Trust::Good),
+            2 => known(Trust::Uncertain),
+            2 => Just((0.0, Trust::Bad)),
+        ]
+        .prop_map(|(value, trust)| Moment { value, trust })
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        // Within a slice, to its very end, some slices on, and farther than the window reaches.
+        let ms = prop_oneof![
+            0_i64..4,
+            Just(25),
+            Just(50),
+            0_i64..300,
+            Just(3_000),
+            0_i64..9_000
+        ];
+        prop_oneof![
+            40 => (ms, moment()).prop_map(|(ms, moment)| Step::Read(ms, moment)),
+            1 => (0_i64..100, 0_i64..4_000).prop_map(|(ms, down)| Step::Down(ms, down)),
+            1 => Just(Step::Restart),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_median_is_at_each_reading_that_of_the_begins_of_slices(steps in prop::collection::vec(step(), 1..300), distance in any::<bool>()) {
+            let entry = Entry { from: 0, to: 0 };
+            let of = if distance { Watched::Mad(entry) } else { Watched::Median(entry) };
+            let mut now = 1_000;
+            let mut slot = WindowSlot::new(of, UtcMs(now));
+            for step in steps {
+                match step {
+                    Step::Read(ms, moment) => {
+                        now += ms;
+                        slot.step(of, SLICE_MS, moment, NEVER, UtcMs(now));
+                        prop_assert_eq!(slot.answer, slot.judge(of, SLICE_MS), "at {}, {:?}", now, step);
+                    }
+                    Step::Down(ms, down) => {
+                        let from = now + ms;
+                        now = from + down;
+                        slot.miss(of, SLICE_MS, UtcMs(from), UtcMs(now));
+                    }
+                    Step::Restart => slot.is_begun = true,
+                }
+            }
+        }
+    }
 }

@@ -255,6 +255,7 @@ impl Reader<'_> {
             last,
             summed,
             answer,
+            is_begun: true,
         })
     }
 
