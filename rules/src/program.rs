@@ -14,8 +14,8 @@ use core::fmt;
 pub use build::{BuildError, ProgramBuilder};
 pub(crate) use build::{LEVELS_MAX, REASONS_MAX, REPEATS};
 pub(crate) use tables::{
-    AlarmCode, AlarmRest, BuiltTables, Entry, Kept, KeptCode, LevelCode, LevelTest, NonMax,
-    OverlayCode, PointCode, Reader, Readers, Source, SuppressCode, Tables, Unit, Watched,
+    AlarmCode, AlarmRest, BuiltTables, Entry, Kept, KeptCode, LevelCode, LevelTest, LooksAt,
+    NonMax, OverlayCode, PointCode, Reader, Readers, Source, SuppressCode, Tables, Unit, Watched,
 };
 
 use crate::calendar::Calendar;

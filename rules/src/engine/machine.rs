@@ -13,7 +13,7 @@ use super::window::Moment;
 use crate::effect::{AlarmIdx, Cause, Input, Refusal};
 use crate::eval::{Memory, Stack};
 use crate::point::PointIdx;
-use crate::program::{Kept, Tables, Unit, Watched, at, u32_of};
+use crate::program::{Kept, LooksAt, Tables, Unit, Watched, at, u32_of};
 use crate::timer::{NEVER, TimerTable, Wheel};
 use crate::value::{Tri, Truth};
 
@@ -440,21 +440,13 @@ impl Machine {
     /// What a window of an alarm watches, now; and of a point, the source's time of its last reading.
     fn watched(&mut self, tables: &impl Tables, owner: u32, of: Watched) -> (Moment, UtcMs) {
         let seen = self.state.seen_by(tables, owner);
-        match of {
-            Watched::Sum(point) | Watched::Increase(point) => {
-                (seen.number(point).into(), self.state.points[at(point)].at)
-            }
-            Watched::Count(entry) | Watched::TimeIn(entry) => {
+        match of.looks_at() {
+            LooksAt::Point(point) => (seen.number(point).into(), self.state.points[at(point)].at),
+            LooksAt::Condition(entry) => {
                 let condition = self.stack.condition(tables, entry, &seen);
                 (condition.into(), NEVER)
             }
-            Watched::Mean(entry)
-            | Watched::Stdev(entry)
-            | Watched::Lowest(entry)
-            | Watched::Highest(entry)
-            | Watched::Median(entry)
-            | Watched::Mad(entry)
-            | Watched::Change(entry) => {
+            LooksAt::Formula(entry) => {
                 let number = self.stack.formula(tables, entry, &seen);
                 (number.into(), NEVER)
             }

@@ -5,8 +5,8 @@
 use super::tables::ImageTables;
 use crate::eval::{Depth, Op};
 use crate::program::{
-    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LEVELS_MAX, LevelTest, REASONS_MAX, REPEATS,
-    Source, Tables, Unit, Watched, at, u32_of,
+    AlarmCode, AlarmRest, Entry, Kept, KeptCode, LEVELS_MAX, LevelTest, LooksAt, REASONS_MAX,
+    REPEATS, Source, Tables, Unit, at, u32_of,
 };
 
 type Checked = Result<(), &'static str>;
@@ -133,18 +133,10 @@ impl Checker<'_> {
             }
             Kept::Window { of, slice_ms } => {
                 that(slice_ms > 0, "memory")?;
-                match of {
-                    Watched::Sum(point) | Watched::Increase(point) => self.point(point),
-                    Watched::Count(entry) | Watched::TimeIn(entry) => {
-                        self.code(entry, Leaves::Truth)
-                    }
-                    Watched::Mean(entry)
-                    | Watched::Stdev(entry)
-                    | Watched::Lowest(entry)
-                    | Watched::Highest(entry)
-                    | Watched::Median(entry)
-                    | Watched::Mad(entry)
-                    | Watched::Change(entry) => self.code(entry, Leaves::Number),
+                match of.looks_at() {
+                    LooksAt::Point(point) => self.point(point),
+                    LooksAt::Condition(entry) => self.code(entry, Leaves::Truth),
+                    LooksAt::Formula(entry) => self.code(entry, Leaves::Number),
                 }
             }
             Kept::Repeats { point, n } => {

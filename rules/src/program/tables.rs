@@ -361,6 +361,31 @@ pub(crate) enum Watched {
     Change(Entry),
 }
 
+/// What a window looks at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LooksAt {
+    Point(u32),
+    Condition(Entry),
+    Formula(Entry),
+}
+
+impl Watched {
+    /// Where what it keeps comes from.
+    pub(crate) fn looks_at(self) -> LooksAt {
+        match self {
+            Self::Sum(point) | Self::Increase(point) => LooksAt::Point(point),
+            Self::Count(entry) | Self::TimeIn(entry) => LooksAt::Condition(entry),
+            Self::Mean(entry)
+            | Self::Stdev(entry)
+            | Self::Lowest(entry)
+            | Self::Highest(entry)
+            | Self::Median(entry)
+            | Self::Mad(entry)
+            | Self::Change(entry) => LooksAt::Formula(entry),
+        }
+    }
+}
+
 /// What is evaluated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Unit {

@@ -16,7 +16,7 @@ use crate::engine::kept::KeptSlot;
 use crate::engine::state::{Seen, State};
 use crate::eval::{Op, Stack};
 use crate::expr::{Arith, Compare, Degrade, Health};
-use crate::program::{BuiltTables, Colour, Entry, Kept, Program, Tables, Watched, at};
+use crate::program::{BuiltTables, Colour, Entry, Kept, LooksAt, Program, Tables, Watched, at};
 use crate::timer::NEVER;
 use crate::value::{Number, Truth};
 
@@ -267,17 +267,10 @@ impl<'a> Reader<'a> {
                     }
                 }
                 Op::KeptNumber(kept) => match tables.kept(kept).what {
-                    Kept::Window { of, .. } => match of {
-                        Watched::TimeIn(_) => Some("s"),
-                        Watched::Count(_) => None,
-                        Watched::Sum(point) | Watched::Increase(point) => of_point(point),
-                        Watched::Mean(entry)
-                        | Watched::Stdev(entry)
-                        | Watched::Lowest(entry)
-                        | Watched::Highest(entry)
-                        | Watched::Median(entry)
-                        | Watched::Mad(entry)
-                        | Watched::Change(entry) => self.eu(entry),
+                    Kept::Window { of, .. } => match of.looks_at() {
+                        LooksAt::Point(point) => of_point(point),
+                        LooksAt::Condition(_) => matches!(of, Watched::TimeIn(_)).then_some("s"),
+                        LooksAt::Formula(entry) => self.eu(entry),
                     },
                     _ => None,
                 },
@@ -357,18 +350,22 @@ impl<'a> Reader<'a> {
             ),
             Kept::Window { of, slice_ms } => {
                 let span = seconds(slice_ms.saturating_mul(crate::engine::WINDOW_SLICES));
-                let (word, inner) = match *of {
-                    Watched::Sum(point) => ("sum", self.point(point)),
-                    Watched::Increase(point) => ("increase", self.point(point)),
-                    Watched::Count(entry) => ("count", self.entry(entry)),
-                    Watched::TimeIn(entry) => ("time_in", self.entry(entry)),
-                    Watched::Mean(entry) => ("mean", self.entry(entry)),
-                    Watched::Stdev(entry) => ("stdev", self.entry(entry)),
-                    Watched::Lowest(entry) => ("lowest", self.entry(entry)),
-                    Watched::Highest(entry) => ("highest", self.entry(entry)),
-                    Watched::Median(entry) => ("median", self.entry(entry)),
-                    Watched::Mad(entry) => ("mad", self.entry(entry)),
-                    Watched::Change(entry) => ("change", self.entry(entry)),
+                let word = match of {
+                    Watched::Sum(_) => "sum",
+                    Watched::Increase(_) => "increase",
+                    Watched::Count(_) => "count",
+                    Watched::TimeIn(_) => "time_in",
+                    Watched::Mean(_) => "mean",
+                    Watched::Stdev(_) => "stdev",
+                    Watched::Lowest(_) => "lowest",
+                    Watched::Highest(_) => "highest",
+                    Watched::Median(_) => "median",
+                    Watched::Mad(_) => "mad",
+                    Watched::Change(_) => "change",
+                };
+                let inner = match of.looks_at() {
+                    LooksAt::Point(point) => self.point(point),
+                    LooksAt::Condition(entry) | LooksAt::Formula(entry) => self.entry(entry),
                 };
                 let text = format!("{word}({}, {span} s)", inner.text);
                 Part::new(text, answer, vec![inner])
