@@ -1,6 +1,7 @@
 //! How long rules take from text to a program: `cargo bench -p rules --bench compile`.
 //!
-//! 10,000 points; 10,000 rules of one point each, and for comparison 100 rules of 100 points each. Beside them, reading the same text as TOML only.
+//! 10,000 points; 10,000 rules of one point each, and for comparison 100 rules of 100 points each; and in 1,000 units, rules that count
+//! another's alarms and ask for them. Beside them, reading the same text as TOML only.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -19,10 +20,10 @@ use rules::point::PointInfo;
 const POINTS: usize = 10_000;
 const RUNS: usize = 5;
 
-fn points(kinds: usize) -> Vec<PointInfo> {
+fn points(kinds: usize, units: usize) -> Vec<PointInfo> {
     (0..POINTS)
         .map(|index| PointInfo {
-            unit: format!("unit-{}", index / 100),
+            unit: format!("unit-{}", index / (POINTS / units)),
             point: format!("p-{index:05}"),
             kind: format!("kind-{:05}", index % kinds),
             eu: Some("Cel".into()),
@@ -58,10 +59,33 @@ text = {{ zh = "{{tag}} {{value}}", en = "{{tag}}: {{value}} {{eu}}" }}
     text
 }
 
+/// In each unit, a count of the alarms of its points; and for each point, whether one of them stands.
+const COUNTED: &str = r#"
+[[rule]]
+name = "counted"
+unverified = "made for measuring"
+for = "units"
+over = ["rule-00000"]
+degrade = "hold"
+counts = [{ level = "L1", count = 2, from = "yellow", colour = "yellow" }]
+text = { zh = "{unit}", en = "{unit}" }
+
+[[rule]]
+name = "asked-for"
+unverified = "made for measuring"
+for = { kind = "kind-00000" }
+when = "alarm.rule-00000 and self > 20 °C"
+level = "L1"
+colour = "yellow"
+text = { zh = "{tag}", en = "{tag}" }
+"#;
+
 fn main() {
-    for kinds in [POINTS, 100] {
-        let points = points(kinds);
-        let sources = [Source::new("bench.toml", text(kinds))];
+    for (kinds, units, more) in [(POINTS, 100, ""), (100, 100, ""), (1, 1_000, COUNTED)] {
+        let points = points(kinds, units);
+        let text = text(kinds) + more;
+        let n_rules = text.matches("[[rule]]").count();
+        let sources = [Source::new("bench.toml", text)];
         let timed = |work: &dyn Fn() -> usize| {
             let mut runs: Vec<f64> = (0..RUNS)
                 .map(|_| {
@@ -100,6 +124,6 @@ fn main() {
                 .req("rule")
                 .map_or(0, |item| item.tables().len())
         });
-        println!("{kinds} rules, {POINTS} points: {all}; as TOML only: {toml}");
+        println!("{n_rules} rules, {POINTS} points in {units} units: {all}; as TOML only: {toml}");
     }
 }

@@ -17,7 +17,8 @@ use front::{Item, Place, Problems};
 use self::limits::{Missing, lacks_all};
 use self::odd::Odd;
 use super::level::{check_levels, is_off, level_spec, scope_name};
-use super::lower::{self, Here, LowerError, Made};
+use super::lower::{self, Here, LowerError};
+use super::made::Made;
 use super::number::Number;
 use super::points::Points;
 use super::sense::Sense;
@@ -49,8 +50,8 @@ pub(super) struct Adding<'c, 'a> {
     warnings: &'c Problems,
     /// The names of the rules so far.
     names: BTreeSet<String>,
-    /// The alarms of each rule so far.
-    made: Made,
+    /// The alarms of the rules so far.
+    pub made: Made,
     /// The overrides that met a point or a unit.
     met: RefCell<BTreeSet<usize>>,
     /// The points that a rule holds to the limits of their clause.
@@ -82,7 +83,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             sense,
             warnings,
             names: BTreeSet::new(),
-            made: Made::new(),
+            made: Made::default(),
             met: RefCell::default(),
             overlaid: RefCell::default(),
             stricter: RefCell::default(),
@@ -122,10 +123,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             self.sense.look(rule, &spec);
             self.cite(rule, &here);
             match self.builder.alarm(spec) {
-                Ok(alarm) => made
-                    .entry(rule.name.value.clone())
-                    .or_default()
-                    .push((unit, alarm)),
+                Ok(alarm) => made.add(&rule.name.value, unit, alarm),
                 // That there are two rules of this name was told.
                 Err(BuildError::DuplicateAlarm(_)) if is_second => {}
                 Err(error) => {
@@ -137,12 +135,6 @@ impl<'c, 'a> Adding<'c, 'a> {
             }
         }
         self.made = made;
-    }
-
-    /// The alarms of a rule so far, each with its unit.
-    pub(super) fn alarms_of(&self, rule: &str) -> impl Iterator<Item = (Option<&str>, AlarmIdx)> {
-        let made = self.made.get(rule).into_iter().flatten();
-        made.map(|(unit, alarm)| (unit.as_deref(), *alarm))
     }
 
     pub(super) fn warn(&self, item: &Item<'_>, what: impl Into<String>) {
@@ -274,10 +266,7 @@ fn counts(
 ) -> Vec<LevelSpec> {
     let counted: Vec<AlarmIdx> = over
         .iter()
-        .filter_map(|name| here.alarms.get(&name.value))
-        .flatten()
-        .filter(|(unit, _)| here.unit.is_none() || unit.as_deref() == here.unit)
-        .map(|(_, alarm)| *alarm)
+        .flat_map(|name| here.alarms.of_in(&name.value, here.unit))
         .collect();
     let mut specs = Vec::new();
     for level in levels {

@@ -8,17 +8,16 @@ mod vote;
 mod window;
 
 use std::boxed::Box;
-use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use front::Item;
 
+use super::made::Made;
 use super::number::{Measure, Number, combine, convert_number, literal, same_measure};
 use super::points::Points;
 use super::site::Site;
-use crate::effect::AlarmIdx;
 use crate::expr::{Arith, Compare, Cond, Degrade, Formula, Health};
 use crate::point::PointIdx;
 use crate::syntax::{self, Expr, Function, Node};
@@ -42,9 +41,6 @@ pub(super) struct Here<'h> {
     /// The alarms so far.
     pub alarms: &'h Made,
 }
-
-/// The alarms of each rule, with their unit.
-pub(super) type Made = BTreeMap<String, Vec<(Option<String>, AlarmIdx)>>;
 
 /// What is wrong at a byte offset of the expression.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ mod alarm;
 mod level;
 mod lint;
 mod lower;
+mod made;
 mod number;
 mod output;
 mod points;

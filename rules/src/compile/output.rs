@@ -152,14 +152,13 @@ fn actions_of<'a>(
         ));
         return Vec::new();
     }
-    let in_reach = |unit: Option<&str>| match unit {
-        None => true,
-        Some(unit) => unit == info.unit || output.units.iter().any(|other| other.value == unit),
-    };
+    let others = output.units.iter().map(|other| other.value.as_str());
+    let in_reach = others.chain([info.unit.as_str()]);
     let actions: Vec<Action> = adding
-        .alarms_of(&name.value)
-        .filter(|(unit, _)| in_reach(*unit))
-        .filter_map(|(_, alarm)| {
+        .made
+        .of_site_and(&name.value, in_reach)
+        .into_iter()
+        .filter_map(|alarm| {
             let levels = adding.builder.levels_of(alarm)?;
             let mut bits = 0;
             for (index, level) in levels.iter().enumerate() {

@@ -17,7 +17,7 @@ pub(super) fn wishes<'a>(
         if rule.levels().iter().all(|level| level.period_ms.is_none()) {
             continue;
         }
-        for (_, alarm) in adding.alarms_of(&rule.name.value) {
+        for alarm in adding.made.of(&rule.name.value) {
             let levels = adding.builder.levels_of(alarm).unwrap_or_default();
             let periods = levels.iter().map(|level| {
                 let reached = rule.up_to(&level.name).into_iter();

@@ -8,7 +8,8 @@ use std::vec::Vec;
 
 use front::{Place, Problems};
 
-use super::lower::{self, Here, Made};
+use super::lower::{self, Here};
+use super::made::Made;
 use super::number::Number;
 use super::points::Points;
 use crate::calendar::Calendar;
@@ -60,7 +61,7 @@ impl<'a> Site<'a> {
             own: None,
             unit: None,
             degrade: Degrade::Hold,
-            alarms: &Made::new(),
+            alarms: &Made::default(),
         };
         let mut limits: Vec<Limit<'a>> = Vec::new();
         let mut by_word = BTreeMap::new();

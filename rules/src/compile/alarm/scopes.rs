@@ -66,9 +66,8 @@ impl<'a> Adding<'_, 'a> {
             }
             Scope::CountedUnits => {
                 let counted = counted_by(rule).into_iter();
-                let counted = counted.filter_map(|name| self.made.get(name)).flatten();
                 let units: BTreeSet<&String> =
-                    counted.filter_map(|(unit, _)| unit.as_ref()).collect();
+                    counted.flat_map(|name| self.made.units_of(name)).collect();
                 units
                     .into_iter()
                     .map(|unit| (None, Some(unit.clone())))

@@ -124,13 +124,10 @@ impl Lowering<'_> {
                 format!("`alarm.{rule}` in a `[[derived]]`, expected it in the rule itself"),
             );
         }
-        let alarms = here.alarms.get(rule).into_iter().flatten();
-        let alarms = alarms.filter(|(unit, _)| here.unit.is_none() || unit.as_deref() == here.unit);
-        let active = alarms.map(|(_, alarm)| Cond::Alarm {
-            alarm: *alarm,
-            severity: 0,
-        });
-        let active: Vec<Cond> = active.collect();
+        let alarms = here.alarms.of_in(rule, here.unit).into_iter();
+        let active: Vec<Cond> = alarms
+            .map(|alarm| Cond::Alarm { alarm, severity: 0 })
+            .collect();
         if !active.is_empty() {
             return Ok(Cond::Any(active));
         }
@@ -138,7 +135,7 @@ impl Lowering<'_> {
             Some(unit) => format!("unit {unit}"),
             None => "this site".into(),
         };
-        let near = front::nearest(rule, here.alarms.keys().map(String::as_str));
+        let near = front::nearest(rule, here.alarms.rules());
         let hint = near
             .filter(|near| *near != rule)
             .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
