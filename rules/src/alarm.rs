@@ -274,7 +274,7 @@ pub(crate) struct Slot {
 pub(crate) struct Rare {
     pub(crate) acked: Option<(UtcMs, Arc<str>)>,
     pub(crate) reason: Option<Arc<str>>,
-    pub(crate) late: Option<LateRun>,
+    pub(crate) late: LateRun,
     pub(crate) aside: Aside,
 }
 
@@ -332,15 +332,26 @@ impl Aside {
     }
 }
 
-/// Late readings beyond a limit, one after the other.
-#[derive(Clone, Debug, PartialEq)]
+/// Late readings beyond a limit, one after the other. Only the first of an alarm take room for it.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LateRun {
+    /// False while there are none; then the rest means nothing.
+    pub(crate) is_on: bool,
     /// The source's time of the last one.
     pub(crate) last: UtcMs,
     /// The level that was told, as an index.
     pub(crate) told: Option<u8>,
     /// Since when each level is reached, by the source's time.
     pub(crate) since: Vec<UtcMs>,
+}
+
+impl LateRun {
+    /// Begins with one that was read at this time, before it is judged.
+    pub(crate) fn begin(&mut self, read_at: UtcMs, n_levels: usize) {
+        (self.is_on, self.last, self.told) = (true, read_at, None);
+        self.since.clear();
+        self.since.resize(n_levels, NEVER);
+    }
 }
 
 pub(crate) const NO_LEVEL: u8 = u8::MAX;

@@ -1,6 +1,6 @@
 //! The engine: log records in, effects out; a deterministic function of them.
 //!
-//! It knows no clock, does no I/O, and allocates only for effects, for what people say and for readings that come late.
+//! It knows no clock and does no I/O. It takes its memory when it is made; later only for the words of effects, for what people and nodes say, and for the first late readings of an alarm.
 //! The work of one call is bounded by who reads the point, directly or through other alarms, and by the timers that are due.
 
 mod aside;
@@ -13,6 +13,7 @@ mod late;
 mod life;
 mod machine;
 mod node;
+mod queue;
 mod repeat;
 mod snapshot;
 mod state;
@@ -24,6 +25,7 @@ use alloc::vec::Vec;
 use effects::Effects;
 use machine::Machine;
 pub use node::NodeEngine;
+use queue::Queue;
 pub use snapshot::SnapshotError;
 use telemetry::{Sample, UtcMs};
 pub(crate) use window::WINDOW_SLICES;
@@ -76,7 +78,7 @@ use crate::timer::{TimerTable, Wheel};
 /// assert_eq!((effects[0].kind, effects[0].alarm, effects[0].at), (EventKind::Raised, alarm, UtcMs(5_012)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Engine {
     program: Arc<Program>,
     machine: Machine,
@@ -89,9 +91,12 @@ impl Engine {
         Self { program, machine }
     }
 
-    /// How many bytes of state an armed rule of so many levels takes, with its one point and their timers.
+    /// How many bytes of state an armed rule of so many levels takes, with its one point, their timers and their places in queues.
     pub fn armed_rule_bytes(levels: usize) -> usize {
-        state::armed_rule_bytes(levels) + 2 * TimerTable::OWNER_BYTES + Wheel::OWNER_BYTES
+        let timers = 2 * TimerTable::OWNER_BYTES + Wheel::OWNER_BYTES;
+        // To be evaluated, and due: the alarm and its point.
+        let queues = (3 * Queue::BITS).div_ceil(8);
+        state::armed_rule_bytes(levels) + timers + queues
     }
 
     /// The program that it runs.

@@ -1,7 +1,6 @@
 //! What people do to alarms.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use telemetry::UtcMs;
 
@@ -223,17 +222,16 @@ impl Machine {
     ) -> Done {
         let own = own_points(tables, alarm).into_iter().flatten();
         let about = own.flat_map(|point| alarms_about(tables, point));
-        let mut ended = Vec::new();
         for tested in about.chain([alarm]) {
             let rare = self.state.alarms[at(tested)].rare.as_mut();
             if rare.is_some_and(|rare| rare.aside.test_until.take().is_some()) {
-                ended.push(tested);
+                self.due_alarms.push(tested);
             }
         }
-        if ended.is_empty() {
+        if self.due_alarms.is_empty() {
             return Err(Refusal::NoTest);
         }
-        for tested in ended {
+        while let Some(tested) = self.due_alarms.pop() {
             self.look_at_test(tables, tested, cause, effects);
         }
         Ok(EventKind::Comment)

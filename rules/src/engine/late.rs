@@ -6,7 +6,6 @@ use telemetry::{Sample, UtcMs, Value};
 
 use super::effects::Effects;
 use super::machine::Machine;
-use crate::alarm::LateRun;
 use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal};
 use crate::point::PointIdx;
 use crate::program::{LevelCode, LevelTest, Tables, at};
@@ -80,16 +79,15 @@ impl Machine {
         let slot = &mut self.state.alarms[at(alarm)];
         if !levels.clone().any(|(_, level)| reached(level)) {
             if let Some(rare) = &mut slot.rare {
-                rare.late = None;
+                rare.late.is_on = false;
             }
             return None;
         }
         let max_age_ms = tables.point(point.0).max_age_ms;
-        let run = slot.rare().late.get_or_insert_with(|| LateRun {
-            last: read_at,
-            told: None,
-            since: alloc::vec![NEVER; usize::from(code.n_levels)],
-        });
+        let run = &mut slot.rare().late;
+        if !run.is_on {
+            run.begin(read_at, usize::from(code.n_levels));
+        }
         // Readings that do not follow one another say nothing of what was between.
         let follows =
             read_at >= run.last && (max_age_ms == 0 || read_at.since_ms(run.last) <= max_age_ms);

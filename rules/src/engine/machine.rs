@@ -1,13 +1,12 @@
 //! The loop inside: timers in order, then the input, then whatever reads what has changed.
 
-use alloc::collections::{BTreeSet, BinaryHeap};
-use alloc::vec::Vec;
-use core::cmp::Reverse;
+use alloc::collections::BTreeSet;
 
 use telemetry::{Sample, UtcMs};
 
 use super::effects::Effects;
 use super::kept::KeptSlot;
+use super::queue::Queue;
 use super::state::State;
 use super::window::Moment;
 use crate::effect::{AlarmIdx, Cause, Input, Refusal};
@@ -18,7 +17,7 @@ use crate::timer::{NEVER, TimerTable, Wheel};
 use crate::value::{Tri, Truth};
 
 /// Everything but the tables.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Machine {
     pub(super) state: State,
     /// Owners: alarms, then what conditions remember, then points.
@@ -26,11 +25,11 @@ pub(super) struct Machine {
     /// Points until the slice in which they grow old.
     pub(super) wheel: Wheel,
     /// Units that have to be evaluated again, in the order of evaluation.
-    pub(super) queue: BinaryHeap<Reverse<u32>>,
-    /// Alarms whose timers are due, until their tests have been looked at.
-    pub(super) due_alarms: Vec<u32>,
+    pub(super) queue: Queue,
+    /// Alarms whose timers are due, or whose tests a person ended, until their tests have been looked at.
+    pub(super) due_alarms: Queue,
     /// Points whose sensors' tests are over, until the alarms about them have been told.
-    pub(super) due_points: Vec<u32>,
+    pub(super) due_points: Queue,
     pub(super) stack: Stack,
     pub(super) now: UtcMs,
     /// False until everything was evaluated once.
@@ -45,9 +44,9 @@ impl Machine {
             state: State::new(tables, now),
             timers: TimerTable::new(owners),
             wheel: Wheel::new(n_points, now),
-            queue: BinaryHeap::new(),
-            due_alarms: Vec::new(),
-            due_points: Vec::new(),
+            queue: Queue::new(at(tables.n_units())),
+            due_alarms: Queue::new(at(tables.n_alarms())),
+            due_points: Queue::new(n_points),
             stack: Stack::default(),
             now,
             started: false,
@@ -187,10 +186,10 @@ impl Machine {
             }
             self.queue_readers_of_point(tables, point, true);
         } else if let Some(kept) = owner.checked_sub(self.n_alarms()) {
-            self.queue.push(Reverse(tables.kept(kept).unit));
+            self.queue.push(tables.kept(kept).unit);
         } else {
             self.due_alarms.push(owner);
-            self.queue.push(Reverse(tables.alarm(owner).unit));
+            self.queue.push(tables.alarm(owner).unit);
         }
     }
 
@@ -209,7 +208,7 @@ impl Machine {
         self.started = true;
         let units = 0..tables.n_units();
         let units = units.filter(|unit| !restored.contains(unit));
-        self.queue.extend(units.map(Reverse));
+        self.queue.extend(units);
         self.drain(tables, Cause::Config, effects);
     }
 
@@ -293,7 +292,7 @@ impl Machine {
         if !reason.is_empty() {
             slot.rare().reason = Some(reason.into());
         }
-        self.queue.push(Reverse(tables.alarm(alarm.0).unit));
+        self.queue.push(tables.alarm(alarm.0).unit);
         self.drain(tables, Cause::Node, effects);
         Ok(())
     }
@@ -320,7 +319,7 @@ impl Machine {
             .map(|kept| tables.kept(kept))
             .filter(|kept| matches!(kept.what, Kept::Window { .. } | Kept::Since { .. }));
         let units = looked_at.flat_map(|kept| [kept.unit, kept.owner]);
-        self.queue.extend(units.map(Reverse));
+        self.queue.extend(units);
         self.queue_next_due(tables, to);
         self.end_tests(tables, effects);
         self.drain(tables, Cause::Timer, effects);
@@ -341,37 +340,34 @@ impl Machine {
                 .alarm
                 .is_some_and(|alarm| self.state.is_inside(alarm.index(), reader.source));
             if !inside {
-                self.queue.push(Reverse(reader.unit));
+                self.queue.push(reader.unit);
             }
         }
         if health_changed {
             let readers = tables.health_readers(code.health_readers);
-            self.queue.extend(readers.map(Reverse));
+            self.queue.extend(readers);
         }
     }
 
     /// Queues who counts an alarm.
     pub(super) fn queue_readers_of_alarm(&mut self, tables: &impl Tables, alarm: u32) {
         let unit = tables.alarm(alarm).unit;
-        self.queue.extend(tables.readers_of(unit).map(Reverse));
+        self.queue.extend(tables.readers_of(unit));
     }
 
     /// Evaluates what is queued and what reads it, in the order of evaluation.
     pub(super) fn drain(&mut self, tables: &impl Tables, cause: Cause, effects: &mut Effects<'_>) {
-        while let Some(Reverse(unit)) = self.queue.pop() {
-            while self.queue.peek() == Some(&Reverse(unit)) {
-                self.queue.pop();
-            }
+        while let Some(unit) = self.queue.pop() {
             let changed = match tables.unit(unit) {
                 Unit::Kept(kept) => {
                     let around = tables.kept(kept).around;
-                    self.queue.extend(around.map(Reverse));
+                    self.queue.extend(around);
                     self.evaluate_kept(tables, kept)
                 }
                 Unit::Alarm(alarm) => self.evaluate_alarm(tables, alarm, cause, effects),
             };
             if changed {
-                self.queue.extend(tables.readers_of(unit).map(Reverse));
+                self.queue.extend(tables.readers_of(unit));
             }
         }
     }
@@ -428,7 +424,7 @@ impl Machine {
         let changed = (slot.truth(), slot.number()) != (before.0, before.1);
         if slot.is_filling(&code) != before.2 {
             // Its alarm waits for it, whether its answer is another or not.
-            self.queue.push(Reverse(code.owner));
+            self.queue.push(code.owner);
         }
         let due = slot.next_due(&code);
         if due != NEVER {

@@ -180,10 +180,7 @@ impl Engine {
         let n_reasons = at(rest.suppress.to - rest.suppress.from);
         if slot.rare.is_some() || n_reasons > 0 {
             let rare = slot.rare();
-            rare.late = rare
-                .late
-                .take()
-                .filter(|late| same && late.since.len() == levels.len());
+            rare.late.is_on &= same && rare.late.since.len() == levels.len();
             let aside = &mut rare.aside;
             if aside.silenced {
                 let end = self.machine.now.plus_ms(SILENCE_MAX_MS);

@@ -15,7 +15,7 @@ const SLICE_BITS: u32 = 10;
 const END: u32 = u32::MAX;
 
 /// Owners 0 to n-1, each in one slice at most; whoever uses it knows which of them are.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Wheel {
     heads: [u32; SLICES],
     next: Vec<u32>,
@@ -86,7 +86,9 @@ impl Wheel {
 
     /// Nobody waits any more, and it is now.
     pub(crate) fn clear(&mut self, now: UtcMs) {
-        *self = Self::new(self.next.len(), now);
+        self.heads.fill(END);
+        self.passed = END;
+        self.slice = slice_of(now);
     }
 }
 

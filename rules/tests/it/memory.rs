@@ -1,11 +1,13 @@
-//! A reading that makes no event takes no memory, whatever it sets going: a microcontroller evaluates with its heap full.
+//! An engine takes all its memory at its start: a microcontroller evaluates with its heap full.
+//!
+//! What comes later is for words: those of effects, what people and nodes say, and the first late readings of an alarm.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rules::effect::Input;
+use rules::effect::{Effect, Input};
 use rules::engine::Engine;
 use rules::expr::{Compare, Cond, Formula, Window, WindowOf};
 use rules::point::{PointIdx, PointInfo};
@@ -14,7 +16,8 @@ use rules::program::{
 };
 use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
-use crate::random::{Dice, Plan, trace_from};
+use crate::property::start;
+use crate::random::{Step, feed};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -42,6 +45,61 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+fn allocations() -> usize {
+    ALLOCATIONS.with(Cell::get)
+}
+
+/// More effects than a step of random rules makes: a list with this room does not grow.
+pub(crate) const EFFECTS_MAX: usize = 1_024;
+/// A name and a comment, as text and as a part of effects; names in small letters; an alarm's room for what few have.
+const OF_A_COMMAND: usize = 10;
+/// An alarm's room for what few have, and a text or the times of its levels in it.
+const OF_FEW: usize = 2;
+
+/// Feeds steps to an engine, and holds it to the memory that it may take.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    for_late: usize,
+}
+
+impl Meter {
+    /// Feeds a step; `effects` must be empty, and have room.
+    pub(crate) fn feed(
+        &mut self,
+        engine: &mut Engine,
+        step: Step,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), TestCaseError> {
+        let before = allocations();
+        feed(engine, step, effects);
+        let taken = allocations() - before;
+        prop_assert!(effects.len() < EFFECTS_MAX);
+        // Why its value is not known is said in a word of its own.
+        let words = effects.iter().filter(|told| told.state.reason.is_some());
+        let words = words.count();
+        let may_take = match step.input {
+            Input::Sample { .. } | Input::Time | Input::Down { .. } | Input::Switched { .. } => 0,
+            Input::Condition { reason: "", .. } => 0,
+            Input::Condition { .. } => OF_FEW,
+            Input::Command(_) => OF_A_COMMAND,
+            Input::Late { .. } => {
+                self.for_late += taken.saturating_sub(words);
+                let n_alarms = engine.program().alarms().len();
+                prop_assert!(self.for_late <= n_alarms * OF_FEW, "{:?}", step);
+                OF_FEW * n_alarms
+            }
+        };
+        prop_assert!(
+            taken <= words + may_take,
+            "{} allocations, {:?}, {:?}",
+            taken,
+            step,
+            effects
+        );
+        Ok(())
+    }
+}
 
 /// Rules of four levels, each on its point and gated by the next one; with a window in each, if asked for.
 fn program(n_rules: u32, windows: bool) -> Program {
@@ -112,13 +170,7 @@ fn program(n_rules: u32, windows: bool) -> Program {
     builder.build()
 }
 
-fn feed(
-    engine: &mut Engine,
-    point: u32,
-    value: f64,
-    now: i64,
-    effects: &mut Vec<rules::effect::Effect>,
-) {
+fn feed_value(engine: &mut Engine, point: u32, value: f64, now: i64, effects: &mut Vec<Effect>) {
     let sample = Sample {
         at: UtcMs(now),
         value: Some(Value::Number(value)),
@@ -132,56 +184,55 @@ fn feed(
 }
 
 #[test]
-fn a_reading_that_makes_no_event_allocates_nothing() {
+fn readings_allocate_nothing_from_the_first_on_events_and_all() {
     for windows in [false, true] {
         let mut engine = Engine::new(Arc::new(program(64, windows)), UtcMs(0));
-        let mut effects = Vec::with_capacity(1_024);
-        // Everything has been seen, raised and cleared once.
-        for second in 0..200 {
-            let value = if (60..120).contains(&second) {
-                65.0
-            } else {
-                30.0
+        let mut effects = Vec::with_capacity(EFFECTS_MAX);
+        let before = allocations();
+        for second in 0..400 {
+            let value = match second {
+                60..120 => 65.0,
+                // Beyond a limit and back within its delay.
+                200.. if second % 4 == 0 => 55.0,
+                _ => 30.0,
             };
             for point in 0..64 {
-                feed(&mut engine, point, value, second * 1_000, &mut effects);
+                feed_value(&mut engine, point, value, second * 1_000, &mut effects);
             }
         }
+        assert_eq!(allocations() - before, 0);
         assert!(effects.len() >= 128, "{}", effects.len());
-        effects.clear();
-        let before = ALLOCATIONS.with(Cell::get);
-        for second in 200..400 {
-            for point in 0..64 {
-                // Beyond a limit and back within its delay.
-                let value = if second % 4 == 0 { 55.0 } else { 30.0 };
-                feed(&mut engine, point, value, second * 1_000, &mut effects);
-            }
-        }
-        let after = ALLOCATIONS.with(Cell::get);
-        assert_eq!((after - before, effects.len()), (0, 0));
     }
+}
+
+#[test]
+fn nor_does_all_that_comes_due_in_one_moment_but_for_its_words() {
+    let mut engine = Engine::new(Arc::new(program(64, true)), UtcMs(0));
+    let mut effects = Vec::with_capacity(EFFECTS_MAX);
+    for point in 0..64 {
+        feed_value(&mut engine, point, 30.0, 0, &mut effects);
+    }
+    effects.clear();
+    let before = allocations();
+    // Every point grows stale, and every alarm unknown.
+    engine.handle_timeout(UtcMs(3_600_000), &mut effects);
+    let taken = allocations() - before;
+    let said = effects.iter().filter(|told| told.state.reason.is_some());
+    assert_eq!((effects.len(), taken), (64, said.count()));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn nor_does_one_of_any_rules_that_have_lived_for_a_while(seed in any::<u64>(), steps in 1_usize..600) {
-        let mut dice = Dice(seed);
-        let program = Arc::new(Plan::new(&mut dice).program());
-        let mut engine = Engine::new(Arc::clone(&program), UtcMs(0));
-        let mut effects = Vec::new();
-        for round in 0..4 {
-            for step in trace_from(engine.now(), &mut dice, &program, steps) {
-                let n_before = effects.len();
-                let before = ALLOCATIONS.with(Cell::get);
-                let done = engine.handle(step.input, step.now, &mut effects);
-                let after = ALLOCATIONS.with(Cell::get);
-                let is_measured = matches!(step.input, Input::Sample { .. } | Input::Time);
-                if round > 1 && is_measured && effects.len() == n_before {
-                    prop_assert_eq!(after, before, "{:?} of round {}, {:?}", step, round, done);
-                }
-            }
+    fn nor_does_any_step_of_any_rules_but_for_words(seed in any::<u64>(), steps in 1_usize..1_000) {
+        let (_, program, trace) = start(seed, steps);
+        let mut engine = Engine::new(program, UtcMs(0));
+        let mut effects = Vec::with_capacity(EFFECTS_MAX);
+        let mut meter = Meter::default();
+        for step in trace {
+            effects.clear();
+            meter.feed(&mut engine, step, &mut effects)?;
         }
     }
 }

@@ -8,6 +8,7 @@ use rules::engine::Engine;
 use rules::program::{Colour, Program, ProgramBuilder};
 use telemetry::UtcMs;
 
+use crate::memory::{EFFECTS_MAX, Meter};
 use crate::random::{Dice, Step, feed, program, trace};
 
 pub(crate) fn start(seed: u64, steps: usize) -> (Dice, Arc<Program>, Vec<Step>) {
@@ -124,15 +125,18 @@ fn check_event(before: &AlarmState, effect: &Effect, red: bool) -> Result<(), Te
     Ok(())
 }
 
-/// Lives through a random trace of a random program; every event has to follow the life cycle, and to say what the engine says.
+/// Lives through a random trace of a random program; every event has to follow the life cycle, and to say what the engine says, and
+/// no step may take more memory than its words.
 fn check_life(seed: u64, steps: usize) -> Result<(), TestCaseError> {
     let (_, program, trace) = start(seed, steps);
     let mut engine = Engine::new(Arc::clone(&program), UtcMs(0));
     let mut states: Vec<_> = engine.alarms().map(|(_, state)| state).collect();
     let mut last = UtcMs(i64::MIN);
+    let mut effects = Vec::with_capacity(EFFECTS_MAX);
+    let mut meter = Meter::default();
     for step in trace {
-        let mut effects = Vec::new();
-        feed(&mut engine, step, &mut effects);
+        effects.clear();
+        meter.feed(&mut engine, step, &mut effects)?;
         for effect in &effects {
             prop_assert!(last <= effect.at && effect.at <= step.now, "time order");
             last = effect.at;

@@ -304,13 +304,20 @@ impl Reader<'_> {
         Ok(Rare {
             acked: self.option(|reader| Ok((reader.time()?, Arc::from(reader.text()?))))?,
             reason: self.option(|reader| Ok(Arc::from(reader.text()?)))?,
-            late: self.option(|reader| {
-                let last = reader.time()?;
-                let told = reader.option(Self::u8)?;
-                let len = reader.count()?;
-                let since = reader.list(len, Self::time)?;
-                Ok(LateRun { last, told, since })
-            })?,
+            late: self
+                .option(|reader| {
+                    let last = reader.time()?;
+                    let told = reader.option(Self::u8)?;
+                    let len = reader.count()?;
+                    let since = reader.list(len, Self::time)?;
+                    Ok(LateRun {
+                        is_on: true,
+                        last,
+                        told,
+                        since,
+                    })
+                })?
+                .unwrap_or_default(),
             aside: match self.version {
                 1 => Aside::default(),
                 _ => self.aside()?,

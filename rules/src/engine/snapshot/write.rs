@@ -244,7 +244,7 @@ impl Writer {
             out.option(rare.reason.as_ref(), |out, reason: &Arc<str>| {
                 out.text(reason);
             });
-            out.option(rare.late.as_ref(), |out, late| {
+            out.option(rare.late.is_on.then_some(&rare.late), |out, late| {
                 out.time(late.last);
                 out.option(late.told, Self::u8);
                 out.u32(u32_of(late.since.len()));
