@@ -163,8 +163,11 @@ fn sixty_four_rules_fit_a_node_and_all_of_them_alarm_at_once() {
         let n_told = there.iter().filter(|line| line.contains(&told)).count();
         assert_eq!(n_told, 64, "{kind}");
     }
+    let ram = numbers(of_itself.last().unwrap());
+    let at_start = numbers(&of_itself[0]);
+    assert_eq!(ram[1], at_start[0], "the heap grew: {of_itself:?}");
     // The other half is for TCP/IP, MQTT and Modbus.
-    let n_ram: u64 = numbers(of_itself.last().unwrap()).iter().sum();
+    let n_ram: u64 = ram.iter().sum();
     assert!(n_ram <= NODE_RAM / 2, "{of_itself:?}");
     println!(
         "image {} bytes, RAM {n_ram} bytes: {of_itself:?}",

@@ -53,7 +53,7 @@ fn allocations() -> usize {
 /// More effects than a step of random rules makes: a list with this room does not grow.
 pub(crate) const EFFECTS_MAX: usize = 1_024;
 /// A name and a comment, as text and as a part of effects; names in small letters; an alarm's room for what few have.
-const OF_A_COMMAND: usize = 10;
+const OF_A_COMMAND: usize = 8;
 /// An alarm's room for what few have, and a text or the times of its levels in it.
 const OF_FEW: usize = 2;
 

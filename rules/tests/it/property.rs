@@ -170,7 +170,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_million_steps_break_nothing(seed in any::<u64>()) {
+    fn a_million_steps_break_nothing_and_take_no_memory_but_for_words(seed in any::<u64>()) {
         check_life(seed, 1_000_000)?;
     }
 }
