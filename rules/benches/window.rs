@@ -69,6 +69,7 @@ fn program(of: impl Fn(PointIdx) -> WindowOf) -> Program {
                 levels: vec![level],
                 unknown_hold_ms: 0,
                 life: LifeSpec::default(),
+                set_by_site: 0,
             })
             .unwrap();
     }

@@ -126,6 +126,8 @@ impl<'c, 'a> Adding<'c, 'a> {
                 Ok(alarm) => made.add(&rule.name.value, unit, alarm),
                 // That there are two rules of this name was told.
                 Err(BuildError::DuplicateAlarm(_)) if is_second => {}
+                // So was that a doubt goes round.
+                Err(BuildError::DoubtGoesRound) => {}
                 Err(error) => {
                     rule.name
                         .item

@@ -33,7 +33,7 @@ use crate::syntax::{Expr, Name, Node};
 
 pub use system::{
     BROKER, BusInfo, CHANGE, CHATTER, CLOCK, DATABASE, DISK, FLOOD, LINKAGE, NodeInfo, OFFLINE,
-    QUALITY, System, bus_rule, slave_rule,
+    QUALITY, System, bus_rule, overlay_rule, slave_rule,
 };
 pub use watched::unwatched;
 
@@ -174,6 +174,11 @@ pub(crate) fn compile_files(
         adding.warn_of_unused();
         site.warn_of_unused(warnings);
         adding.check_cited();
+    }
+    if let Some(system) = system {
+        adding.tell_overlays(&system.gateway, &mut |error| {
+            problems.add(elsewhere("system"), "", error.to_string());
+        });
     }
     output::add(&mut adding, files, &rules, unread.rules);
     let wishes = sampling::wishes(&adding, &rules);

@@ -7,6 +7,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
+use crate::calendar::Calendar;
 use crate::effect::AlarmIdx;
 use crate::expr::{Cond, Health};
 use crate::point::{PointIdx, PointInfo};
@@ -22,6 +23,8 @@ const FAULT_ON_MS: u64 = 5_000;
 /// A reading that is too old on a healthy line is raised after that: a silent slave and a lost node are found sooner, and are alarms of their own.
 const STALE_ON_MS: u64 = 60_000;
 const QUALITY_OFF_MS: u64 = 10_000;
+/// So many overlays of a calendar are told by name.
+const OVERLAYS_MAX: usize = 8;
 /// A year: that a sensor was never read is what `stale` says, not something unknown beside it.
 const NEVER_MS: u64 = 365 * 86_400_000;
 
@@ -83,6 +86,11 @@ pub fn slave_rule(bus: &str, slave: &str) -> String {
     format!("sys.slave.{bus}.{slave}")
 }
 
+/// The rule of stricter limits by a calendar: `sys.overlay.{calendar}`.
+pub fn overlay_rule(calendar: &str) -> String {
+    format!("sys.overlay.{calendar}")
+}
+
 /// Adds the alarms of the gateway, the nodes, every point, and every output that rules may switch.
 pub(super) fn add(
     builder: &mut ProgramBuilder,
@@ -110,9 +118,8 @@ pub(super) fn add(
     );
     for node in &system.nodes {
         let scope = Scope::Node(node.name.clone());
-        let away =
-            offline.and_then(|rule| adding.external(scope.clone(), rule, told(Colour::Orange)));
-        clock.and_then(|rule| adding.external(scope.clone(), rule, told(Colour::Yellow)));
+        let away = offline.and_then(|rule| adding.alone(scope.clone(), rule, told(Colour::Orange)));
+        clock.and_then(|rule| adding.alone(scope.clone(), rule, told(Colour::Yellow)));
         if let Some(away) = away {
             adding.explain(&node.name, None, away);
         }
@@ -121,7 +128,7 @@ pub(super) fn add(
         }
     }
     if let Some(clock) = clock {
-        adding.external(
+        adding.alone(
             Scope::Node(system.gateway.clone()),
             clock,
             told(Colour::Yellow),
@@ -139,6 +146,41 @@ pub(super) fn add(
     }
     if !outputs.is_empty() {
         adding.linkage(outputs);
+    }
+}
+
+/// Adds an alarm for each calendar by which limits are stricter, with those rules and the reasons: when it begins and ends is
+/// on record, and wants somebody to know it.
+pub(super) fn add_overlays(
+    builder: &mut ProgramBuilder,
+    gateway: &str,
+    overlays: BTreeMap<&str, (&Calendar, BTreeSet<String>)>,
+    report: &mut dyn FnMut(BuildError),
+) {
+    let mut adding = Adding {
+        builder,
+        report,
+        silent: BTreeMap::new(),
+        blind: Vec::new(),
+    };
+    for (name, (calendar, why)) in overlays {
+        let named: Vec<&str> = why.iter().take(OVERLAYS_MAX).map(String::as_str).collect();
+        let more = why.len() - named.len();
+        let why = match more {
+            0 => named.join("; "),
+            more => format!("{} (+{more})", named.join("; ")),
+        };
+        let rule = adding.rule(
+            &overlay_rule(name),
+            &format!("{name} 期间从严限值生效:{why}"),
+            &format!("stricter limits are in force by {name}: {why}"),
+        );
+        let Some(rule) = rule else { continue };
+        let level = LevelSpec {
+            test: Test::When(Cond::During(calendar.clone())),
+            ..told(Colour::Blue)
+        };
+        adding.alone(Scope::Node(gateway.into()), rule, level);
     }
 }
 
@@ -198,7 +240,7 @@ impl Adding<'_> {
                 latch: name == CHANGE,
                 ..told(colour)
             };
-            let alarm = self.external(Scope::Node(gateway.into()), rule, level);
+            let alarm = self.alone(Scope::Node(gateway.into()), rule, level);
             if name == BROKER {
                 self.blind.extend(alarm);
             }
@@ -213,15 +255,15 @@ impl Adding<'_> {
             &format!("nobody answers on bus {name} of {{tag}}"),
         );
         let silent_bus =
-            rule.and_then(|rule| self.external(scope.clone(), rule, told_later(Colour::Orange)));
+            rule.and_then(|rule| self.alone(scope.clone(), rule, told_later(Colour::Orange)));
         for slave in &bus.slaves {
             let rule = self.rule(
                 &slave_rule(name, slave),
                 &format!("{{tag}} 总线 {name} 上的 {slave} 无应答"),
                 &format!("{slave} on bus {name} of {{tag}} does not answer"),
             );
-            let silent = rule
-                .and_then(|rule| self.external(scope.clone(), rule, told_later(Colour::Yellow)));
+            let silent =
+                rule.and_then(|rule| self.alone(scope.clone(), rule, told_later(Colour::Yellow)));
             for alarm in [silent, silent_bus].into_iter().flatten() {
                 self.explain(node, Some(format!("{name}/{slave}")), alarm);
             }
@@ -303,7 +345,7 @@ impl Adding<'_> {
         );
         let Some(rule) = rule else { return };
         for point in outputs {
-            self.external(Scope::Point(*point), rule, told(Colour::Orange));
+            self.alone(Scope::Point(*point), rule, told(Colour::Orange));
         }
     }
 
@@ -326,7 +368,7 @@ impl Adding<'_> {
         added.map_err(|error| (self.report)(error)).ok()
     }
 
-    fn external(&mut self, scope: Scope, rule: RuleIdx, level: LevelSpec) -> Option<AlarmIdx> {
+    fn alone(&mut self, scope: Scope, rule: RuleIdx, level: LevelSpec) -> Option<AlarmIdx> {
         self.alarm(AlarmSpec {
             scope,
             rule,

@@ -4,8 +4,6 @@
 //! A rule that doubts sees readings as they are: else a stuck sensor's alarm could never return. So such rules come before
 //! all others, and nothing goes round in a circle.
 
-use core::cmp::Reverse;
-
 use super::machine::Machine;
 use super::state::{State, own_points};
 use crate::program::{Tables, Unit, at, u32_of};
@@ -36,7 +34,7 @@ impl Machine {
             let readers = readers.map(|reader| reader.unit);
             // Who doubts sees what it saw.
             let readers = readers.filter(|unit| !tables.doubts(*unit));
-            self.queue.extend(readers.map(Reverse));
+            self.queue.extend(readers);
         }
     }
 }

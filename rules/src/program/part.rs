@@ -37,7 +37,10 @@ impl Program {
             needs.extend(rest.scope.map(PointIdx));
             let mut others = self.alarms_read_by(alarm);
             let is_told = rest.external || rest.retired;
+            // What a calendar alone says is the gateway's to say.
+            let reads = !needs.is_empty() || rest.others.from < rest.others.to;
             if !is_told
+                && reads
                 && needs.iter().all(|point| has(*point))
                 && others.all(|other| alarms.contains(&other.0))
             {

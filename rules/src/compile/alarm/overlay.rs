@@ -1,19 +1,45 @@
 //! What the site makes stricter for some times: another limit, or every level a step earlier.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
+use std::string::String;
 use std::vec::Vec;
 
 use super::super::level::scope_name;
 use super::super::lower::{self, Here};
 use super::super::number::Number;
+use super::super::system;
 use super::limits::in_measure;
 use super::{Adding, Reported, Result, report};
 use crate::calendar::Calendar;
 use crate::expr::Cond;
 use crate::file::{self, OverlayDoes, Rule};
-use crate::program::{LevelSpec, Overlay, Test};
+use crate::program::{BuildError, LevelSpec, Overlay, Test};
 
 impl<'a> Adding<'_, 'a> {
+    /// Adds the alarms that say while which calendars limits are stricter here.
+    pub(in super::super) fn tell_overlays(
+        &mut self,
+        gateway: &str,
+        report: &mut dyn FnMut(BuildError),
+    ) {
+        let site = self.site;
+        let mut told: BTreeMap<&str, (&Calendar, BTreeSet<String>)> = BTreeMap::new();
+        for index in self.overlaid.borrow().iter() {
+            let entry = &site.overlays[*index];
+            // That there is none of that name was told.
+            let Ok(calendar) = site.calendar(&entry.during.value) else {
+                continue;
+            };
+            let why = format!("{} ({})", entry.rule.value, entry.reason);
+            let (_, whys) = told
+                .entry(&entry.during.value)
+                .or_insert((calendar, BTreeSet::new()));
+            whys.insert(why);
+        }
+        system::add_overlays(&mut self.builder, gateway, told, report);
+    }
+
     /// The stricter limits that the site sets for some times.
     pub(super) fn overlay(
         &self,

@@ -327,6 +327,38 @@ fn a_silent_point_is_an_alarm_of_its_own_only_where_nothing_else_explains_it() {
 }
 
 #[test]
+fn when_limits_become_stricter_and_are_so_no_longer_is_on_record_with_the_reason() {
+    // 1970-01-01T00:00Z is eight hours into the first day at +08:00.
+    let overlay = |rule: &str, level: &str, at: &str| {
+        std::format!(
+            "[[overlay]]\nrule = \"{rule}\"\nduring = \"congress\"\nlevel = \"{level}\"\nat = \"{at}\"\nreason = \"order 12\"\n"
+        )
+    };
+    let site_file = std::format!(
+        "{SITE}\n[[calendar]]\nname = \"congress\"\ndates = [\"1970-01-02 .. 1970-01-03\"]\nzone = \"+08:00\"\n{}{}{}",
+        overlay("combustible-gas", "L1", "10 %LEL"),
+        overlay("combustible-gas", "L2", "20 %LEL"),
+        overlay("hopper-temperature", "alarm", "65 °C"),
+    );
+    let (program, problems, _) = compile_for(&site(), &packs(&site_file));
+    assert_eq!(problems, "");
+    let mut engine = Engine::new(Arc::new(program.expect("no problem")), UtcMs(0));
+    let mut effects = Vec::new();
+    engine.handle_timeout(UtcMs(5 * 86_400_000), &mut effects);
+    let alarm = engine.program().find_alarm("-/gw/sys.overlay.congress");
+    let alarm = alarm.expect("an alarm of the calendar");
+    let told = effects.iter().filter(|effect| effect.alarm == alarm);
+    let told: Vec<_> = told
+        .map(|told| (told.at.0 / 3_600_000, told.kind))
+        .collect();
+    assert_eq!(told, [(16, EventKind::Raised), (64, EventKind::Returned)]);
+    assert_eq!(
+        engine.program().rule_of(alarm).text.en,
+        "stricter limits are in force by congress: combustible-gas (order 12); hopper-temperature (order 12)"
+    );
+}
+
+#[test]
 fn one_lost_answer_is_no_alarm_and_a_silence_of_five_seconds_is() {
     let problems = Problems::default();
     let program = compile(&[], &[], &system(), &problems, &Problems::default());
