@@ -18,8 +18,11 @@ class Changes(Site):
         names = [facts(rule)["name"] for rule in before]
         # Rules that have an alarm wherever this one has one.
         self.earlier = [facts(rule)["name"] for rule in before if 'for = { unit_with = ["x"] }' in rule]
+        self.before = names
         if names and self.one_in(3):
             return self.counting_rule(f"r{index}", names)
+        if self.sites and self.one_in(4):
+            return self.lacking_rule(f"r{index}")
         return self.rule(f"r{index}")
 
     def changed(self, parts, kinds):

@@ -213,6 +213,22 @@ class Rules(random.Random):
         lines.append(f"counts = [{', '.join(levels)}]")
         return self.life(lines, "", not site)
 
+    def lacking_rule(self, name):
+        """Of units that lack some of what is asked for, and each has the devices' other points."""
+        lines = self.head(name, '{ unit_with_any = ["x", "g", "h"] }')
+        levels = [f'{{ when = "{self.of_what_is_here()}", {self.keys("l" + str(place), COLOURS[place])} }}' for place in range(self.randrange(1, 4))]
+        return self.life([*lines, f"levels = [{', '.join(levels)}]"], "", False)
+
+    def of_what_is_here(self):
+        asked = lambda kind: self.choice([
+            f"each(unit.{kind}) >= {self.level()} %LEL", f"same({self.randrange(2, 4)}, each(unit.{kind}))", f"max(each(unit.{kind})) < {self.level()} %LEL",
+            f"bad(each(unit.{kind}))", f"held(each(unit.{kind}) > {self.level()} %LEL, 700ms)", f"any(each(unit.{kind}) > {self.level()} %LEL, unit.x < 3 %LEL)",
+        ])
+        more = [asked("g"), f"unit.x >= {self.level()} %LEL", f"count(unit.x >= {self.level()} %LEL, 12s) >= 1", f"alarm.{self.choice(self.before or ['none'])}"]
+        parts = self.sample(more[:3 + bool(self.before)], self.randrange(1, 4)) + [asked("h")]
+        some = f"any({', '.join(parts)})"
+        return self.choice([some, some, f"not {some}", f"held({some}, 700ms)", f"({some} and any({asked('h')}, {asked('g')}))"])
+
     def rule(self, name):
         own = "self" * self.one_in(2)
         scope = f'{{ kind = "{self.choice(["x", "g"])}" }}' if own else '{ unit_with = ["x"] }'

@@ -58,6 +58,35 @@ class Conditions:
             return self.peers(alarm.own)
         return [name for name in self.points if name.startswith(alarm.unit + "/") and self.points[name].table["kind"] == of[5:]]
 
+    # -- what is not here and need not be: `any` goes without it
+
+    def leave_out_lacks(self, alarm):
+        alarm.gate, alarm.value = self.without_lacks(alarm.gate, alarm), self.without_lacks(alarm.value, alarm)
+        for part in alarm.levels:
+            part.when = self.without_lacks(part.when, alarm)
+        for reason in alarm.reasons:
+            reason[0] = self.without_lacks(reason[0], alarm)
+
+    def without_lacks(self, tree, alarm):
+        if not isinstance(tree, (tuple, list)):
+            return tree
+        if tree[:2] == ("call", "any"):
+            return ("call", "any", [self.without_lacks(part, alarm) for part in tree[2] if not self.lacks(part, alarm)])
+        return type(tree)(self.without_lacks(part, alarm) for part in tree)
+
+    def lacks(self, tree, alarm):
+        """True where something asks for an alarm that is not here, or for a point of a kind that the unit may lack and does."""
+        if not isinstance(tree, (tuple, list)):
+            return False
+        if tree[:2] == ("call", "any"):
+            return all(self.lacks(part, alarm) for part in tree[2])
+        if tree[:1] == ("name",) and tree[1].startswith("alarm."):
+            return not counts.of_rules([tree[1][6:]], alarm, self.alarms)
+        if tree[:1] == ("name",) and tree[1].startswith("unit."):
+            may_lack = tree[1][5:] in alarm.rule["for"].get("unit_with_any", []) if isinstance(alarm.rule["for"], dict) else False
+            return may_lack and not self.each_of(("call", "each", [tree]), alarm)
+        return any(self.lacks(part, alarm) for part in tree)
+
     def is_condition(self, tree, alarm, each):
         if tree[0] in ("and", "or", "not", "compare"):
             return True

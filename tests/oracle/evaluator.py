@@ -123,6 +123,7 @@ class Play(Conditions):
         for rule in self.site.tables("rule"):
             for unit, own in self.scopes(rule):
                 alarm = Alarm(rule, unit, own, own and self.points[own].table["kind"])
+                self.leave_out_lacks(alarm)
                 alarm.levels = [level for level in alarm.levels if not self.site.is_off(alarm, level)]
                 self.site.set_delays(alarm)
                 self.site.set_limits(alarm, lambda text: self.constant(text, alarm), lambda tree: self.lacks_limit(tree, alarm))
@@ -164,6 +165,8 @@ class Play(Conditions):
         if rule["for"] == "units":
             return [(unit, None) for unit in units]
         has = lambda unit, kind: any(name.startswith(unit + "/") and self.points[name].table["kind"] == kind for name in names)
+        if "unit_with_any" in rule["for"]:
+            return [(unit, None) for unit in units if any(has(unit, kind) for kind in rule["for"]["unit_with_any"])]
         return [(unit, None) for unit in units if all(has(unit, kind) for kind in rule["for"]["unit_with"])]
 
     # -- tests: what is read in one is no process value, and only alarms about the point see it

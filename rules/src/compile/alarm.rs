@@ -102,6 +102,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         let is_second = !self.names.insert(rule.name.value.clone());
         let mut n_failures = 0;
         let scopes = self.scopes(rule);
+        let is_shipped = rule.name.item.place().file.starts_with(crate::pack::PREFIX);
         let mut made = std::mem::take(&mut self.made);
         for (own, unit) in scopes {
             if n_failures == FAILURES_MAX {
@@ -114,6 +115,8 @@ impl<'c, 'a> Adding<'c, 'a> {
                 unit: unit.as_deref(),
                 degrade: rule.degrade,
                 alarms: &made,
+                may_lack: rule.scope.may_lack(),
+                is_shipped,
             };
             let Ok(spec) = self.spec(rule, idx, asked, &here) else {
                 n_failures += 1;
@@ -136,6 +139,7 @@ impl<'c, 'a> Adding<'c, 'a> {
                 }
             }
         }
+        made.know(&rule.name.value);
         self.made = made;
     }
 

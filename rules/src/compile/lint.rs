@@ -327,7 +327,7 @@ pub(super) fn check_written(rule: &Rule<'_>, overrides: &[&Override<'_>]) {
 fn kinds<'r>(rule: &'r Rule<'_>) -> impl Iterator<Item = &'r str> {
     let kinds = match &rule.scope {
         Scope::Points { kinds, .. } => kinds.as_slice(),
-        Scope::Units { .. } | Scope::CountedUnits | Scope::Site => &[],
+        Scope::Units { .. } | Scope::UnitsWithAny { .. } | Scope::CountedUnits | Scope::Site => &[],
     };
     kinds.iter().map(|kind| kind.value.as_str())
 }

@@ -19,6 +19,7 @@ use super::number::{Measure, Number, combine, convert_number, literal, same_meas
 use super::points::Points;
 use super::site::Site;
 use crate::expr::{Arith, Compare, Cond, Degrade, Formula, Health};
+use crate::file::Placed;
 use crate::point::PointIdx;
 use crate::syntax::{self, Expr, Function, Node};
 use crate::unit::Unit;
@@ -40,6 +41,10 @@ pub(super) struct Here<'h> {
     pub degrade: Degrade,
     /// The alarms so far.
     pub alarms: &'h Made,
+    /// The kinds of which the unit may have no point.
+    pub may_lack: &'h [Placed<'h, String>],
+    /// In a pack that comes with the program, which may ask for alarms of a pack that is not loaded.
+    pub is_shipped: bool,
 }
 
 /// What is wrong at a byte offset of the expression.
@@ -49,6 +54,8 @@ pub(super) struct LowerError {
     pub what: String,
     /// Nothing is wrong but that the site gives no such limit.
     pub missing_limit: bool,
+    /// Nothing is wrong but that there is no such point or alarm here, where there may be none: `any` goes without it.
+    pub may_lack: bool,
     /// It may be nothing: what is missing may be where it could not be read.
     pub excused: bool,
     /// What else is wrong in the same expression.
@@ -72,6 +79,11 @@ impl LowerError {
         self.also.iter().find_map(Self::lacks_limit)
     }
 
+    /// Nothing is wrong but that something is not here that need not be.
+    fn is_lack(&self) -> bool {
+        self.may_lack && self.also.iter().all(Self::is_lack)
+    }
+
     /// Nothing is wrong but that the site gives no such limits, all of which it could have been read for.
     pub(super) fn is_missing_limit(&self) -> bool {
         self.missing_limit && !self.excused && self.also.iter().all(Self::is_missing_limit)
@@ -85,6 +97,7 @@ pub(super) fn fail<T>(at: usize, what: impl Into<String>) -> Result<T> {
         at,
         what: what.into(),
         missing_limit: false,
+        may_lack: false,
         excused: false,
         also: Vec::new(),
     })
@@ -318,7 +331,7 @@ impl<'l> Lowering<'l> {
             Function::Angle => Lowered::Number(self.angle(args, at)?),
             Function::Same => Lowered::Cond(self.same(args, at)?),
             Function::Repeats => Lowered::Cond(self.repeats(args, at)?),
-            Function::Any => Lowered::Cond(Cond::Any(self.members(function, args, at)?)),
+            Function::Any => Lowered::Cond(Cond::Any(self.any(args, at)?)),
             Function::All => Lowered::Cond(Cond::All(self.members(function, args, at)?)),
             Function::AtLeast => Lowered::Cond(self.at_least(args, at)?),
             Function::Each => match self.each {

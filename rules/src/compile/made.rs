@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use crate::effect::AlarmIdx;
 
-/// The alarms of each rule.
+/// The alarms of each rule so far; none of one that is for nothing here.
 #[derive(Debug, Default)]
 pub(super) struct Made(BTreeMap<String, OfRule>);
 
@@ -18,6 +18,15 @@ struct OfRule {
 }
 
 impl Made {
+    /// A rule had its turn, whether it has an alarm here or not.
+    pub(super) fn know(&mut self, rule: &str) {
+        self.0.entry(rule.to_string()).or_default();
+    }
+
+    pub(super) fn knows(&self, rule: &str) -> bool {
+        self.0.contains_key(rule)
+    }
+
     pub(super) fn add(&mut self, rule: &str, unit: Option<String>, alarm: AlarmIdx) {
         let of = self.0.entry(rule.to_string()).or_default();
         match unit {
@@ -26,7 +35,7 @@ impl Made {
         }
     }
 
-    /// The names of the rules that have some.
+    /// The names of the rules that had their turn.
     pub(super) fn rules(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

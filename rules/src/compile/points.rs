@@ -1,7 +1,7 @@
 //! The site's points, found by what expressions call them.
 
 use std::collections::BTreeMap;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec::Vec;
 
 use crate::point::{PointIdx, PointInfo};
@@ -129,15 +129,6 @@ impl<'p> Points<'p> {
 
     pub(super) fn has_unit(&self, unit: &str) -> bool {
         self.by_unit.contains_key(unit)
-    }
-
-    /// The units that have at least one point of each kind.
-    pub(super) fn units_having(&self, kinds: &[&str]) -> Vec<String> {
-        self.by_unit
-            .iter()
-            .filter(|(_, has)| kinds.iter().all(|kind| has.contains_key(kind)))
-            .map(|(unit, _)| (*unit).to_string())
-            .collect()
     }
 
     pub(super) fn units(&self) -> impl Iterator<Item = &'p str> {

@@ -62,6 +62,8 @@ impl<'a> Site<'a> {
             unit: None,
             degrade: Degrade::Hold,
             alarms: &Made::default(),
+            may_lack: &[],
+            is_shipped: false,
         };
         let mut limits: Vec<Limit<'a>> = Vec::new();
         let mut by_word = BTreeMap::new();

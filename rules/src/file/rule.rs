@@ -49,6 +49,13 @@ pub enum Scope<'a> {
         /// The one unit; all when none.
         unit: Option<Placed<'a, String>>,
     },
+    /// Every unit that has a point of at least one of these kinds.
+    UnitsWithAny {
+        /// The kinds.
+        of: Vec<Placed<'a, String>>,
+        /// The one unit; all when none.
+        unit: Option<Placed<'a, String>>,
+    },
     /// Every unit in which the rules that it counts have an alarm.
     CountedUnits,
     /// The site as a whole.
@@ -64,6 +71,16 @@ pub enum With<'a> {
     InLoop(Placed<'a, String>),
     /// At least so many other points of its kind in its unit.
     Peers(u16),
+}
+
+impl<'a> Scope<'a> {
+    /// The kinds of which a unit may have no point.
+    pub(crate) fn may_lack(&self) -> &[Placed<'a, String>] {
+        match self {
+            Self::UnitsWithAny { of, .. } => of,
+            _ => &[],
+        }
+    }
 }
 
 impl<'a> With<'a> {
@@ -273,14 +290,15 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
     let table = item.table()?;
     let kind = table.opt("kind");
     let having = table.opt("unit_with");
+    let having_any = table.opt("unit_with_any");
     let unit = match table.opt("unit") {
         None => Some(None),
         Some(item) => placed_name(item).map(Some),
     };
     let with = read_with(&table, kind.is_some());
     table.finish();
-    match (kind, having) {
-        (Some(kind), None) => {
+    match (kind, having, having_any) {
+        (Some(kind), None, None) => {
             let kinds = if kind.is_str() {
                 placed_name(kind).map(|kind| Vec::from([kind]))
             } else {
@@ -292,16 +310,23 @@ fn read_scope<'a>(item: &Item<'a>) -> Option<Scope<'a>> {
                 with: with?,
             })
         }
-        (None, Some(having)) => {
+        (None, Some(having), None) => {
             let having = names(&having);
             Some(Scope::Units {
                 having: having?,
                 unit: unit?,
             })
         }
+        (None, None, Some(of)) => {
+            let of = names(&of);
+            Some(Scope::UnitsWithAny {
+                of: of?,
+                unit: unit?,
+            })
+        }
         _ => {
             table.problem(
-                "expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`",
+                "expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `unit_with_any = [\"…\"]` (for each unit that has one of them), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`",
             );
             None
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::format;
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::super::counted_by;
@@ -14,7 +14,9 @@ impl<'a> Adding<'_, 'a> {
     /// The points or units that a rule is for; a rule that is for nothing here is a warning.
     pub(super) fn scopes(&self, rule: &Rule<'a>) -> Vec<(Option<PointIdx>, Option<String>)> {
         let units = match &rule.scope {
-            Scope::Points { unit, .. } | Scope::Units { unit, .. } => unit,
+            Scope::Points { unit, .. }
+            | Scope::Units { unit, .. }
+            | Scope::UnitsWithAny { unit, .. } => unit,
             Scope::CountedUnits | Scope::Site => &None,
         };
         if let Some(unit) = units
@@ -30,6 +32,9 @@ impl<'a> Adding<'_, 'a> {
             return Vec::new();
         }
         let in_unit = |name: &str| units.as_ref().is_none_or(|unit| unit.value == name);
+        let has = |unit: &str, kind: &Placed<'a, String>| {
+            !self.points.of_kind_in(unit, &kind.value).is_empty()
+        };
         match &rule.scope {
             Scope::Points { kinds, with, .. } => {
                 let mut found = Vec::new();
@@ -51,18 +56,12 @@ impl<'a> Adding<'_, 'a> {
                 found
             }
             Scope::Units { having, .. } => {
-                let kinds: Vec<&str> = having.iter().map(|kind| kind.value.as_str()).collect();
-                let found: Vec<_> = self
-                    .points
-                    .units_having(&kinds)
-                    .into_iter()
-                    .filter(|unit| in_unit(unit))
-                    .map(|unit| (None, Some(unit)))
-                    .collect();
-                if found.is_empty() {
-                    self.warn_of_kinds(rule, having.iter());
-                }
-                found
+                let with_all = |unit: &str| having.iter().all(|kind| has(unit, kind));
+                self.units(rule, having, |unit| in_unit(unit) && with_all(unit))
+            }
+            Scope::UnitsWithAny { of, .. } => {
+                let with_any = |unit: &str| of.iter().any(|kind| has(unit, kind));
+                self.units(rule, of, |unit| in_unit(unit) && with_any(unit))
             }
             Scope::CountedUnits => {
                 let counted = counted_by(rule).into_iter();
@@ -75,6 +74,21 @@ impl<'a> Adding<'_, 'a> {
             }
             Scope::Site => Vec::from([(None, None)]),
         }
+    }
+
+    /// The units that a rule is for, which asks for these kinds.
+    fn units(
+        &self,
+        rule: &Rule<'a>,
+        kinds: &[Placed<'a, String>],
+        is_for: impl Fn(&str) -> bool,
+    ) -> Vec<(Option<PointIdx>, Option<String>)> {
+        let units = self.points.units().filter(|unit| is_for(unit));
+        let found: Vec<_> = units.map(|unit| (None, Some(unit.to_string()))).collect();
+        if found.is_empty() {
+            self.warn_of_kinds(rule, kinds.iter());
+        }
+        found
     }
 
     fn has(&self, point: PointIdx, with: &With<'_>) -> bool {

@@ -52,6 +52,7 @@ impl Lowering<'_> {
                     at,
                     what: "a limit of the site as a whole, expected a number".into(),
                     missing_limit: true,
+                    may_lack: false,
                     excused: false,
                     also: Vec::new(),
                 });
@@ -63,6 +64,7 @@ impl Lowering<'_> {
                 "no limit `{word}` is given for {whose}, expected a table of the site: `[[limits]]`, `{selector}`, `{word} = \"…\"`"
             ),
             missing_limit: true,
+            may_lack: false,
             excused: !here.site.is_whole,
             also: Vec::new(),
         })
@@ -82,6 +84,7 @@ impl Lowering<'_> {
                 at,
                 what: format!("no `[[derived]]` is called `{name}`{hint}"),
                 missing_limit: false,
+                may_lack: false,
                 excused: !self.here.site.is_whole,
                 also: Vec::new(),
             });
@@ -143,6 +146,8 @@ impl Lowering<'_> {
             at,
             what: format!("no rule `{rule}` has an alarm in {place}{hint}"),
             missing_limit: false,
+            // Of a rule that is known, or of a pack that is not loaded.
+            may_lack: here.alarms.knows(rule) || here.is_shipped,
             excused: !here.site.is_whole || !here.points.are_all,
             also: Vec::new(),
         })
@@ -155,6 +160,7 @@ impl Lowering<'_> {
                 at,
                 what,
                 missing_limit: false,
+                may_lack: false,
                 excused: !self.here.site.is_whole,
                 also: Vec::new(),
             }),
@@ -167,6 +173,7 @@ impl Lowering<'_> {
             at,
             what,
             missing_limit: false,
+            may_lack: false,
             excused: !self.here.points.are_all,
             also: Vec::new(),
         })
@@ -268,6 +275,7 @@ impl Lowering<'_> {
                 // A device is on one bus: who has one of its points has them all.
                 missing.map_err(|error| LowerError {
                     excused: error.excused && word != "device",
+                    may_lack: error.may_lack && word == "unit",
                     ..error
                 })
             }
@@ -308,6 +316,15 @@ impl Lowering<'_> {
         let hint = near
             .filter(|near| *near != kind)
             .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-        self.no_point(at, format!("{place} has no point of kind {kind}{hint}"))
+        let none = self.no_point(at, format!("{place} has no point of kind {kind}{hint}"));
+        none.map_err(|error| LowerError {
+            may_lack: self.may_lack(kind),
+            ..error
+        })
+    }
+
+    /// True when the unit may have no point of the kind: the rule is for units with any of some.
+    pub(super) fn may_lack(&self, kind: &str) -> bool {
+        self.here.may_lack.iter().any(|may| may.value == kind)
     }
 }

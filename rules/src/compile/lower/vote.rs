@@ -3,7 +3,7 @@
 use std::format;
 use std::vec::Vec;
 
-use super::{Lowering, Measure, Number, Result, all, fail};
+use super::{LowerError, Lowering, Measure, Number, Result, all, fail};
 use crate::expr::Cond;
 use crate::point::PointIdx;
 use crate::syntax::{Expr, Function, Name, Node};
@@ -55,10 +55,7 @@ impl Lowering<'_> {
     ) -> Result<Vec<Cond>> {
         let members = self.for_each(args, Self::condition)?;
         if members.is_empty() {
-            return fail(
-                at,
-                format!("`{}` of no conditions, expected some", function.name()),
-            );
+            return none_of(function, at);
         }
         Ok(members)
     }
@@ -68,24 +65,47 @@ impl Lowering<'_> {
         self.for_each(args, |inside, arg| Ok((inside.number(arg)?, arg.at)))
     }
 
-    /// What arguments are; one with `each` in it is one for each point that this stands for.
+    /// Those of `any`, which goes without what is not here and need not be.
+    pub(super) fn any(&self, args: &[Expr], at: usize) -> Result<Vec<Cond>> {
+        let mut lacks = None;
+        let lowered = args
+            .iter()
+            .filter_map(|arg| match self.of_one(arg, Self::condition) {
+                Err(error) if error.is_lack() => {
+                    lacks.get_or_insert(error);
+                    None
+                }
+                lowered => Some(lowered),
+            });
+        let members: Vec<Cond> = all(lowered)?.into_iter().flatten().collect();
+        match (members.is_empty(), lacks) {
+            (false, _) => Ok(members),
+            (true, Some(lack)) => Err(lack),
+            (true, None) => none_of(Function::Any, at),
+        }
+    }
+
+    /// What arguments are.
     fn for_each<T>(
         &self,
         args: &[Expr],
         lower: impl Fn(&Self, &Expr) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let lowered = all(args.iter().map(|arg| {
-            let Some(points) = self.each_in(arg)? else {
-                return Ok(Vec::from([lower(self, arg)?]));
-            };
-            // What is wrong for one of them is wrong for all.
-            let inside = points.into_iter().map(|point| Self {
-                each: Some(point),
-                ..*self
-            });
-            inside.map(|inside| lower(&inside, arg)).collect()
-        }))?;
+        let lowered = all(args.iter().map(|arg| self.of_one(arg, &lower)))?;
         Ok(lowered.into_iter().flatten().collect())
+    }
+
+    /// What an argument is; with `each` in it, one for each point that this stands for.
+    fn of_one<T>(&self, arg: &Expr, lower: impl Fn(&Self, &Expr) -> Result<T>) -> Result<Vec<T>> {
+        let Some(points) = self.each_in(arg)? else {
+            return Ok(Vec::from([lower(self, arg)?]));
+        };
+        // What is wrong for one of them is wrong for all.
+        let inside = points.into_iter().map(|point| Self {
+            each: Some(point),
+            ..*self
+        });
+        inside.map(|inside| lower(&inside, arg)).collect()
     }
 
     /// The points that `each` in an argument stands for, at least one; none where there is no `each` in it.
@@ -154,11 +174,15 @@ impl Lowering<'_> {
             return fail(count.at, EXPECTED);
         };
         let mut points = Vec::new();
+        let mut may_lack = true;
         for member in members {
             match &member.node {
                 Node::Name(name) => points.push(self.point(name, member.at)?),
                 Node::Call(Function::Each, of) => match each_of(of) {
-                    Some(each) => points.extend(self.points_of(each, member.at)?),
+                    Some(each) => {
+                        points.extend(self.points_of(each, member.at)?);
+                        may_lack &= matches!(each, Each::Kind(kind) if self.may_lack(kind));
+                    }
                     None => return fail(member.at, EXPECTED),
                 },
                 _ => return fail(member.at, EXPECTED),
@@ -179,7 +203,8 @@ impl Lowering<'_> {
             );
         }
         if points.is_empty() {
-            return self.no_point(at, "`same` of no points, expected some".into());
+            let none = self.no_point(at, "`same` of no points, expected some".into());
+            return none.map_err(|error| LowerError { may_lack, ..error });
         }
         // A unit may have fewer detectors than could agree by chance: there it never holds.
         match whole(value, SAME_MAX).filter(|n| *n >= 2) {
@@ -190,6 +215,13 @@ impl Lowering<'_> {
             ),
         }
     }
+}
+
+fn none_of<T>(function: Function, at: usize) -> Result<T> {
+    fail(
+        at,
+        format!("`{}` of no conditions, expected some", function.name()),
+    )
 }
 
 /// A count as a whole number from 1 to `most`.

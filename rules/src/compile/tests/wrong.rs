@@ -209,7 +209,7 @@ fn every_problem_of_a_rule_is_told_at_once() {
     check(
         "name = \"Gas\"\nfor = { knd = \"combustible-gas\" }\nhigh = [{ level = \"L1\", at = \"25 %LEK\", color = \"yellow\", on_delay = \"5m\" }]",
         "r.toml:4:8: rule[0].name: `G` in a name, expected a-z or 0-9, then a-z 0-9 . _ -\n\
-             r.toml:5:7: rule[0].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`\n\
+             r.toml:5:7: rule[0].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `unit_with_any = [\"…\"]` (for each unit that has one of them), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`\n\
              r.toml:5:9: rule[0].for.knd: unknown key, did you mean `kind`?\n\
              r.toml:6:9: rule[0].high[0].colour: missing, expected a value\n\
              r.toml:6:34: rule[0].high[0].at: `%LEK` is no unit, did you mean `%LEL`?\n\
@@ -317,7 +317,7 @@ fn two_forms_of_condition_and_a_missing_note_are_refused() {
              r.toml:9:1: rule[1]: expected one condition: `high` and `low` limits, `when` an expression holds, `levels` of such, or `over` other rules with `counts`\n\
              r.toml:9:1: rule[1].text: missing, expected a value\n\
              r.toml:12:14: rule[1].unverified: beside `verified`, expected one of the two\n\
-             r.toml:13:7: rule[1].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`",
+             r.toml:13:7: rule[1].for: expected `kind = \"…\"` (an alarm for each point), `unit_with = [\"…\"]` (for each unit that has such points), `unit_with_any = [\"…\"]` (for each unit that has one of them), `for = \"units\"` (for each unit with alarms that it counts) or `for = \"site\"`",
     );
 }
 
