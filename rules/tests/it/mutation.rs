@@ -58,8 +58,11 @@ fn values<'k>(text: &str, keys: &[&'k str]) -> Vec<(&'k str, Range<usize>)> {
                 continue;
             };
             let from = text.len() - value.len();
-            let len = match value.strip_prefix('"') {
-                Some(inside) => inside.find('"').unwrap() + 2,
+            let quotes = ["\"\"\"", "\""]
+                .into_iter()
+                .find(|it| value.starts_with(it));
+            let len = match quotes {
+                Some(quotes) => value[quotes.len()..].find(quotes).unwrap() + 2 * quotes.len(),
                 None => value.find([' ', ',']).unwrap(),
             };
             found.push((key, from..from + len));
