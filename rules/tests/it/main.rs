@@ -16,6 +16,7 @@ mod oracle;
 mod property;
 mod random;
 mod restart;
+mod shown;
 mod support;
 mod under_test;
 mod windows;
