@@ -35,10 +35,10 @@ macro_rules! pack {
 
 /// The packs that come with the program.
 pub const PACKS: [Pack; 5] = [
-    pack!("gas", "gas"),
+    pack!("gas", "gas", "process"),
     pack!("dust", "dust"),
     pack!("tailings", "tailings"),
-    pack!("welding", "welding"),
+    pack!("welding", "welding", "beside-gas"),
     pack!(
         "quality",
         "quality",

@@ -356,7 +356,7 @@ mod tests {
             checked(&["gas", &name], false),
             (
                 Exit::Done,
-                "27 rules: all right; `--site gateway.toml` tells whether they fit a site's points\n"
+                "36 rules: all right; `--site gateway.toml` tells whether they fit a site's points\n"
                     .to_owned()
             )
         );

@@ -226,7 +226,7 @@ fn the_packs_are_in_order_without_a_site() {
         .iter()
         .map(crate::pack::Pack::source)
         .collect();
-    assert_eq!(super::super::check(&files, &problems), 131);
+    assert_eq!(super::super::check(&files, &problems), 141);
     assert_eq!(problems.to_string(), "");
 }
 
