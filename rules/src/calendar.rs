@@ -8,6 +8,9 @@ use telemetry::UtcMs;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MINUTES: i64 = 24 * 60;
+const EVERY_DAY: u8 = 0b111_1111;
+/// 2000-01-01, as days since 1970-01-01: that year has every day that a year may have.
+const LEAP_YEAR: i64 = 10_957;
 
 /// A month and a day, as `06-01`; ordered as in a year.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -39,8 +42,6 @@ impl Calendar {
         let minutes = self.local_minutes(now);
         let day = minutes.div_euclid(DAY_MINUTES);
         let minute = minutes.rem_euclid(DAY_MINUTES);
-        // 1970-01-01 was a Thursday.
-        let weekday = (day + 3).rem_euclid(7);
         let in_hours = self.daily.is_none_or(|(from, until)| {
             let (from, until) = (i64::from(from), i64::from(until));
             if from < until {
@@ -49,7 +50,7 @@ impl Calendar {
                 minute >= from || minute < until
             }
         });
-        in_hours && self.weekdays >> weekday & 1 == 1 && self.takes_day(day)
+        in_hours && self.takes_weekday(day) && self.takes_day(day)
     }
 
     /// The first time after `now` at which it may change: a midnight, or the begin or end of its hours.
@@ -66,6 +67,29 @@ impl Calendar {
         UtcMs((day + next - i64::from(self.zone_minutes)).saturating_mul(MINUTE_MS))
     }
 
+    /// Whether it holds at all times, or never; none where that changes.
+    pub fn always(&self) -> Option<bool> {
+        let has_days = !self.yearly.is_empty();
+        let mut dates = self.dates.iter().flat_map(|(from, to)| *from..=*to);
+        let on_some_day = has_days
+            || self.dates.is_empty()
+            || dates.any(|day| self.takes_weekday(i64::from(day)));
+        if self.weekdays & EVERY_DAY == 0 || !on_some_day {
+            return Some(false);
+        }
+        let on_every_day = match has_days {
+            true => (LEAP_YEAR..LEAP_YEAR + 366).all(|day| self.takes_yearly(day)),
+            false => self.dates.is_empty(),
+        };
+        let always = on_every_day && self.weekdays & EVERY_DAY == EVERY_DAY && self.daily.is_none();
+        always.then_some(true)
+    }
+
+    /// 1970-01-01 was a Thursday.
+    fn takes_weekday(&self, day: i64) -> bool {
+        self.weekdays >> (day + 3).rem_euclid(7) & 1 == 1
+    }
+
     fn local_minutes(&self, now: UtcMs) -> i64 {
         now.0.div_euclid(MINUTE_MS) + i64::from(self.zone_minutes)
     }
@@ -74,20 +98,23 @@ impl Calendar {
         if self.yearly.is_empty() && self.dates.is_empty() {
             return true;
         }
+        let in_dates = |(from, to): &(i32, i32)| (i64::from(*from)..=i64::from(*to)).contains(&day);
+        self.takes_yearly(day) || self.dates.iter().any(in_dates)
+    }
+
+    fn takes_yearly(&self, day: i64) -> bool {
         let (_, month, of_month) = civil(day);
         let today = YearDay {
             month,
             day: of_month,
         };
-        let yearly = self.yearly.iter().any(|(from, to)| {
+        self.yearly.iter().any(|(from, to)| {
             if from <= to {
                 (*from..=*to).contains(&today)
             } else {
                 today >= *from || today <= *to
             }
-        });
-        let in_dates = |(from, to): &(i32, i32)| (i64::from(*from)..=i64::from(*to)).contains(&day);
-        yearly || self.dates.iter().any(in_dates)
+        })
     }
 }
 
@@ -135,8 +162,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    const EVERY_DAY: u8 = 0b111_1111;
 
     fn calendar() -> Calendar {
         Calendar {
@@ -213,6 +238,37 @@ mod tests {
         ] {
             assert_eq!(day_of(year, month, day), None);
         }
+    }
+
+    #[test]
+    fn what_holds_at_all_times_or_never_is_known_as_such() {
+        let always = |change: fn(&mut Calendar)| {
+            let mut changed = calendar();
+            change(&mut changed);
+            changed.always()
+        };
+        assert_eq!(always(|_| ()), Some(true));
+        assert_eq!(
+            always(|it| it.yearly = vec![(yd(10, 1), yd(9, 30))]),
+            Some(true)
+        );
+        let halves = |it: &mut Calendar| {
+            it.yearly = vec![(yd(3, 1), yd(9, 30)), (yd(10, 1), yd(2, 29))];
+        };
+        assert_eq!(always(halves), Some(true));
+        // A leap day is missing.
+        let nearly = |it: &mut Calendar| it.yearly = vec![(yd(3, 1), yd(2, 28))];
+        assert_eq!(always(nearly), None);
+        assert_eq!(always(|it| it.daily = Some((0, 1_439))), None);
+        assert_eq!(always(|it| it.weekdays = 0b011_1111), None);
+        // 2026-10-05 to 2026-10-09 are Monday to Friday.
+        let week = |it: &mut Calendar| {
+            it.dates = vec![(20_731, 20_735)];
+            it.weekdays = 0b110_0000;
+        };
+        assert_eq!(day_of(2026, 10, 5), Some(20_731));
+        assert_eq!(always(week), Some(false));
+        assert_eq!(always(|it| it.dates = vec![(20_731, 20_735)]), None);
     }
 
     proptest! {

@@ -1,13 +1,13 @@
-//! Whether levels make sense: none that can't be reached or always is, none that another rule makes superfluous.
+//! Whether levels, gates and reasons to suppress make sense: none that can't be reached or always is, none that another rule makes superfluous.
 //!
-//! Warns and never refuses: what an instrument's range says may be wrong.
+//! Warns and does not refuse, since what an instrument's range says may be wrong; but what hides an alarm for ever is a problem all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use front::Problems;
+use front::{Item, Place, Problems};
 
 use super::points::Points;
 use crate::expr::{Compare, Cond, Formula, WindowOf};
@@ -50,12 +50,15 @@ impl Span {
     }
 }
 
+/// Why something never holds.
+const CONTRADICTS: &str = "what it asks contradicts itself, or what the instrument gives";
+
 /// What must all hold at once, as far as it compares formulas with numbers.
 struct Together<'c> {
     points: &'c Points<'c>,
     spans: Vec<(&'c Formula, Span)>,
-    /// Digital points that must be on or off.
-    switches: BTreeMap<PointIdx, bool>,
+    /// What compares no numbers, and whether it must hold.
+    others: Vec<(&'c Cond, bool)>,
     is_never: bool,
 }
 
@@ -64,13 +67,9 @@ impl<'c> Together<'c> {
         Self {
             points,
             spans: Vec::new(),
-            switches: BTreeMap::new(),
+            others: Vec::new(),
             is_never: false,
         }
-    }
-
-    fn add(&mut self, condition: &'c Cond) {
-        self.claim(condition, true);
     }
 
     /// It holds, or its contrary does.
@@ -87,30 +86,28 @@ impl<'c> Together<'c> {
                     alone.is_never
                 });
             }
-            (Cond::Held(condition, _), true) => self.claim(condition, true),
+            (Cond::Compare(compare, one, other), _) if one == other => {
+                let compare = compare.or_contrary(holds);
+                self.is_never |= matches!(compare, Compare::Lt | Compare::Gt | Compare::Ne);
+            }
             (Cond::Compare(compare, formula, Formula::Const(limit)), _) => {
                 self.compare(formula, compare.or_contrary(holds), *limit);
             }
             (Cond::Compare(compare, Formula::Const(limit), formula), _) => {
                 self.compare(formula, compare.turned().or_contrary(holds), *limit);
             }
-            (Cond::On(point), on) => self.switch(*point, on),
-            (
-                Cond::Held(..)
-                | Cond::Compare(..)
-                | Cond::Health(..)
-                | Cond::Alarm { .. }
-                | Cond::AtLeast { .. }
-                | Cond::Same { .. }
-                | Cond::Repeats { .. }
-                | Cond::During(_),
-                _,
-            ) => {}
+            _ => {
+                if let (Cond::Held(condition, _), true) = (condition, holds) {
+                    self.claim(condition, true);
+                }
+                if let Cond::During(calendar) = condition {
+                    self.is_never |= calendar.always() == Some(!holds);
+                }
+                let contrary = (condition, !holds);
+                self.is_never |= self.others.contains(&contrary);
+                self.others.push((condition, holds));
+            }
         }
-    }
-
-    fn switch(&mut self, point: PointIdx, on: bool) {
-        self.is_never |= *self.switches.entry(point).or_insert(on) != on;
     }
 
     fn compare(&mut self, formula: &'c Formula, compare: Compare, limit: f64) {
@@ -124,16 +121,21 @@ impl<'c> Together<'c> {
         self.is_never |= span.is_empty();
     }
 
-    /// Whether a condition holds whatever its points say, as far as it compares formulas with numbers.
-    fn is_always(points: &'c Points<'c>, condition: &'c Cond) -> bool {
-        match condition {
-            // Sooner or later.
-            Cond::Held(condition, _) => Self::is_always(points, condition),
-            _ => {
-                let mut contrary = Together::new(points);
-                contrary.claim(condition, false);
-                contrary.is_never
-            }
+    /// Whether a condition always holds, or never, whatever its points say; none where it depends on them, as far as can be told.
+    fn always(points: &'c Points<'c>, condition: &'c Cond) -> Option<bool> {
+        // Sooner or later.
+        if let Cond::Held(condition, _) = condition {
+            return Self::always(points, condition);
+        }
+        let is_never = |holds| {
+            let mut together = Together::new(points);
+            together.claim(condition, holds);
+            together.is_never
+        };
+        match (is_never(true), is_never(false)) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
         }
     }
 
@@ -219,7 +221,6 @@ fn asked_of(spec: &AlarmSpec, level: &LevelSpec) -> Option<PointIdx> {
 /// A level without a gate, of some rule.
 struct Plain<'c, 'a> {
     rule: &'c Rule<'a>,
-    index: usize,
     level: LevelSpec,
 }
 
@@ -231,8 +232,8 @@ pub(super) struct Sense<'c, 'a> {
     plain: BTreeMap<PointIdx, Vec<Plain<'c, 'a>>>,
     /// Levels that ask something else, by what they are about.
     others: BTreeMap<String, Vec<Plain<'c, 'a>>>,
-    /// What was said, by the place of the level: of many points it is said once.
-    said: BTreeSet<(String, usize, usize)>,
+    /// What was said, by its place: of many points it is said once.
+    said: BTreeSet<Place>,
 }
 
 impl<'c, 'a> Sense<'c, 'a> {
@@ -246,31 +247,48 @@ impl<'c, 'a> Sense<'c, 'a> {
         }
     }
 
-    fn say(&mut self, rule: &Rule<'a>, level: usize, what: String) {
+    fn say_of(&mut self, rule: &Rule<'a>, level: &str, what: String) {
         let levels = rule.levels();
-        let Some(level) = levels.get(level) else {
-            return;
-        };
-        let place = level.name.item.place();
-        if self
-            .said
-            .insert((place.file.clone(), place.line, place.col))
-        {
-            self.warnings.add(place, level.name.item.path(), what);
+        if let Some(level) = levels.iter().find(|it| it.name.value == level) {
+            self.say(&level.name.item, what);
+        }
+    }
+
+    fn say(&mut self, item: &Item<'_>, what: String) {
+        if self.said.insert(item.place()) {
+            self.warnings.add(item.place(), item.path(), what);
         }
     }
 
     /// An alarm that a rule made.
     pub(super) fn look(&mut self, rule: &'c Rule<'a>, spec: &AlarmSpec) {
-        for (index, level) in spec.levels.iter().enumerate() {
-            let about = match spec.scope {
-                Scope::Point(point) => format!(" for {}", self.points.name(point)),
-                _ => String::new(),
-            };
+        let about = match spec.scope {
+            Scope::Point(point) => format!(" for {}", self.points.name(point)),
+            _ => String::new(),
+        };
+        self.look_at_reasons(rule, spec, &about);
+        let gate = spec.only_while.as_ref().zip(rule.only_while.as_ref());
+        match gate.map(|(gate, written)| (Together::always(self.points, gate), &written.item)) {
+            // That none of its levels is reached is said with it.
+            Some((Some(false), item)) => {
+                let what = format!(
+                    "the gate never holds{about}, so that there is no alarm: {CONTRADICTS}"
+                );
+                self.say(item, what);
+                return;
+            }
+            // A shipped pack is for all sites, and its gate for what another one has.
+            Some((Some(true), item)) if !item.place().file.starts_with(crate::pack::PREFIX) => {
+                let what = format!("the gate always holds{about}: nothing makes it false");
+                self.say(item, what);
+            }
+            _ => {}
+        }
+        for level in &spec.levels {
             if let Some((what, why)) = self.nonsense(spec, level) {
-                self.say(
+                self.say_of(
                     rule,
-                    index,
+                    &level.name,
                     format!("`{}` {what}{about}: {why}", level.name),
                 );
             }
@@ -278,10 +296,9 @@ impl<'c, 'a> Sense<'c, 'a> {
         if spec.only_while.is_some() {
             return;
         }
-        for (index, level) in spec.levels.iter().enumerate() {
+        for level in &spec.levels {
             let plain = Plain {
                 rule,
-                index,
                 level: level.clone(),
             };
             match (asked_of(spec, level), &level.test) {
@@ -299,15 +316,62 @@ impl<'c, 'a> Sense<'c, 'a> {
         }
     }
 
-    /// What is wrong with a level, and why.
-    fn nonsense(&self, spec: &AlarmSpec, level: &LevelSpec) -> Option<(&'static str, String)> {
+    /// A reason that always holds, or whenever a level is reached, hides it for ever.
+    fn look_at_reasons(&mut self, rule: &Rule<'a>, spec: &AlarmSpec, about: &str) {
+        for (reason, written) in spec.life.suppress.iter().zip(&rule.life.suppress) {
+            let (word, item) = (&written.reason.value, &written.condition.item);
+            let hides = match Together::always(self.points, &reason.condition) {
+                Some(true) => "always holds".into(),
+                Some(false) => {
+                    let what = format!("`{word}` never holds{about}: {CONTRADICTS}");
+                    self.say(item, what);
+                    continue;
+                }
+                None => {
+                    let is_hidden = |level: &&LevelSpec| {
+                        let mut together = self.together(spec, level);
+                        let is_reached = !together.is_never;
+                        together.claim(&reason.condition, false);
+                        is_reached && together.is_never
+                    };
+                    let Some(level) = spec.levels.iter().find(is_hidden) else {
+                        continue;
+                    };
+                    format!("holds whenever `{}` is reached", level.name)
+                }
+            };
+            if self.said.insert(item.place()) {
+                item.problem(format!(
+                    "`{word}` {hides}{about}, and hides it for ever, expected a condition that is not true for a time while it is reached"
+                ));
+            }
+        }
+    }
+
+    /// What must hold where a level is reached.
+    fn together<'s>(&'s self, spec: &'s AlarmSpec, level: &'s LevelSpec) -> Together<'s> {
         let mut together = Together::new(self.points);
         if let Some(gate) = &spec.only_while {
-            together.add(gate);
+            together.claim(gate, true);
         }
+        match (&level.test, &spec.value) {
+            (Test::When(condition), _) => together.claim(condition, true),
+            (Test::High { limit, .. }, Some(number)) => {
+                together.compare(number, Compare::Ge, *limit);
+            }
+            (Test::Low { limit, .. }, Some(number)) => {
+                together.compare(number, Compare::Le, *limit);
+            }
+            _ => {}
+        }
+        together
+    }
+
+    /// What is wrong with a level, and why.
+    fn nonsense(&self, spec: &AlarmSpec, level: &LevelSpec) -> Option<(&'static str, String)> {
+        let together = self.together(spec, level);
         let number = spec.value.as_ref();
         match (&level.test, number) {
-            (Test::When(condition), _) => together.add(condition),
             (Test::High { limit, deadband }, Some(number)) => {
                 let span = together.span(number);
                 if *limit <= span.low.0 {
@@ -316,7 +380,6 @@ impl<'c, 'a> Sense<'c, 'a> {
                 if limit - deadband <= span.low.0 {
                     return Some(("can never be left", gives_nothing("below", span.low.0)));
                 }
-                together.compare(number, Compare::Ge, *limit);
             }
             (Test::Low { limit, deadband }, Some(number)) => {
                 let span = together.span(number);
@@ -326,7 +389,6 @@ impl<'c, 'a> Sense<'c, 'a> {
                 if limit + deadband >= span.high.0 {
                     return Some(("can never be left", gives_nothing("above", span.high.0)));
                 }
-                together.compare(number, Compare::Le, *limit);
             }
             _ => {}
         }
@@ -334,7 +396,8 @@ impl<'c, 'a> Sense<'c, 'a> {
             let Test::When(condition) = &level.test else {
                 return None;
             };
-            return Together::is_always(self.points, condition).then(|| {
+            let is_always = Together::always(self.points, condition) == Some(true);
+            return is_always.then(|| {
                 let of = asked(level).zip(asked_of(spec, level));
                 let why = of.and_then(|(asked, point)| {
                     let (low, high) = self.points.info(point).range?;
@@ -380,7 +443,7 @@ impl<'c, 'a> Sense<'c, 'a> {
                         other.level.name,
                         other.rule.name.value
                     );
-                    self.say(one.rule, one.index, what);
+                    self.say_of(one.rule, &one.level.name, what);
                 }
             }
         }

@@ -92,6 +92,8 @@ fn a_condition_that_contradicts_itself_or_its_gate() {
         "since('dust/fan') < 0s",
         "abs(self) < 0 Pa",
         "mean(self, 1min) > 2100 Pa",
+        "self > self",
+        "bad(self) and not bad(self)",
     ] {
         let rule = std::format!(
             "for = {{ kind = \"filter-dp\" }}\nwhen = \"{when}\"\nlevel = \"L\"\ncolour = \"yellow\""
@@ -146,6 +148,8 @@ fn a_condition_that_is_always_true() {
             "nothing makes it false",
         ),
         ("count('dust/fan', 1min) >= 0", "nothing makes it false"),
+        ("stale(self) or not stale(self)", "nothing makes it false"),
+        ("self >= self", "nothing makes it false"),
     ] {
         warned(
             &[&rule(when)],
@@ -158,11 +162,107 @@ fn a_condition_that_is_always_true() {
         "self > -500 Pa",
         "self >= -500 Pa and 'dust/fan'",
         "not held(self > 5 Pa, 5s)",
-        "stale(self) or not stale(self)",
+        "stale(self) or not bad(self)",
         "'dust/hopper' >= -300 °C",
     ] {
         warned(&[&rule(when)], &[]);
     }
+}
+
+/// Calendars that hold always, never, and at times.
+const CALENDARS: &str = "[[calendar]]\nname = \"always\"\nyearly = [\"10-01 .. 09-30\"]\n[[calendar]]\nname = \"never\"\ndates = [\"2026-10-05 .. 2026-10-09\"]\nweekdays = [\"sun\"]\n[[calendar]]\nname = \"nights\"\ndaily = \"22:00 .. 06:00\"\n";
+
+/// The problems and the warnings of a rule with two limits and some more keys, beside calendars; its keys begin at line 8.
+fn with_calendars(keys: &str) -> (String, String) {
+    let rule = std::format!(
+        "for = {{ kind = \"filter-dp\" }}\n{keys}\nhigh = [{{ level = \"H\", at = \"900 Pa\", colour = \"yellow\" }}, {{ level = \"HH\", at = \"1200 Pa\", colour = \"orange\" }}]\n{CALENDARS}"
+    );
+    let (_, problems, warnings) = compile_for(&points(), &[pack(&[&rule])]);
+    (problems, warnings)
+}
+
+#[test]
+fn a_gate_that_always_or_never_holds_is_told_once() {
+    let told = |gate: &str| with_calendars(&std::format!("only_while = \"{gate}\""));
+    for gate in [
+        "self >= -500 Pa",
+        "during(always)",
+        "not during(never)",
+        "held(during(always), 60s)",
+        "'dust/fan' or not 'dust/fan'",
+        "during(nights) or not during(nights)",
+    ] {
+        let always = "r.toml:8:14: rule[0].only_while: the gate always holds for dust/dp: nothing makes it false";
+        assert_eq!(told(gate), (String::new(), always.to_string()), "{gate}");
+    }
+    for gate in [
+        "self > 2000 Pa",
+        "during(never)",
+        "not during(always)",
+        "during(nights) and not during(nights)",
+        "during(never) or self < -600 Pa",
+    ] {
+        let never = "r.toml:8:14: rule[0].only_while: the gate never holds for dust/dp, so that there is no alarm: what it asks contradicts itself, or what the instrument gives";
+        assert_eq!(told(gate), (String::new(), never.to_string()), "{gate}");
+    }
+    for gate in [
+        "during(nights)",
+        "during(nights) or during(never)",
+        "'dust/fan'",
+        "held('dust/fan', 60s) and not during(nights)",
+    ] {
+        assert_eq!(told(gate), (String::new(), String::new()), "{gate}");
+    }
+}
+
+#[test]
+fn a_reason_that_hides_an_alarm_for_ever_is_refused() {
+    let told = |reason: &str| {
+        with_calendars(&std::format!(
+            "suppress = [{{ while = \"{reason}\", reason = \"works\" }}]"
+        ))
+    };
+    for (reason, hides) in [
+        ("during(always)", "always holds"),
+        ("not during(never)", "always holds"),
+        ("'dust/fan' or not 'dust/fan'", "always holds"),
+        ("self <= 2000 Pa", "always holds"),
+        ("self > 100 Pa", "holds whenever `H` is reached"),
+        ("self >= 1 kPa", "holds whenever `HH` is reached"),
+        (
+            "'dust/fan' or self >= 1200 Pa",
+            "holds whenever `HH` is reached",
+        ),
+    ] {
+        let expected = std::format!(
+            "r.toml:8:23: rule[0].suppress[0].while: `works` {hides} for dust/dp, and hides it for ever, expected a condition that is not true for a time while it is reached"
+        );
+        assert_eq!(told(reason), (expected, String::new()), "{reason}");
+    }
+    let never = "r.toml:8:23: rule[0].suppress[0].while: `works` never holds for dust/dp: what it asks contradicts itself, or what the instrument gives";
+    for reason in ["during(never)", "self > 2000 Pa"] {
+        assert_eq!(told(reason), (String::new(), never.to_string()));
+    }
+    for reason in [
+        "during(nights)",
+        "self < 100 Pa",
+        "self > 1500 Pa",
+        "'dust/fan' and self > 100 Pa",
+        "bad(self)",
+    ] {
+        assert_eq!(told(reason), (String::new(), String::new()), "{reason}");
+    }
+}
+
+#[test]
+fn a_level_is_told_at_its_own_place_where_the_one_before_it_is_switched_off() {
+    let high = "for = { kind = \"filter-dp\" }\nhigh = [{ level = \"H\", at = \"1200 Pa\", colour = \"yellow\" }, { level = \"HH\", at = \"2100 Pa\", colour = \"orange\" }]\n[[override]]\nrule = \"r0\"\nlevel = \"H\"\noff = true\nreason = \"a test\"";
+    warned(
+        &[high],
+        &[
+            "r.toml:8:71: rule[0].high[1].level: `HH` can never be reached for dust/dp: the instrument gives nothing above 2000",
+        ],
+    );
 }
 
 #[test]
