@@ -2,6 +2,7 @@
 //!
 //! Only clauses whose values were found in a source are held here; a rule without such a bound is not judged.
 
+mod cited;
 pub(super) mod loosest;
 
 use std::format;
@@ -269,12 +270,14 @@ fn tell_missing(rule: &Rule<'_>, about: &str, bound: &Bound, worst: f64, unit: &
 
 /// What a clause asks of a rule that cites it and has limits on the own number of points of a kind.
 fn cited_bounds(rule: &Rule<'_>, kind: &str) -> impl Iterator<Item = &'static Bound> {
-    let cites = |clause: &str| {
-        let cited = rule.clause.as_ref();
-        is_own_number(rule) && cited.is_some_and(|cited| cited.contains(clause))
-    };
-    let bounds = BOUNDS.iter();
-    bounds.filter(move |bound| bound.kind == kind && cites(bound.clause))
+    let bounds = BOUNDS.iter().filter(move |bound| bound.kind == kind);
+    bounds.filter(|bound| is_own_number(rule) && cites(rule, bound.clause))
+}
+
+/// True when a rule cites a clause, or its standard as a whole.
+pub(super) fn cites(rule: &Rule<'_>, clause: &str) -> bool {
+    let cited = rule.clause.as_ref();
+    cited.is_some_and(|cited| cited::cites(cited, clause))
 }
 
 /// What can be said without a site of a rule that cites a clause with limits: whether people are told in time that it can't be told, and that it is on no shelf for long.

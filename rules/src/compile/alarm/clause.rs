@@ -22,11 +22,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         let named = overrides
             .iter()
             .any(|(_, entry)| lint::names(entry, clause));
-        let cites = rule
-            .clause
-            .as_ref()
-            .is_some_and(|cited| cited.contains(clause));
-        if cites && !named {
+        if lint::cites(rule, clause) && !named {
             self.cited.entry(own).or_insert(rule);
         }
     }

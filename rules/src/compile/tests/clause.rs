@@ -84,6 +84,81 @@ fn a_rule_that_cites_a_clause_has_all_levels_of_it() {
 }
 
 #[test]
+fn who_cites_the_standard_as_a_whole_is_held_to_the_clause_that_is_about_its_kind() {
+    let mut points = site();
+    points.extend(super::points(&[
+        "ice/nh3 ammonia-room ppm",
+        "top/co blast-furnace-co mg/m³",
+    ]));
+    let told = |clause: &str, kind: &str, keys: &str| {
+        let text = std::format!(
+            "name = \"gas\"\nclause = \"{clause}\"\nfor = {{ kind = \"{kind}\" }}\n{keys}"
+        );
+        let file = rule(&text);
+        let problems = Problems::default();
+        super::super::check(std::slice::from_ref(&file), &problems);
+        // With a site it is told of each point.
+        let of_points = compile_for(&points, &[file]).1;
+        assert_eq!(
+            problems.to_string().is_empty(),
+            of_points.is_empty(),
+            "{of_points}"
+        );
+        problems.to_string()
+    };
+    let first = |at: &str| std::format!("high = [{}]", level("L1", at));
+    for (standard, kind, at, missing) in [
+        (
+            "GB/T 50493-2019",
+            "combustible-gas",
+            "25 %LEL",
+            "second high level",
+        ),
+        (
+            "AQ 4273-2016, GB/T 50493-2019",
+            "combustible-gas",
+            "25 %LEL",
+            "second high level",
+        ),
+        (
+            "GB 6222",
+            "blast-furnace-co",
+            "30 mg/m³",
+            "second high level",
+        ),
+    ] {
+        let told = told(standard, kind, &first(at));
+        let expected = std::format!("no {missing} for {kind}, expected one at most");
+        assert!(told.contains(&expected), "{standard}: {told}");
+    }
+    let low = std::format!("low = [{}]", level("L", "1 ppm"));
+    assert!(told("GB 50072-2021", "ammonia-room", &low).contains("no high level for ammonia-room"));
+    // Another clause of it, another year, and a kind that none of it is about.
+    for (standard, kind, at) in [
+        ("GB/T 50493-2019 5.5.1", "combustible-gas", "25 %LEL"),
+        ("GB 50493-2009", "combustible-gas", "25 %LEL"),
+        ("GB/T 50493-2019", "hopper-temperature", "60 °C"),
+    ] {
+        assert_eq!(told(standard, kind, &first(at)), "");
+    }
+    let late = std::format!(
+        "high = [{}, {}]\nshelve_max = \"9h\"",
+        level("L1", "25 %LEL"),
+        level("L2", "50 %LEL")
+    );
+    assert!(told("GB/T 50493-2019", "combustible-gas", &late).contains("`shelve_max` of `gas`"));
+    // What can't be compared with the clause at all.
+    let when = rule(
+        "name = \"gas\"\nclause = \"GB/T 50493-2019\"\nfor = { kind = \"combustible-gas\" }\nwhen = \"self >= 60 %LEL\"\nlevel = \"L1\"\ncolour = \"red\"",
+    );
+    let told = compile_for(&points, &[when]).1;
+    assert!(
+        told.contains(&std::format!("`gas` cites {CLAUSE} for tank/gt-01")),
+        "{told}"
+    );
+}
+
+#[test]
 fn oxygen_has_both_sides_and_a_limit_that_is_missing_is_told_in_the_points_unit() {
     let mut points = site();
     points[0].kind = "oxygen".into();
