@@ -531,3 +531,74 @@ fn a_secret_that_is_missing_is_a_problem_and_one_that_everybody_may_read_is_a_wa
         "1 problem",
     ]);
 }
+
+#[test]
+fn rules_are_checked_against_a_site_whatever_else_is_wrong_with_it() {
+    let rule = |name: &str, keys: &str| {
+        format!(
+            "[[rule]]\nname = \"{name}\"\nunverified = \"a test\"\ntext = {{ zh = \"z\", en = \"e\" }}\n{keys}\n"
+        )
+    };
+    let mine = [
+        "pack = \"mine\"\nversion = \"1\"\n".to_owned(),
+        rule(
+            "mine",
+            "for = { kind = \"temperature\" }\nhigh = [{ level = \"warn\", at = \"60 Pa\", colour = \"yellow\", on_dely = \"5s\" }]",
+        ),
+        rule(
+            "shed",
+            "for = \"site\"\nwhen = \"'shed/t-2' > 5 °C or 'hall/t-1' > 5\"\nlevel = \"x\"\ncolour = \"blue\"",
+        ),
+    ]
+    .concat();
+    let form = "mine.toml:8:60: rule[0].high[0].on_dely: unknown key, did you mean `on_delay`?\n";
+    let unit = "mine.toml:8:33: rule[0].high[0].at: `60 Pa` is in Pa, but hall/t-1 (hall.toml:4:1) is in °C\n";
+    let nobody = "mine.toml:14:9: rule[1].when: no point shed/t-2 in this site\n";
+    let bare = "mine.toml:14:43: rule[1].when: `5` has no unit, but hall/t-1 (hall.toml:4:1) is in °C, expected it as `5 °C`\n";
+    let broker = "gateway.toml:6:7: broker.url: no URL of a broker, expected `mqtts://host:8883`, or `mqtt://host:1883` without TLS\n";
+    let limit = |file: &str| {
+        format!(
+            "{file}:7:33: rule[0].high[0].at: no limit `hot` is given for hall/t-1, expected a table of the site: `[[limits]]`, `point = \"hall/t-1\"`, `hot = \"…\"`\n"
+        )
+    };
+    let papers = Papers::with(&[
+        ("gateway.toml", &with(GATEWAY, &[("mqtt://", "http://")])),
+        ("heat.toml", &with(HEAT, &[("60 °C", "limit.hot")])),
+        ("mine.toml", &mine),
+    ]);
+    let is_told = |rules: &[&str], lines: &[&str]| {
+        let words = [&["rules", "check"], rules, &["--site", "gateway.toml"]];
+        let told = papers.told(&words.concat());
+        let expected = (Some(2), lines.concat(), String::new());
+        assert_eq!((told.code, told.out, told.err), expected);
+    };
+    // Its own rules and its broker are wrong: its points are known all the same.
+    is_told(
+        &["mine.toml"],
+        &[broker, &limit("heat.toml"), unit, form, nobody, bare],
+    );
+    // What is wrong in a file of both is told once, however it is called.
+    is_told(&["./heat.toml"], &[&limit("./heat.toml"), broker]);
+    // What could be on a bus that is wrong, or in a file that is not there, is not missing.
+    let yard = with(BUS, &[("\"hall\"", "\"yard\""), ("\"1s\"", "\"1m\"")]);
+    papers.write("yard.toml", yard);
+    let gateway = with(
+        GATEWAY,
+        &[("[rules]", "[[bus]]\nfile = \"yard.toml\"\n[rules]")],
+    );
+    papers.write("gateway.toml", gateway);
+    papers.write("heat.toml", HEAT);
+    let period = "yard.toml:9:10: slave[0].period: `1m` is no duration, expected a whole number and a unit, as `250ms`, `5s`, `10min` or `24h`\n";
+    is_told(&["mine.toml"], &[unit, form, bare, period]);
+    papers.write("gateway.toml", GATEWAY);
+    papers.write(
+        "site.toml",
+        "[[override]]\nrule = \"hot\"\nreason = \"a test\"\non_delay = \"5s\"\n",
+    );
+    let none = "none.toml:1:1: cannot be read: No such file or directory (os error 2)\n";
+    is_told(&["site.toml", "none.toml"], &[none]);
+    // No site at all.
+    papers.write("gateway.toml", "[site");
+    let torn = "gateway.toml:1:6: unclosed table, expected `]`\n";
+    is_told(&["heat.toml"], &[torn]);
+}

@@ -233,7 +233,7 @@ pub fn main() -> ExitCode {
         } => bus::read(&args, &mut out, &mut err),
         Command::Rules {
             command: RulesCommand::Check(args),
-        } => rules::check(&args, &mut out, &mut err),
+        } => rules::check(&args, &mut out),
         Command::Rules {
             command: RulesCommand::Test(args),
         } => rules::test(&args, &mut out),

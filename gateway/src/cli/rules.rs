@@ -5,18 +5,19 @@ pub(super) mod image;
 pub(super) mod list;
 pub(super) mod replay;
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ::rules::case::{self, Report};
-use ::rules::compile::{compile, unwatched};
+use ::rules::compile::{Unread, check_against, compile, unwatched};
 use ::rules::pack::{self, PACKS};
 use ::rules::program::Program;
 use front::{Place, Problem, Problems, Source};
 use serde::Serialize;
 
 use super::{Exit, counted, print_problems, print_warnings};
-use crate::config::{Config, load};
+use crate::config::{Config, Known, load, load_known};
 
 /// Arguments of `fengsui rules check`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +25,7 @@ pub(super) struct CheckArgs {
     /// Rule files, or names of packs that come with the program.
     #[arg(required = true)]
     rules: Vec<String>,
-    /// A gateway's file: hold the rules, instead of its own, against its points. Units, limits and what rules find are then known.
+    /// A gateway's file: hold the rules, instead of its own, against its points. Units and what rules find are then known, and what is wrong with the site is told with them.
     #[arg(long, value_name = "CONFIG")]
     site: Option<PathBuf>,
     /// Print one JSON object.
@@ -76,19 +77,8 @@ struct Case<'a> {
     failures: &'a [String],
 }
 
-/// Checks rule files: their form, and with a site how they fit its points. 2 when anything is wrong.
-pub(super) fn check(
-    args: &CheckArgs,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<Exit> {
-    let site = match &args.site {
-        None => None,
-        Some(path) => match config(path, err)? {
-            Some(config) => Some(config),
-            None => return Ok(Exit::BadInput),
-        },
-    };
+/// Checks rule files: their form, and with a site how they fit its points. 2 when anything is wrong, with the rules or with the site.
+pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> io::Result<Exit> {
     let (problems, warnings) = (Problems::default(), Problems::default());
     let sources: Vec<Source> = args
         .rules
@@ -99,12 +89,39 @@ pub(super) fn check(
             })
         })
         .collect();
-    let n_rules = ::rules::compile::check(&sources, &problems);
-    if let Some(site) = site.filter(|_| problems.is_empty()) {
-        let (points, system) = (site.program.points(), site.system());
-        if let Some(program) = compile(&sources, points, &system, &problems, &warnings) {
-            warn_of_unwatched(&program, &warnings);
+    let alone = Problems::default();
+    let n_rules = ::rules::compile::check(&sources, &alone);
+    let alone = alone.into_sorted();
+    let fitting = match &args.site {
+        None => Vec::new(),
+        Some(path) => {
+            let fitting = Problems::default();
+            let site = known(path, args, &problems);
+            let are_all = sources.len() == args.rules.len();
+            let unread = Unread {
+                points: !site.are_points_all,
+                rules: !are_all,
+                site: !are_all,
+            };
+            if unread != Unread::default() {
+                check_against(&sources, &site.points, unread, &fitting);
+            } else if let Some(program) =
+                compile(&sources, &site.points, &site.system, &fitting, &warnings)
+            {
+                warn_of_unwatched(&program, &warnings);
+            }
+            fitting.into_sorted()
         }
+    };
+    let more = fitting.iter().filter(|problem| !alone.contains(problem));
+    let told: Vec<&Place> = more.map(|problem| &problem.place).collect();
+    // What is said of a kind and of its points is the same.
+    let alone = alone
+        .iter()
+        .filter(|problem| !told.contains(&&problem.place));
+    for problem in alone.chain(&fitting) {
+        let Problem { place, key, what } = problem.clone();
+        problems.add(place, key, what);
     }
     let exit = if problems.is_empty() {
         Exit::Done
@@ -198,12 +215,37 @@ pub(super) fn test(args: &TestArgs, out: &mut dyn Write) -> io::Result<Exit> {
     Ok(exit)
 }
 
+/// Nothing is connected to: no secret of the gateway's environment is needed. No two are the same.
+fn no_secret(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+/// What could be read of a gateway's configuration; a rule file that it names, too, is called as it is here.
+fn known(path: &Path, args: &CheckArgs, problems: &Problems) -> Known {
+    let (of_site, warnings) = (Problems::default(), Problems::default());
+    let known = load_known(path, &no_secret, &of_site, &warnings);
+    let same = |one: &str, other: &str| {
+        let one = fs::canonicalize(one).ok();
+        one.is_some() && one == fs::canonicalize(other).ok()
+    };
+    for Problem {
+        mut place,
+        key,
+        what,
+    } in of_site.into_sorted()
+    {
+        if let Some(here) = args.rules.iter().find(|rules| same(rules, &place.file)) {
+            place.file.clone_from(here);
+        }
+        problems.add(place, key, what);
+    }
+    known
+}
+
 /// A gateway's configuration for who only reads its data folder.
 fn config(path: &Path, err: &mut dyn Write) -> io::Result<Option<Config>> {
     let (problems, warnings) = (Problems::default(), Problems::default());
-    // Nothing is connected to: no secret of the gateway's environment is needed. No two are the same.
-    let env = |name: &str| Some(name.to_owned());
-    let config = load(path, &env, &problems, &warnings);
+    let config = load(path, &no_secret, &problems, &warnings);
     if config.is_none() {
         print_problems(&problems, err)?;
     }
@@ -263,8 +305,6 @@ fn cases(reports: &[Report]) -> Vec<Case<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn tested(tests: &[&str], json: bool) -> (Exit, String) {
@@ -284,7 +324,7 @@ mod tests {
             json,
         };
         let mut out = Vec::new();
-        let exit = check(&args, &mut out, &mut io::sink()).expect("a vector takes all");
+        let exit = check(&args, &mut out).expect("a vector takes all");
         (exit, String::from_utf8(out).expect("UTF-8"))
     }
 

@@ -5,13 +5,26 @@ use std::sync::Arc;
 
 use front::{Place, Problems, Source, Table};
 use host::config::{Beside as _, secret};
-use rules::compile::{Unread, check_against, compile};
+use rules::compile::{System, Unread, check_against, compile};
 use rules::point::PointInfo;
 
 use super::files::{Files, folder_of, hash_of};
 use super::site::{self, Reading, segment};
-use super::{Config, Data, Http, Influx, Point, Secret, Site, broker, http, rule};
+use super::{Config, Data, Http, Influx, Secret, Site, broker, http, rule};
 use crate::log::FileImage;
+
+/// What could be read of a configuration.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// All of it; `None` after all problems were reported.
+    pub config: Option<Config>,
+    /// The points, sorted by (unit, point).
+    pub points: Vec<PointInfo>,
+    /// Who can fall silent.
+    pub system: System,
+    /// False when there may be other points, which could not be read.
+    pub are_points_all: bool,
+}
 
 /// Reads a configuration file and everything that it names; `None` after all problems were reported.
 ///
@@ -23,6 +36,16 @@ pub fn load(
     problems: &Problems,
     warnings: &Problems,
 ) -> Option<Config> {
+    load_known(path, env, problems, warnings).config
+}
+
+/// The same, for who can do something with the points alone.
+pub fn load_known(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &Problems,
+    warnings: &Problems,
+) -> Known {
     let files = Files::disk(folder_of(path), env, warnings);
     let name = path.file_name().unwrap_or(path.as_os_str());
     let name = name.to_string_lossy();
@@ -35,7 +58,7 @@ pub fn load(
                 col: 1,
             };
             problems.add(place, "", why);
-            None
+            Known::default()
         }
     }
 }
@@ -48,15 +71,10 @@ pub fn load_image(image: &[FileImage], problems: &Problems) -> Option<Config> {
     let files = Files::image(image, &warnings);
     let name = &image.first()?.path;
     let source = files.source(name).ok()?;
-    read(&source, files, problems, &warnings)
+    read(&source, files, problems, &warnings).config
 }
 
-fn read(
-    source: &Source,
-    files: Files<'_>,
-    problems: &Problems,
-    warnings: &Problems,
-) -> Option<Config> {
+fn read(source: &Source, files: Files<'_>, problems: &Problems, warnings: &Problems) -> Known {
     let before = problems.len();
     let document = source.parse(problems);
     let is_torn = problems.len() > before;
@@ -108,37 +126,40 @@ fn read(
         site: are_rules_torn,
     };
     root.finish();
+    let gateway = site.as_ref().map_or("gateway", |site| &site.gateway);
+    let mut known = Known {
+        config: None,
+        points: points.iter().map(|point| point.info.clone()).collect(),
+        system: site::system(gateway, &nodes),
+        are_points_all: !unread.points,
+    };
     let program = if unread == Unread::default() {
-        let gateway = site.as_ref().map_or("gateway", |site| &site.gateway);
-        let system = site::system(gateway, &nodes);
-        compile(&sources, &infos(&points), &system, problems, warnings)
+        compile(&sources, &known.points, &known.system, problems, warnings)
     } else {
         // A rule that misses a point of a broken bus is no problem of its own.
-        check_against(&sources, &infos(&points), unread, problems);
+        check_against(&sources, &known.points, unread, problems);
         None
     };
-    if problems.len() > before {
-        return None;
+    let config = || {
+        let files = files.into_read();
+        Some(Config {
+            site: site?,
+            broker: broker?,
+            data: data?,
+            nodes,
+            points,
+            program: Arc::new(program?),
+            rules_hash: rule::hash(&sources),
+            influx: influx.flatten(),
+            http: http?,
+            hash: hash_of(&files),
+            files,
+        })
+    };
+    if problems.len() == before {
+        known.config = config();
     }
-    let (site, program) = (site?, program?);
-    let files = files.into_read();
-    Some(Config {
-        site,
-        broker: broker?,
-        data: data?,
-        nodes,
-        points,
-        program: Arc::new(program),
-        rules_hash: rule::hash(&sources),
-        influx: influx.flatten(),
-        http: http?,
-        hash: hash_of(&files),
-        files,
-    })
-}
-
-fn infos(points: &[Point]) -> Vec<PointInfo> {
-    points.iter().map(|point| point.info.clone()).collect()
+    known
 }
 
 /// The site, and the name of the node in this process.

@@ -22,7 +22,7 @@ mod site;
 
 pub use files::hash_of;
 pub use host::config::{Remote, Secret};
-pub use load::{load, load_image};
+pub use load::{Known, load, load_image, load_known};
 
 /// A site's configuration, checked.
 #[derive(Clone, Debug)]
