@@ -280,6 +280,14 @@ pub(super) fn cites(rule: &Rule<'_>, clause: &str) -> bool {
     cited.is_some_and(|cited| cited::cites(cited, clause))
 }
 
+/// What is said of a rule that cites a clause and does not compare what the clause is about.
+pub(super) fn not_compared(rule: &Rule<'_>, clause: &str, about: &str, of: &str) -> String {
+    format!(
+        "`{}` cites {clause} for {about}, and what it asks can't be compared with it: expected `high` or `low` limits on the number of {of}, or an override of the site with `laxer_than = \"{clause}\"`",
+        rule.name.value
+    )
+}
+
 /// What can be said without a site of a rule that cites a clause with limits: whether people are told in time that it can't be told, and that it is on no shelf for long.
 pub(super) fn check_times(rule: &Rule<'_>) {
     let Some(bound) = kinds(rule).find_map(|kind| cited_bounds(rule, kind).next()) else {

@@ -190,7 +190,7 @@ pub(crate) fn compile_files(
     }
     // Without the system it is no site.
     if unread == Unread::default() && system.is_some() {
-        watched::warn_of_loose(&program, &held, &rules, warnings);
+        watched::tell_loose(&program, &held, &rules, &site.overrides, warnings);
     }
     program
 }

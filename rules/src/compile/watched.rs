@@ -8,7 +8,7 @@ use std::vec::Vec;
 use front::Problems;
 
 use super::lint;
-use crate::file::{Head, Rule};
+use crate::file::{Head, Override, Rule, Scope};
 use crate::point::PointIdx;
 use crate::program::Program;
 
@@ -32,10 +32,13 @@ pub fn unwatched(program: &Program) -> Vec<PointIdx> {
 }
 
 /// Warns of points that rules watch while none of them has the limits of their clause, at the first rule that watches them; `held` are those for which one has.
-pub(super) fn warn_of_loose(
+///
+/// A problem where that rule cites the clause, unless an override says that it is laxer; of a point's own rule that was told.
+pub(super) fn tell_loose(
     program: &Program,
     held: &BTreeSet<PointIdx>,
     rules: &[(&Head, &Rule<'_>)],
+    overrides: &[Override<'_>],
     warnings: &Problems,
 ) {
     let mut told = held.clone();
@@ -53,11 +56,23 @@ pub(super) fn warn_of_loose(
     }
     for ((name, clause), points) in loose {
         let rule = rules.iter().find(|(_, rule)| rule.name.value == name);
-        if let Some((_, rule)) = rule {
-            let names = names(program, &points);
-            let what =
-                format!("`{name}` watches {names}, and no rule has the limits of {clause} for it");
-            warnings.add(rule.name.item.place(), rule.name.item.path(), what);
+        let Some((_, rule)) = rule else { continue };
+        let names = names(program, &points);
+        let is_laxer =
+            |entry: &Override<'_>| entry.rule.value == name && lint::names(entry, clause);
+        match rule.scope {
+            _ if !lint::cites(rule, clause) || overrides.iter().any(is_laxer) => {
+                let what = format!(
+                    "`{name}` watches {names}, and no rule has the limits of {clause} for it"
+                );
+                warnings.add(rule.name.item.place(), rule.name.item.path(), what);
+            }
+            Scope::Points { .. } => {}
+            Scope::Units { .. } | Scope::CountedUnits | Scope::Site => {
+                rule.name
+                    .item
+                    .problem(lint::not_compared(rule, clause, &names, "each of them"));
+            }
         }
     }
 }

@@ -37,11 +37,9 @@ impl<'c, 'a> Adding<'c, 'a> {
             }
             let kind = &self.points.info(*own).kind;
             let clause = lint::clause_of(kind).unwrap_or_default();
-            rule.name.item.problem(format!(
-                "`{}` cites {clause} for {}, and what it asks can't be compared with it: expected `high` or `low` limits on the number of {kind} itself, or an override of the site with `laxer_than = \"{clause}\"`",
-                rule.name.value,
-                self.points.name(*own)
-            ));
+            let name = self.points.name(*own);
+            let what = lint::not_compared(rule, clause, &name, &format!("{kind} itself"));
+            rule.name.item.problem(what);
         }
     }
 

@@ -159,6 +159,39 @@ fn who_cites_the_standard_as_a_whole_is_held_to_the_clause_that_is_about_its_kin
 }
 
 #[test]
+fn who_cites_a_clause_for_a_unit_or_the_site_is_held_to_it_as_well() {
+    for (scope, asks) in [
+        (
+            "{ unit_with = [\"carbon-monoxide\"] }",
+            "value = \"unit.carbon-monoxide\"\nhigh = [{ level = \"L1\", at = \"135 ppm\", colour = \"yellow\" }]",
+        ),
+        (
+            "\"site\"",
+            "when = \"'tank/co-01' > 135 ppm\"\nlevel = \"L1\"\ncolour = \"red\"",
+        ),
+    ] {
+        let text =
+            std::format!("name = \"gas\"\nclause = \"GB/T 50493-2019\"\nfor = {scope}\n{asks}");
+        let told = std::format!(
+            "r.toml:4:8: rule[0].name: `gas` cites {CLAUSE} for tank/co-01, and what it asks can't be compared with it: expected `high` or `low` limits on the number of each of them, {OR}"
+        );
+        refused(&[rule(&text)], &[&told]);
+        let laxer = std::format!(
+            "[[override]]\nrule = \"gas\"\nlaxer_than = \"{CLAUSE}\"\nreason = \"a test\"\n"
+        );
+        let (_, problems, warnings) = compile_for(&site(), &[rule(&text), site_file(&laxer)]);
+        assert_eq!(problems, "");
+        let loose =
+            std::format!("`gas` watches tank/co-01, and no rule has the limits of {CLAUSE} for it");
+        assert!(warnings.contains(&loose), "{warnings}");
+        // Beside a rule that has its limits it may ask what it likes.
+        let limits = "pack = \"q\"\nversion = \"1\"\n[[rule]]\nname = \"co\"\nunverified = \"a test\"\nfor = { kind = \"carbon-monoxide\" }\nhigh = [{ level = \"L1\", at = \"17 ppm\", colour = \"yellow\" }]\ntext = { zh = \"z\", en = \"e\" }\n[[limits]]\nmolar-volume = \"24.45 L/mol\"\n";
+        let files = [rule(&text), Source::new("q.toml", limits)];
+        assert_eq!(compile_for(&site(), &files).1, "");
+    }
+}
+
+#[test]
 fn oxygen_has_both_sides_and_a_limit_that_is_missing_is_told_in_the_points_unit() {
     let mut points = site();
     points[0].kind = "oxygen".into();
