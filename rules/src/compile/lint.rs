@@ -138,6 +138,8 @@ pub(super) struct Judged<'f, 'a> {
     pub measure: &'f Measure,
     /// Parts per million of one mg/m³, where the site gives a molar volume.
     pub ppm_of_mg: Option<f64>,
+    /// That volume, in L/mol.
+    pub molar_volume: Option<f64>,
     pub levels: &'f [Found<'f, 'a>],
     /// What keeps alarms away though the limit is reached: a gate, reasons to suppress.
     pub loosened: Vec<(&'static str, &'f Item<'a>)>,
@@ -405,15 +407,64 @@ fn in_measure(bound: &Bound, judged: &Judged<'_, '_>) -> Option<f64> {
             bound.worst,
             Unit::find(bound.unit)?,
             *unit,
-            judged.ppm_of_mg,
+            ppm_of_mg(judged),
         ),
         Measure::Plain | Measure::Other(_) => None,
     }
 }
 
+/// Parts per million of one mg/m³ by what the site gives, but for a molar mass that its gas can't have.
+fn ppm_of_mg(judged: &Judged<'_, '_>) -> Option<f64> {
+    let given = judged.ppm_of_mg;
+    let known = molar_mass(judged.kind);
+    let Some((known, volume)) = known.zip(judged.molar_volume) else {
+        return given;
+    };
+    let of_known = volume / known;
+    let is_near = |given: &f64| (given / of_known - 1.0).abs() <= MOLAR_MASS_SLACK;
+    given.filter(is_near).or(Some(of_known))
+}
+
+/// How far from what is known of a gas a site's molar mass may be.
+pub(super) const MOLAR_MASS_SLACK: f64 = 0.01;
+
+/// The molar mass of a gas that a clause is about, in g/mol; from the atomic weights.
+pub(super) fn molar_mass(kind: &str) -> Option<f64> {
+    let row = MOLAR_MASSES.iter().find(|(of, _)| *of == kind);
+    row.map(|(_, mass)| *mass)
+}
+
+const MOLAR_MASSES: [(&str, f64); 17] = [
+    ("carbon-monoxide", 28.01),
+    ("hydrogen-sulfide", 34.08),
+    ("ammonia", 17.03),
+    ("chlorine", 70.90),
+    ("hydrogen-cyanide", 27.03),
+    ("hydrogen-fluoride", 20.01),
+    ("hydrogen-chloride", 36.46),
+    ("phosgene", 98.92),
+    ("sulfur-dioxide", 64.06),
+    ("nitrogen-dioxide", 46.01),
+    ("benzene", 78.11),
+    ("methanol", 32.04),
+    ("ethylene-oxide", 44.05),
+    ("vinyl-chloride", 62.50),
+    ("ammonia-room", 17.03),
+    ("ammonia-valve-room", 17.03),
+    ("blast-furnace-co", 28.01),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_molar_mass_of_every_gas_with_a_bound_in_its_mass_or_share_is_known() {
+        let by_mass = |bound: &&Bound| matches!(bound.unit, "mg/m³" | "ppm");
+        for bound in BOUNDS.iter().filter(by_mass) {
+            assert!(molar_mass(bound.kind).is_some(), "{}", bound.kind);
+        }
+    }
 
     #[test]
     fn every_bound_is_in_a_unit_that_rules_know() {

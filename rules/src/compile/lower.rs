@@ -356,7 +356,7 @@ impl<'l> Lowering<'l> {
                         Formula::Const(value) => Formula::Const(value.abs()),
                         formula => Formula::Abs(Box::new(formula)),
                     },
-                    what: "`abs(…)`".into(),
+                    what: format!("`abs(…)` of {}", number.what),
                     ..number
                 })
             }
@@ -377,12 +377,16 @@ impl<'l> Lowering<'l> {
         let Some((mut folded, first_at)) = numbers.next() else {
             return fail(at, format!("`{name}` of nothing"));
         };
+        // Whose unit it has.
+        let mut of = folded.constant().is_none().then(|| folded.what.clone());
         for (number, number_at) in numbers {
+            if of.is_none() && number.constant().is_none() {
+                of = Some(number.what.clone());
+            }
             let (one, two) = same_measure(folded, number, first_at, number_at, self.here)?;
             folded = combine(operation, one, two, None, at)?;
-            if folded.constant().is_none() {
-                // Of many it would be the number made of the number made of…
-                folded.what = format!("`{name}(…)`");
+            if let Some(of) = &of {
+                folded.what = format!("`{name}(…)` of {of}");
             }
         }
         Ok(folded)

@@ -87,17 +87,14 @@ impl Number {
                 ..self
             });
         }
-        if self.constant().is_some()
-            && self.measure == Measure::Plain
-            && let Some(unit) = other.measure.name()
+        if let (Some(value), Measure::Plain, Measure::Known(unit)) =
+            (self.constant(), &self.measure, &other.measure)
         {
             return fail(
                 at,
                 format!(
-                    "{} has no unit, but {} is in {unit}, expected it as `{} {unit}`",
-                    self.what,
-                    other.what,
-                    self.what.trim_matches('`')
+                    "{} has no unit, but {} is in {unit}, expected it as `{value} {unit}`",
+                    self.what, other.what
                 ),
             );
         }
@@ -105,7 +102,7 @@ impl Number {
             (Measure::Other(eu), _) | (_, Measure::Other(eu)) => {
                 let near = front::nearest(eu, Unit::spellings())
                     .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-                format!("; rules know no unit `{eu}`{near}")
+                format!("; rules know no unit `{eu}`{near}: it is compared with points in {eu} only, so have it read in one that they know")
             }
             (Measure::Known(one), Measure::Known(two)) if molar(*one, *two) => {
                 "; between them lies a molar volume: give `molar-volume = \"24.45 L/mol\"` (25 °C) in a `[[limits]]` of the site, or the limit in the point's own unit".to_string()
@@ -197,12 +194,14 @@ pub(super) fn convert_number(
 impl Here<'_> {
     /// Parts per million of one mg/m³: molar volume over molar mass, where both are given for the point.
     pub(super) fn ppm_of_mg(&self) -> Option<f64> {
-        let given = |word: &str, unit: &str| {
-            let number = self.site.limit(word, self)?;
-            let measured = number.measure == Measure::Known(Unit::find(unit)?);
-            number.constant().filter(|value| measured && *value > 0.0)
-        };
-        Some(given("molar-volume", "L/mol")? / given("molar-mass", "g/mol")?)
+        Some(self.molar("molar-volume", "L/mol")? / self.molar("molar-mass", "g/mol")?)
+    }
+
+    /// A limit of this word in this unit.
+    pub(super) fn molar(&self, word: &str, unit: &str) -> Option<f64> {
+        let number = self.site.limit(word, self)?;
+        let measured = number.measure == Measure::Known(Unit::find(unit)?);
+        number.constant().filter(|value| measured && *value > 0.0)
     }
 }
 

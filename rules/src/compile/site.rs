@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use front::{Place, Problems};
 
+use super::lint;
 use super::lower::{self, Here};
 use super::made::Made;
 use super::number::Number;
@@ -337,7 +338,10 @@ fn read_limit<'a>(
         Ok(number) => Some(Limit {
             selector: table.selector.clone(),
             word: word.into(),
-            number,
+            number: Number {
+                what: format!("{} at {}", number.what, value.item.place()),
+                ..number
+            },
             item: value.item.clone(),
             of_site,
         }),
@@ -365,11 +369,22 @@ fn check_molar(limits: &[Limit<'_>], points: &Points<'_>) {
         }
         Selector::All | Selector::Unit(_) => None,
     };
-    let masses = || limits.iter().filter(|limit| limit.word == "molar-mass");
     for limit in limits {
         let Some(number) = limit.number.constant() else {
             continue;
         };
+        let unit = match limit.word.as_str() {
+            "molar-volume" => "L/mol",
+            "molar-mass" => "g/mol",
+            _ => continue,
+        };
+        if limit.number.measure.name().as_deref() != Some(unit) {
+            let measure = limit.number.measure.describe();
+            limit
+                .item
+                .problem(format!("{number} is {measure}, expected it in {unit}"));
+            continue;
+        }
         if limit.word == "molar-volume" && !MOLAR_VOLUMES.contains(&number) {
             limit.item.problem(format!(
                 "a molar volume of {number} L/mol, expected {} (0 °C) to {} (40 °C)",
@@ -377,17 +392,13 @@ fn check_molar(limits: &[Limit<'_>], points: &Points<'_>) {
                 MOLAR_VOLUMES.end()
             ));
         }
-        let kind = kind_of(&limit.selector);
-        let of_pack = masses().find(|mass| !mass.of_site && kind_of(&mass.selector) == kind);
-        if limit.word == "molar-mass"
-            && limit.of_site
-            && let (Some(kind), Some(mass)) = (kind, of_pack)
-            && let Some(known) = mass.number.constant()
-            && libm::fabs(number / known - 1.0) > 0.01
+        let kind = kind_of(&limit.selector).filter(|_| limit.word == "molar-mass");
+        if let Some(kind) = kind
+            && let Some(known) = lint::molar_mass(&kind)
+            && libm::fabs(number / known - 1.0) > lint::MOLAR_MASS_SLACK
         {
             limit.item.problem(format!(
-                "a molar mass of {number} g/mol for {kind}, which has {known} g/mol: {}",
-                mass.item.place()
+                "a molar mass of {number} g/mol for {kind}, which has {known} g/mol"
             ));
         }
     }

@@ -91,6 +91,7 @@ impl<'a> Adding<'_, 'a> {
                 kind,
                 measure: &value.measure,
                 ppm_of_mg: here.ppm_of_mg(),
+                molar_volume: here.molar("molar-volume", "L/mol"),
                 levels: &found,
                 loosened: gate.chain(reasons).collect(),
                 overrides,

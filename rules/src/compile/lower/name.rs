@@ -112,7 +112,11 @@ impl Lowering<'_> {
         Ok(match lowered {
             Lowered::Cond(condition) => Lowered::Cond(condition),
             Lowered::Number(number) => Lowered::Number(Number {
-                what: format!("`derived.{name}`"),
+                what: format!(
+                    "`derived.{name}` ({}) of {}",
+                    value.item.place(),
+                    number.what
+                ),
                 ..number
             }),
         })

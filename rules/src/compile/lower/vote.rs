@@ -197,8 +197,8 @@ impl Lowering<'_> {
                 at,
                 format!(
                     "{} and {} are in different units, expected one",
-                    self.here.points.name(points[0]),
-                    self.here.points.name(*other)
+                    self.here.points.declared(points[0]),
+                    self.here.points.declared(*other)
                 ),
             );
         }

@@ -104,19 +104,17 @@ impl Lowering<'_> {
                     format!("`{name}` of a constant, expected a point in it"),
                 );
             }
-            Ok((make(number.formula), number.measure))
+            Ok((make(number.formula), number.measure, Some(number.what)))
         };
-        let (of, measure) = match function {
-            Function::Count => (WindowOf::Count(self.condition(of)?), Measure::Plain),
-            Function::TimeIn => (WindowOf::TimeIn(self.condition(of)?), seconds()),
-            Function::Sum => {
-                let (point, measure) = self.of_point(function, of)?;
-                (WindowOf::Sum(point), measure)
-            }
-            Function::Increase => {
-                let (point, measure) = self.of_point(function, of)?;
-                (WindowOf::Increase(point), measure)
-            }
+        let of_point = |make: fn(PointIdx) -> WindowOf| {
+            let (point, measure) = self.of_point(function, of)?;
+            Ok((make(point), measure, Some(self.here.points.declared(point))))
+        };
+        let (of, measure, of_what) = match function {
+            Function::Count => (WindowOf::Count(self.condition(of)?), Measure::Plain, None),
+            Function::TimeIn => (WindowOf::TimeIn(self.condition(of)?), seconds(), None),
+            Function::Sum => of_point(WindowOf::Sum)?,
+            Function::Increase => of_point(WindowOf::Increase)?,
             Function::Mean => of_number(WindowOf::Mean)?,
             Function::Stdev => of_number(WindowOf::Stdev)?,
             Function::Lowest => of_number(WindowOf::Lowest)?,
@@ -132,7 +130,10 @@ impl Lowering<'_> {
                 length_ms: u64::from(length_ms),
             })),
             measure,
-            what: format!("`{name}(…)`"),
+            what: match of_what {
+                Some(what) => format!("`{name}(…)` of {what}"),
+                None => format!("`{name}(…)`"),
+            },
         })
     }
 

@@ -46,7 +46,7 @@ fn windows_that_mean_nothing_are_refused() {
         ),
         (
             "mean(self, 1h) > 3 mg/m³",
-            "26: rule[0].when: `3 mg/m³` is in mg/m³, but `mean(…)` is in Pa",
+            "26: rule[0].when: `3 mg/m³` is in mg/m³, but `mean(…)` of dust/dp is in Pa",
         ),
         (
             "since(self) > 3 s",
