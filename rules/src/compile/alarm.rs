@@ -119,6 +119,10 @@ impl<'c, 'a> Adding<'c, 'a> {
                 is_shipped,
             };
             let Ok(spec) = self.spec(rule, idx, asked, &here) else {
+                self.site
+                    .failed
+                    .borrow_mut()
+                    .insert(rule.name.value.clone());
                 n_failures += 1;
                 continue;
             };

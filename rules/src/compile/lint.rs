@@ -123,6 +123,8 @@ pub(super) struct Found<'f, 'a> {
     pub limit: f64,
     /// Beyond which number it is left.
     pub exit: f64,
+    /// Where that is written.
+    pub exit_item: &'f Item<'a>,
     pub on_delay_ms: u64,
     /// Where the limit is written.
     pub item: &'f Item<'a>,
@@ -211,8 +213,8 @@ pub(super) fn check(judged: &Judged<'_, '_>, warn: &dyn Fn(&Item<'_>, String)) -
         if named(judged, bound.clause, Some(level.name)) {
             continue;
         }
-        if let Some((what, expected)) = never_or_late(level) {
-            level.item.problem(format!(
+        if let Some((item, what, expected)) = never_or_late(level) {
+            item.problem(format!(
                 "`{}` of {} {what}, which is laxer than {}, expected {expected}, or an override of the site with `laxer_than = \"{}\"`",
                 level.name, judged.point, bound.clause, bound.clause
             ));
@@ -358,10 +360,11 @@ pub(super) fn is_own_number(rule: &Rule<'_>) -> bool {
 }
 
 /// What takes the worth from a limit that is strict enough: it waits too long, or once it is on it never goes off and says nothing any more.
-fn never_or_late(level: &Found<'_, '_>) -> Option<(String, String)> {
+fn never_or_late<'f, 'a>(level: &Found<'f, 'a>) -> Option<(&'f Item<'a>, String, String)> {
     if level.on_delay_ms > ON_DELAY_MAX_MS {
         let (is, most) = (level.on_delay_ms.div_ceil(1_000), ON_DELAY_MAX_MS / 1_000);
         return Some((
+            level.item,
             format!("has an on-delay of {is} s"),
             format!("{most} s or less"),
         ));
@@ -369,6 +372,7 @@ fn never_or_late(level: &Found<'_, '_>) -> Option<(String, String)> {
     // There is no less than nothing of a gas.
     (level.side == Side::High && level.exit <= 0.0).then(|| {
         (
+            level.exit_item,
             format!("is left below {} only", level.exit),
             "a smaller deadband".into(),
         )

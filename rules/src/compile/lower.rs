@@ -56,7 +56,7 @@ pub(super) struct LowerError {
     pub missing_limit: bool,
     /// Nothing is wrong but that there is no such point or alarm here, where there may be none: `any` goes without it.
     pub may_lack: bool,
-    /// It may be nothing: what is missing may be where it could not be read.
+    /// It may be nothing: what is missing may be where it could not be read. Or it was told.
     pub excused: bool,
     /// What else is wrong in the same expression.
     pub also: Vec<Self>,
@@ -202,6 +202,15 @@ impl<'l> Lowering<'l> {
                 Lowered::Number(self.arith(*arith, left, right, at)?)
             }
             Node::During(name) => Lowered::Cond(self.during(name, at)?),
+            Node::Wrong => {
+                return Err(LowerError {
+                    at,
+                    what: String::new(),
+                    missing_limit: false,
+                    excused: true,
+                    also: Vec::new(),
+                });
+            }
             Node::Convert(inner, unit) => Lowered::Number(self.convert(inner, *unit)?),
             Node::Negate(inner) => {
                 let number = self.number(inner)?;

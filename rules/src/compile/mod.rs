@@ -155,7 +155,7 @@ pub(crate) fn compile_files(
             problems.add(elsewhere("system"), "", error.to_string());
         });
     }
-    let site = Site::read(files, &points, !unread.site);
+    let site = Site::read(files, &points, unread);
     let rules = rules_in_order(files, unread.rules);
     check_overrides(&site.overrides, &rules, unread.rules);
     check_overlays(&site.overlays, &rules, unread.rules);

@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use front::{Place, Problems};
 
+use super::Unread;
 use super::lint;
 use super::lower::{self, Here};
 use super::made::Made;
@@ -30,6 +31,10 @@ pub(super) struct Site<'a> {
     derived: BTreeMap<String, Derived<'a>>,
     /// False when others could not be read.
     pub is_whole: bool,
+    /// The same of rules.
+    are_rules_whole: bool,
+    /// Rules without some of their alarms, since something is wrong with them.
+    pub failed: RefCell<BTreeSet<String>>,
     used: RefCell<BTreeSet<usize>>,
 }
 
@@ -45,7 +50,7 @@ struct Limit<'a> {
 
 impl<'a> Site<'a> {
     /// Gathers the tables of all files; a limit that is no constant, or is given twice, is a problem.
-    pub(super) fn read(files: &[RuleFile<'a>], points: &Points<'_>, is_whole: bool) -> Self {
+    pub(super) fn read(files: &[RuleFile<'a>], points: &Points<'_>, unread: Unread) -> Self {
         let nothing = Self {
             limits: Vec::new(),
             by_word: BTreeMap::new(),
@@ -53,7 +58,9 @@ impl<'a> Site<'a> {
             overlays: Vec::new(),
             calendars: BTreeMap::new(),
             derived: BTreeMap::new(),
-            is_whole,
+            is_whole: !unread.site,
+            are_rules_whole: !unread.rules,
+            failed: RefCell::default(),
             used: RefCell::default(),
         };
         let here = Here {
@@ -108,7 +115,9 @@ impl<'a> Site<'a> {
                 .collect(),
             calendars: by_name(files, |file| &file.calendars, |calendar| &calendar.name),
             derived: by_name(files, |file| &file.derived, |derived| &derived.name),
-            is_whole,
+            is_whole: !unread.site,
+            are_rules_whole: !unread.rules,
+            failed: RefCell::default(),
             used: RefCell::default(),
         }
     }
@@ -126,6 +135,16 @@ impl<'a> Site<'a> {
                 );
                 format!("no calendar `{name}`{hint}")
             })
+    }
+
+    /// True when an alarm of this rule that is not there may be one that could not be read, or is wrong.
+    pub(super) fn may_have_alarms(&self, rule: &str) -> bool {
+        !self.are_rules_whole || self.failed.borrow().contains(rule)
+    }
+
+    /// The words of all limits.
+    pub(super) fn limit_words(&self) -> impl Iterator<Item = &str> {
+        self.limits.iter().map(|limit| limit.word.as_str())
     }
 
     /// What is derived under this name.

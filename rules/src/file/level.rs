@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use front::Table;
 
-use super::{Placed, expr, name, names};
+use super::{Placed, expr_or_wrong, name, names};
 use crate::program::Colour;
 use crate::syntax::Expr;
 
@@ -124,10 +124,10 @@ impl<'a> Level<'a> {
 impl<'a> LimitLevel<'a> {
     pub(super) fn read(table: &Table<'a>) -> Option<Self> {
         let level = Level::read(table);
-        let at = table.req("at").and_then(expr);
-        let otherwise = table.opt("otherwise").and_then(expr);
+        let at = table.req("at").map(expr_or_wrong);
+        let otherwise = table.opt("otherwise").map(expr_or_wrong);
         let optional = table.opt("optional").and_then(|item| item.bool());
-        let deadband = table.opt("deadband").and_then(expr);
+        let deadband = table.opt("deadband").map(expr_or_wrong);
         table.finish();
         Some(Self {
             level: level?,
@@ -142,7 +142,7 @@ impl<'a> LimitLevel<'a> {
 impl<'a> WhenLevel<'a> {
     /// Reads `when` and the keys that every level has; the caller finishes the table.
     pub(super) fn read(table: &Table<'a>) -> Option<Self> {
-        let when = table.req("when").and_then(expr);
+        let when = table.req("when").map(expr_or_wrong);
         let level = Level::read(table);
         let optional = table.opt("optional").and_then(|item| item.bool());
         Some(Self {
@@ -183,8 +183,11 @@ pub(super) fn delay(table: &Table<'_>, key: &str) -> Option<u64> {
     Some(duration)
 }
 
+/// A colour; of one that is misspelt the one that was meant, so that the rest of its level is still looked at.
 fn colour(item: &front::Item<'_>) -> Option<Colour> {
-    Colour::from_word(item.one_of(&["blue", "yellow", "orange", "red"])?)
+    const WORDS: [&str; 4] = ["blue", "yellow", "orange", "red"];
+    let meant = || front::nearest(item.is_str().then(|| item.str())??, WORDS);
+    Colour::from_word(item.one_of(&WORDS).or_else(meant)?)
 }
 
 /// A level's word: like a name, but capitals are allowed, since people say `L1`.

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use front::Table;
 
 use super::level::delay;
-use super::{Placed, expr, name};
+use super::{Placed, expr_or_wrong, name};
 use crate::program::LifeSpec;
 use crate::syntax::Expr;
 
@@ -71,7 +71,7 @@ impl<'a> Life<'a> {
 
 impl<'a> Suppress<'a> {
     fn read(table: &Table<'a>) -> Option<Self> {
-        let condition = table.req("while").and_then(expr);
+        let condition = table.req("while").map(expr_or_wrong);
         let reason = table
             .req("reason")
             .and_then(|item| Some(Placed::new(name(&item)?, item)));

@@ -38,7 +38,7 @@ pub use rule::{Basis, Condition, Rule, Scope, With};
 pub use site::{Limits, Overlay, OverlayDoes, Override, Selector};
 
 use crate::program::Text;
-use crate::syntax::{self, Expr};
+use crate::syntax::{self, Expr, Node};
 
 /// A value and where it is written; shows as the value alone, so that a rule's text is the same wherever it stands.
 #[derive(Clone)]
@@ -226,6 +226,15 @@ fn point_name(item: &Item<'_>) -> Option<(String, String)> {
         }
     }
     Some((unit.to_string(), point.to_string()))
+}
+
+/// An expression of a rule; what is wrong was reported, and the rest of the rule is still held against the points.
+fn expr_or_wrong<'a>(item: Item<'a>) -> Placed<'a, Expr> {
+    let wrong = Expr {
+        node: Node::Wrong,
+        at: 0,
+    };
+    expr(item.clone()).unwrap_or_else(|| Placed::new(wrong, item))
 }
 
 /// An expression; a syntax error is reported at its place inside the string.

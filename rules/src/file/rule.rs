@@ -8,7 +8,9 @@ use std::vec::Vec;
 use front::{Item, Table};
 
 use super::level::{delay, rule_name};
-use super::{CountLevel, Level, Life, LimitLevel, Placed, WhenLevel, expr, names, placed_name};
+use super::{
+    CountLevel, Level, Life, LimitLevel, Placed, WhenLevel, expr_or_wrong, names, placed_name,
+};
 use crate::expr::Degrade;
 use crate::program::Text;
 use crate::syntax::Expr;
@@ -175,7 +177,7 @@ impl<'a> Rule<'a> {
                 "`for = \"units\"` and no `over`, expected other rules to count in each unit",
             );
         }
-        let only_while = table.opt("only_while").and_then(expr);
+        let only_while = table.opt("only_while").map(expr_or_wrong);
         let words: &[&str] = match condition {
             Some(Condition::When(_) | Condition::Counts { .. }) => &WORDS[..N_WORDS_WITHOUT_NUMBER],
             _ => &WORDS,
@@ -418,14 +420,11 @@ fn read_condition<'a>(table: &Table<'a>) -> Option<Condition<'a>> {
             levels: levels??,
         });
     }
-    let value = match table.opt("value") {
-        None => Some(None),
-        Some(item) => expr(item).map(Some),
-    };
+    let value = table.opt("value").map(expr_or_wrong);
     let high = high.map_or(Some(Vec::new()), |item| levels(&item, LimitLevel::read));
     let low = low.map_or(Some(Vec::new()), |item| levels(&item, LimitLevel::read));
     Some(Condition::Limits {
-        value: value?,
+        value,
         high: high?,
         low: low?,
     })

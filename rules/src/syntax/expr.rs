@@ -40,6 +40,8 @@ pub enum Node {
     Convert(Box<Expr>, Unit),
     /// `during(name)`: a calendar holds.
     During(String),
+    /// What could not be read, and was told.
+    Wrong,
 }
 
 /// A name in an expression.
@@ -215,7 +217,7 @@ impl Expr {
     pub fn walk<'e>(&'e self, meet: &mut dyn FnMut(&'e Self)) {
         meet(self);
         match &self.node {
-            Node::Number(..) | Node::Name(_) | Node::During(_) => {}
+            Node::Number(..) | Node::Name(_) | Node::During(_) | Node::Wrong => {}
             Node::Not(inner) | Node::Negate(inner) | Node::Convert(inner, _) => inner.walk(meet),
             Node::And(parts) | Node::Or(parts) | Node::Call(_, parts) => {
                 parts.iter().for_each(|part| part.walk(meet));

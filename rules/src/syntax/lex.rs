@@ -73,6 +73,17 @@ impl<'t> Lexer<'t> {
     }
 
     fn unexpected(&self, first: char, then_equals: bool) -> SyntaxError {
+        // What a keyboard for Chinese writes.
+        if let Some(plain) = u32::from(first)
+            .checked_sub(0xFEE0)
+            .and_then(char::from_u32)
+            && plain.is_ascii_graphic()
+        {
+            return SyntaxError {
+                at: self.at,
+                what: format!("unexpected `{first}`, did you mean `{plain}`?"),
+            };
+        }
         let hint = match (first, then_equals) {
             ('=', _) | ('!', true) => {
                 "; numbers are compared with `>=`, `>`, `<=` or `<`, and a switch is a condition by itself"
@@ -167,10 +178,13 @@ impl<'t> Lexer<'t> {
             return Ok(());
         }
         let word: String = word.chars().take(40).collect();
-        let hint = front::nearest(&word, Unit::spellings()).map_or_else(
-            || String::from(", expected one as `%LEL`, `mg/m³`, `°C`, `Pa` or `m`"),
-            |near| format!(", did you mean `{near}`?"),
-        );
+        let degrees = Unit::find(&format!("°{word}")).map(Unit::name);
+        let near = degrees.or_else(|| front::nearest(&word, Unit::spellings()));
+        let hint = match (near, word.as_str()) {
+            (_, "K") => ", temperatures and their differences are in `°C`".into(),
+            (Some(near), _) => format!(", did you mean `{near}`?"),
+            (None, _) => String::from(", expected one as `%LEL`, `mg/m³`, `°C`, `Pa` or `m`"),
+        };
         Err(SyntaxError {
             at: self.at,
             what: format!("`{word}` is no unit{hint}"),

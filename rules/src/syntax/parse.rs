@@ -50,13 +50,22 @@ pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
     let expr = parser.or()?;
     match parser.tokens.get(parser.next) {
         None => Ok(expr),
-        Some((token, at)) => Err(SyntaxError {
-            at: *at,
-            what: format!(
-                "unexpected {}, expected an operator or the end",
-                describe(Some(token))
-            ),
-        }),
+        Some((token, at)) => {
+            let before = text.as_bytes().get(at.wrapping_sub(1));
+            let after = text.as_bytes().get(at + 1);
+            let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+            let what = describe(Some(token));
+            let what = match token {
+                Token::Comma if is_digit(before) && is_digit(after) => {
+                    format!("unexpected {what}, did you mean a decimal point?")
+                }
+                Token::Word(word) if WORDS.contains(&&*word.to_lowercase()) => {
+                    format!("unexpected {what}, did you mean `{}`?", word.to_lowercase())
+                }
+                _ => format!("unexpected {what}, expected an operator or the end"),
+            };
+            Err(SyntaxError { at: *at, what })
+        }
     }
 }
 
@@ -66,6 +75,9 @@ struct Parser {
     end: usize,
     depth: usize,
 }
+
+/// The words between conditions, and before one.
+const WORDS: [&str; 3] = ["and", "or", "not"];
 
 /// A name of some sort, of what it is called.
 type OfSort = fn(String) -> Name;
@@ -364,7 +376,22 @@ impl Parser {
 }
 
 fn unknown_word(word: &str, at: usize) -> SyntaxError {
-    let what = if word.contains('/') {
+    let begin = word.split_inclusive('.').next().unwrap_or_default();
+    let begins = SORTS.iter().map(|(begin, _)| *begin);
+    let near = match begin.ends_with('.') {
+        _ if word.contains('/') => None,
+        true => front::nearest(begin, begins).map(|near| word.replacen(begin, near, 1)),
+        false => {
+            front::nearest(begin, ["self", "peers"].into_iter().chain(WORDS)).map(String::from)
+        }
+    };
+    let what = if let Some(near) = near {
+        format!(
+            "`{}` is not a name, did you mean `{}`?",
+            excerpt(word),
+            excerpt(&near)
+        )
+    } else if word.contains('/') {
         format!(
             "`{}` is not a name, expected quotes around a point's full name: `'unit/point'`",
             excerpt(word)
@@ -461,6 +488,7 @@ mod tests {
             Node::Negate(inner) => format!("(Negate {})", show(inner)),
             Node::Convert(inner, unit) => format!("(convert {} {unit})", show(inner)),
             Node::During(name) => format!("(during {name})"),
+            Node::Wrong => "wrong".into(),
         }
     }
 

@@ -43,7 +43,8 @@ impl<'a> Adding<'_, 'a> {
                     missing.push(lacks);
                     continue;
                 }
-                let (item, limit, deadband) = match limit(limit_level, value, here, overrides) {
+                let limit = limit(limit_level, value, here, overrides);
+                let (item, limit, exit_item, deadband) = match limit {
                     Ok(limit) => limit,
                     Err(Reported) => {
                         failed = true;
@@ -65,6 +66,7 @@ impl<'a> Adding<'_, 'a> {
                         Side::High => limit - deadband,
                         Side::Low => limit + deadband,
                     },
+                    exit_item,
                     on_delay_ms: spec.on_delay_ms,
                     item,
                     given: match std::ptr::eq(item, &raw const limit_level.at.item) {
@@ -188,13 +190,13 @@ fn lacks<'l, 'a>(
     })
 }
 
-/// A level's limit and deadband in the unit of the value, and where the limit is written.
+/// A level's limit and deadband in the unit of the value, each with where it is written.
 fn limit<'l, 'a>(
     level: &'l LimitLevel<'a>,
     value: &Number,
     here: &Here<'_>,
     overrides: &'l Overrides<'l, 'a>,
-) -> Result<(&'l Item<'a>, f64, f64)> {
+) -> Result<(&'l Item<'a>, f64, &'l Item<'a>, f64)> {
     let at = asked(level, overrides);
     let (at, number) = match (lower::constant(&at.value, here), &level.otherwise) {
         (Err(error), Some(otherwise)) if error.is_missing_limit() => {
@@ -207,8 +209,8 @@ fn limit<'l, 'a>(
     let limit = in_measure(number, value, at, here)?;
     let mut mine = of_level(level, overrides);
     let deadband = mine.find_map(|entry| entry.deadband.as_ref());
-    let deadband = match deadband.or(level.deadband.as_ref()) {
-        None => 0.0,
+    let (exit_item, deadband) = match deadband.or(level.deadband.as_ref()) {
+        None => (&at.item, 0.0),
         Some(deadband) => {
             let number = lower::constant(&deadband.value, here)
                 .map_err(|error| report(&deadband.item, &error))?;
@@ -219,10 +221,10 @@ fn limit<'l, 'a>(
                     .problem(format!("{number}, expected 0 or more"));
                 return Err(Reported);
             }
-            number
+            (&deadband.item, number)
         }
     };
-    Ok((&at.item, limit, deadband))
+    Ok((&at.item, limit, exit_item, deadband))
 }
 
 /// What overrides say of a level, the narrowest first.

@@ -52,6 +52,8 @@ impl<'a> Adding<'_, 'a> {
                     let in_loop = with.iter().filter_map(With::kind_in_loop).filter(unknown);
                     self.warn_of_kinds(rule, kinds.iter().chain(in_loop));
                     self.warn_of_attributes(with);
+                } else {
+                    self.warn_of_misspelt(rule, kinds);
                 }
                 found
             }
@@ -105,6 +107,26 @@ impl<'a> Adding<'_, 'a> {
             With::Peers(least) => {
                 let alike = self.points.of_kind_in(&info.unit, &info.kind);
                 alike.len() > usize::from(*least)
+            }
+        }
+    }
+
+    /// A kind that no point has, beside one that a point has and the rule does not name, is likely misspelt.
+    fn warn_of_misspelt(&self, rule: &Rule<'a>, kinds: &[Placed<'a, String>]) {
+        let is_shipped = rule.name.item.place().file.starts_with(crate::pack::PREFIX);
+        let is_named = |known: &&str| kinds.iter().any(|kind| kind.value == **known);
+        for kind in kinds {
+            if is_shipped || !self.points.are_all || !self.points.of_kind(&kind.value).is_empty() {
+                continue;
+            }
+            if let Some(near) = front::nearest(&kind.value, self.points.kinds())
+                && !is_named(&near)
+            {
+                let what = format!(
+                    "no point of this site is of kind {}; did you mean `{near}`?",
+                    kind.value
+                );
+                self.warn(&kind.item, what);
             }
         }
     }

@@ -41,6 +41,10 @@ impl Lowering<'_> {
                 ..number.clone()
             });
         }
+        let words = here.site.limit_words().filter(|known| *known != word);
+        let hint = front::nearest(word, words).map_or_else(String::new, |near| {
+            format!(", or did you mean `limit.{near}`?")
+        });
         let (whose, selector) = match (here.own, here.unit) {
             (Some(own), _) => {
                 let name = here.points.name(own);
@@ -61,7 +65,7 @@ impl Lowering<'_> {
         Err(LowerError {
             at,
             what: format!(
-                "no limit `{word}` is given for {whose}, expected a table of the site: `[[limits]]`, `{selector}`, `{word} = \"…\"`"
+                "no limit `{word}` is given for {whose}, expected a table of the site: `[[limits]]`, `{selector}`, `{word} = \"…\"`{hint}"
             ),
             missing_limit: true,
             may_lack: false,
@@ -152,7 +156,7 @@ impl Lowering<'_> {
             missing_limit: false,
             // Of a rule that is known, or of a pack that is not loaded.
             may_lack: here.alarms.knows(rule) || here.is_shipped,
-            excused: !here.site.is_whole || !here.points.are_all,
+            excused: !here.points.are_all || here.site.may_have_alarms(rule),
             also: Vec::new(),
         })
     }

@@ -244,7 +244,7 @@ fn each_of(args: &[Expr]) -> Option<Each<'_>> {
 /// What `each` is asked for in an expression, without looking into what has its own inside it.
 fn find_each<'e>(expr: &'e Expr, found: &mut Vec<(Option<Each<'e>>, usize)>) {
     match &expr.node {
-        Node::Number(..) | Node::Name(_) | Node::During(_) => {}
+        Node::Number(..) | Node::Name(_) | Node::During(_) | Node::Wrong => {}
         Node::Not(inner) | Node::Negate(inner) | Node::Convert(inner, _) => find_each(inner, found),
         Node::And(parts) | Node::Or(parts) => {
             parts.iter().for_each(|part| find_each(part, found));

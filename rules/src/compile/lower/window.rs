@@ -32,7 +32,10 @@ impl Lowering<'_> {
             )),
             _ => fail(
                 time.at,
-                format!("`{value} {unit}` is no time, expected whole milliseconds up to 49 days"),
+                format!(
+                    "`{value} {unit}` is no time, expected whole milliseconds up to 49 days{}",
+                    minutes(value, unit)
+                ),
             ),
         }
     }
@@ -92,7 +95,8 @@ impl Lowering<'_> {
             return fail(
                 time.at,
                 format!(
-                    "a window of `{value} {unit}`, expected whole milliseconds from 1 s to 31 d"
+                    "a window of `{value} {unit}`, expected whole milliseconds from 1 s to 31 d{}",
+                    minutes(value, unit)
                 ),
             );
         };
@@ -155,6 +159,14 @@ impl Lowering<'_> {
             );
         }
         Ok((point, Measure::of(info.eu.as_deref())))
+    }
+}
+
+/// `m` is metres.
+fn minutes(value: f64, unit: Unit) -> String {
+    match unit.name() {
+        "m" => format!("; did you mean `{value}min`?"),
+        _ => String::new(),
     }
 }
 

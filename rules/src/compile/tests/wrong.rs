@@ -125,7 +125,7 @@ fn what_goes_round_a_clause_by_suppression_delay_or_deadband_is_refused() {
     check(
         &one("deadband = \"25 %LEL\"", ""),
         &each(
-            "r.toml:6:30: rule[0].high[0].at",
+            "r.toml:6:71: rule[0].high[0].deadband",
             "`L1` of {point} is left below 0 only, which is laxer than GB/T 50493-2019 5.5.2, expected a smaller deadband",
         ),
     );
@@ -585,7 +585,7 @@ fn numbers_of_two_units_are_never_compared_and_both_places_are_told() {
         ("unit.temp-k > 60 °C", std::format!("`60 °C` is in °C, but u/k (b.toml:5:1) is in K{kelvin}")),
         ("unit.temp-k > 300", std::format!("`300` is a bare number, but u/k (b.toml:5:1) is in K{kelvin}")),
         ("unit.temperature - unit.temp-k > 3 °C", std::format!("u/k (b.toml:5:1) is in K, but u/t (b.toml:4:1) is in °C{kelvin}")),
-        ("unit.temperature > 3 K", "`K` is no unit, expected one as `%LEL`, `mg/m³`, `°C`, `Pa` or `m`".into()),
+        ("unit.temperature > 3 K", "`K` is no unit, temperatures and their differences are in `°C`".into()),
         ("same(2, self, unit.temperature)", "u/gas (b.toml:1:1) and u/t (b.toml:4:1) are in different units, expected one".into()),
     ] {
         let text = std::format!("name = \"x\"\nfor = {{ kind = \"combustible-gas\" }}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\"");
@@ -594,6 +594,107 @@ fn numbers_of_two_units_are_never_compared_and_both_places_are_told() {
         let found = problems.split_once("rule[0].when: ").map(|(_, what)| what);
         assert_eq!(found, Some(told.as_str()), "{when}: {problems}");
     }
+}
+
+#[test]
+fn what_people_write_instead_is_told_with_what_they_meant() {
+    let told = |text: &str| {
+        let text = std::format!("name = \"x\"\nfor = {{ kind = \"hopper-temperature\" }}\n{text}");
+        let limits = "[[limits]]\nkind = \"filter-dp\"\nhigh = \"3 Pa\"\n[[limits]]\nkind = \"hopper-temperature\"\nhigh = \"60 °C\"\n";
+        let files = [rule(&text), Source::new("s.toml", limits)];
+        let problems = compile_for(&site(), &files).1;
+        let mut found = ["at: ", "when: "].into_iter();
+        let what = found.find_map(|key| problems.split_once(key));
+        what.map(|(_, what)| what.to_string()).unwrap_or_default()
+    };
+    for (at, meant) in [
+        ("60 C", "`C` is no unit, did you mean `°C`?"),
+        ("1,6 °C", "unexpected `,`, did you mean a decimal point?"),
+        ("６0 °C", "unexpected `６`, did you mean `6`?"),
+        (
+            "limits.high",
+            "`limits.high` is not a name, did you mean `limit.high`?",
+        ),
+        (
+            "limit.hihg",
+            "no limit `hihg` is given for dust/hopper, expected a table of the site: `[[limits]]`, `point = \"dust/hopper\"`, `hihg = \"…\"`, or did you mean `limit.high`?",
+        ),
+    ] {
+        let high = std::format!("high = [{{ level = \"H\", at = \"{at}\", colour = \"red\" }}]");
+        assert_eq!(told(&high), meant);
+    }
+    for (when, meant) in [
+        (
+            "NOT unit.fan-running",
+            "`NOT` is not a name, did you mean `not`?",
+        ),
+        (
+            "selff > 3 °C",
+            "`selff` is not a name, did you mean `self`?",
+        ),
+        (
+            "units.fan-running",
+            "`units.fan-running` is not a name, did you mean `unit.fan-running`?",
+        ),
+        (
+            "self > 3 °C AND unit.fan-running",
+            "unexpected `AND`, did you mean `and`?",
+        ),
+        (
+            "held（unit.fan-running, 5s)",
+            "unexpected `（`, did you mean `(`?",
+        ),
+        (
+            "mean(self, 10m) > 3 °C",
+            "a window of `10 m`, expected whole milliseconds from 1 s to 31 d; did you mean `10min`?",
+        ),
+        (
+            "dust/fan",
+            "`dust/fan` is not a name, expected quotes around a point's full name: `'unit/point'`",
+        ),
+    ] {
+        let when = std::format!("when = \"{when}\"\nlevel = \"H\"\ncolour = \"red\"");
+        assert_eq!(told(&when), meant);
+    }
+}
+
+#[test]
+fn what_is_wrong_in_one_level_hides_nothing_that_is_wrong_in_another() {
+    let rules = [
+        "pack = \"p\"\nversion = \"1\"\n",
+        "[[rule]]\nname = \"hot\"\nunverified = \"a test\"\ntext = { zh = \"z\", en = \"e\" }\nfor = { kind = \"hopper-temperature\" }\nonly_while = \"unit.fan-runing\"\nhigh = [{ level = \"H\", at = \"60 °CC\", colour = \"jellow\" }, { level = \"HH\", at = \"70 Pa\", colour = \"red\" }]\n",
+        "[[rule]]\nname = \"both\"\nunverified = \"a test\"\ntext = { zh = \"z\", en = \"e\" }\nfor = { kind = \"hopper-temperature\" }\nlevels = [{ level = \"a\", colour = \"blue\", when = \"self >\" }, { level = \"b\", colour = \"red\", when = \"unit.fan-runing\" }]\n",
+        // An alarm of a rule that is wrong is not missing, and one of no rule is.
+        "[[rule]]\nname = \"after\"\nunverified = \"a test\"\ntext = { zh = \"z\", en = \"e\" }\nfor = { unit_with = [\"hopper-temperature\"] }\nwhen = \"alarm.hot or alarm.both or alarm.nobody\"\nlevel = \"x\"\ncolour = \"blue\"\n",
+    ];
+    check_files(
+        &[("r.toml", &rules.concat())],
+        "r.toml:8:15: rule[0].only_while: unit dust has no point of kind fan-runing, did you mean `fan-running`?\n\
+         r.toml:9:33: rule[0].high[0].at: `°CC` is no unit, did you mean `°C`?\n\
+         r.toml:9:48: rule[0].high[0].colour: `jellow` is not known, expected one of `blue`, `yellow`, `orange`, `red`, did you mean `yellow`?\n\
+         r.toml:9:82: rule[0].high[1].at: `70 Pa` is in Pa, but dust/hopper is in °C\n\
+         r.toml:15:57: rule[1].levels[0].when: unexpected end, expected a number, a point, a function or `(`\n\
+         r.toml:15:101: rule[1].levels[1].when: unit dust has no point of kind fan-runing, did you mean `fan-running`?\n\
+         r.toml:21:36: rule[2].when: no rule `nobody` has an alarm in unit dust",
+    );
+}
+
+#[test]
+fn a_kind_that_is_misspelt_beside_others_is_warned_of() {
+    let warned = |kinds: &str| {
+        let text = std::format!(
+            "name = \"x\"\nfor = {{ kind = [{kinds}] }}\nwhen = \"stale(self)\"\nlevel = \"x\"\ncolour = \"blue\""
+        );
+        let (_, problems, warnings) = compile_for(&site(), &[rule(&text)]);
+        problems + &warnings
+    };
+    assert_eq!(
+        warned("\"filter-dp\", \"hoper-temperature\""),
+        "r.toml:5:30: rule[0].for.kind[1]: no point of this site is of kind hoper-temperature; did you mean `hopper-temperature`?"
+    );
+    // A rule may be for more than this site has.
+    assert_eq!(warned("\"filter-dp\", \"chlorine\""), "");
+    assert_eq!(warned("\"hopper-temperature\", \"copper-temperature\""), "");
 }
 
 #[test]
@@ -648,7 +749,7 @@ fn conditions_that_mean_nothing_are_refused() {
         ),
         (
             "held(unit.fan-running, 3 m)",
-            "32: `3 m` is no time, expected whole milliseconds up to 49 days",
+            "32: `3 m` is no time, expected whole milliseconds up to 49 days; did you mean `3min`?",
         ),
         (
             "held(unit.fan-running)",
