@@ -33,7 +33,7 @@ pub fn unwatched(program: &Program) -> Vec<PointIdx> {
 
 /// Warns of points that rules watch while none of them has the limits of their clause, at the first rule that watches them; `held` are those for which one has.
 ///
-/// A problem where that rule cites the clause, unless an override says that it is laxer; of a point's own rule that was told.
+/// A problem at each rule of the site's own that cites the clause, where no override says that it is laxer; of the rules of single points that was told.
 pub(super) fn tell_loose(
     program: &Program,
     held: &BTreeSet<PointIdx>,
@@ -42,43 +42,49 @@ pub(super) fn tell_loose(
     warnings: &Problems,
 ) {
     let mut told = held.clone();
-    let mut loose: BTreeMap<(&str, &str), Vec<PointIdx>> = BTreeMap::new();
+    let mut first: BTreeMap<(&str, &str), BTreeSet<PointIdx>> = BTreeMap::new();
+    let mut each = first.clone();
     for alarm in program.alarm_idxs() {
         for point in program.points_read_by(alarm) {
             let clause = lint::clause_of(&program.point(point).kind);
-            let rule = &program.rule_of(alarm).name;
-            if let Some(clause) = clause.filter(|_| !rule.starts_with("sys."))
-                && told.insert(point)
-            {
-                loose.entry((rule, clause)).or_default().push(point);
+            let rule = program.rule_of(alarm).name.as_str();
+            let Some(clause) = clause.filter(|_| !rule.starts_with("sys.")) else {
+                continue;
+            };
+            if !held.contains(&point) {
+                each.entry((rule, clause)).or_default().insert(point);
+            }
+            if told.insert(point) {
+                first.entry((rule, clause)).or_default().insert(point);
             }
         }
     }
-    for ((name, clause), points) in loose {
-        let rule = rules.iter().find(|(_, rule)| rule.name.value == name);
+    for ((name, clause), points) in &each {
+        let rule = rules.iter().find(|(_, rule)| rule.name.value == *name);
         let Some((_, rule)) = rule else { continue };
-        let names = names(program, &points);
+        let item = &rule.name.item;
+        let names = |points| names(program, points);
         let is_laxer =
-            |entry: &Override<'_>| entry.rule.value == name && lint::names(entry, clause);
-        match rule.scope {
-            _ if !lint::cites(rule, clause) || overrides.iter().any(is_laxer) => {
-                let what = format!(
-                    "`{name}` watches {names}, and no rule has the limits of {clause} for it"
-                );
-                warnings.add(rule.name.item.place(), rule.name.item.path(), what);
+            |entry: &Override<'_>| entry.rule.value == *name && lint::names(entry, clause);
+        // One of a shipped pack stands beside another pack's, which this site may do without.
+        let is_shipped = item.place().file.starts_with(crate::pack::PREFIX);
+        let is_held_to_it = lint::cites(rule, clause) && !is_shipped;
+        if is_held_to_it && !overrides.iter().any(is_laxer) {
+            if !matches!(rule.scope, Scope::Points { .. }) {
+                let what = lint::not_compared(rule, clause, &names(points), "each of them");
+                item.problem(what);
             }
-            Scope::Points { .. } => {}
-            Scope::Units { .. } | Scope::CountedUnits | Scope::Site => {
-                rule.name
-                    .item
-                    .problem(lint::not_compared(rule, clause, &names, "each of them"));
-            }
+        } else if let Some(points) = first.get(&(*name, *clause)) {
+            let names = names(points);
+            let what =
+                format!("`{name}` watches {names}, and no rule has the limits of {clause} for it");
+            warnings.add(item.place(), item.path(), what);
         }
     }
 }
 
 /// The first of them by name, and how many more there are.
-fn names(program: &Program, points: &[PointIdx]) -> String {
+fn names(program: &Program, points: &BTreeSet<PointIdx>) -> String {
     let name = |point: &PointIdx| {
         let info = program.point(*point);
         format!("{}/{}", info.unit, info.point)

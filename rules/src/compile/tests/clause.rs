@@ -184,6 +184,9 @@ fn who_cites_a_clause_for_a_unit_or_the_site_is_held_to_it_as_well() {
         let loose =
             std::format!("`gas` watches tank/co-01, and no rule has the limits of {CLAUSE} for it");
         assert!(warnings.contains(&loose), "{warnings}");
+        // Also where another rule, which cites nothing, watches the point before.
+        let before = "pack = \"q\"\nversion = \"1\"\n[[rule]]\nname = \"a\"\nunverified = \"a test\"\nfor = { kind = \"carbon-monoxide\" }\nwhen = \"self > 200 ppm\"\nlevel = \"x\"\ncolour = \"red\"\ntext = { zh = \"z\", en = \"e\" }\n";
+        refused(&[Source::new("q.toml", before), rule(&text)], &[&told]);
         // Beside a rule that has its limits it may ask what it likes.
         let limits = "pack = \"q\"\nversion = \"1\"\n[[rule]]\nname = \"co\"\nunverified = \"a test\"\nfor = { kind = \"carbon-monoxide\" }\nhigh = [{ level = \"L1\", at = \"17 ppm\", colour = \"yellow\" }]\ntext = { zh = \"z\", en = \"e\" }\n[[limits]]\nmolar-volume = \"24.45 L/mol\"\n";
         let files = [rule(&text), Source::new("q.toml", limits)];
