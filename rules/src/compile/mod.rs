@@ -172,7 +172,7 @@ pub(crate) fn compile_files(
     // What seems to be of no use may be for what could not be read.
     if unread == Unread::default() {
         adding.warn_of_unused();
-        site.warn_of_unused(warnings);
+        site.warn_of_unused(&|selector| adding.nearest_to(selector), warnings);
         adding.check_cited();
     }
     if let Some(system) = system {

@@ -285,16 +285,22 @@ impl<'a> Site<'a> {
     }
 
     /// Warns of limits of the site that no rule asked for.
-    pub(super) fn warn_of_unused(&self, warnings: &Problems) {
+    ///
+    /// `nearest`: what a selector that meets nothing may have meant.
+    pub(super) fn warn_of_unused(
+        &self,
+        nearest: &dyn Fn(&Selector) -> Option<String>,
+        warnings: &Problems,
+    ) {
         let used = self.used.borrow();
         for (index, limit) in self.limits.iter().enumerate() {
             if limit.of_site && !used.contains(&index) {
-                let words: BTreeSet<&str> = used
-                    .iter()
-                    .map(|index| self.limits[*index].word.as_str())
-                    .collect();
-                let hint = front::nearest(&limit.word, words)
-                    .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                let words = used.iter().map(|index| self.limits[*index].word.as_str());
+                let words: BTreeSet<&str> = words.filter(|word| *word != limit.word).collect();
+                let word = || front::nearest(&limit.word, words).map(|near| format!("`{near}`"));
+                let hint = nearest(&limit.selector)
+                    .or_else(word)
+                    .map_or_else(String::new, |near| format!(", did you mean {near}?"));
                 warnings.add(
                     limit.item.place(),
                     limit.item.path(),

@@ -221,7 +221,16 @@ fn limit<'l, 'a>(
                     .problem(format!("{number}, expected 0 or more"));
                 return Err(Reported);
             }
-            (&deadband.item, number)
+            // What the site sets otherwise is where it comes from.
+            let is_of_site = !std::ptr::eq(at, &raw const level.at);
+            let is_own = level
+                .deadband
+                .as_ref()
+                .is_some_and(|own| std::ptr::eq(own, deadband));
+            match is_of_site && is_own {
+                true => (&at.item, number),
+                false => (&deadband.item, number),
+            }
         }
     };
     Ok((&at.item, limit, exit_item, deadband))

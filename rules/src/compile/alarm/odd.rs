@@ -105,7 +105,7 @@ impl<'a> Adding<'_, 'a> {
     }
 
     /// What a selector may have meant that names something which is not there.
-    fn nearest_to(&self, selector: &Selector) -> Option<String> {
+    pub(in super::super) fn nearest_to(&self, selector: &Selector) -> Option<String> {
         match selector {
             Selector::Point { unit, point } if self.points.find(unit, point).is_none() => {
                 let names = self.points.names();

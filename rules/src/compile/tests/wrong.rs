@@ -132,6 +132,48 @@ fn what_goes_round_a_clause_by_suppression_delay_or_deadband_is_refused() {
 }
 
 #[test]
+fn a_deadband_that_an_override_makes_too_wide_is_told_at_the_override() {
+    let text = std::format!(
+        "{GAS}high = [{{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\", deadband = \"5 %LEL\" }}]"
+    );
+    for (key, exit) in [("at = \"3 %LEL\"", -2), ("deadband = \"30 %LEL\"", -5)] {
+        let says = std::format!("[[override]]\nrule = \"gas\"\nreason = \"a test\"\n{key}\n");
+        let (_, problems, _) = compile_for(&site(), &[rule(&text), Source::new("s.toml", says)]);
+        let (name, _) = key.split_once(' ').expect("a key");
+        let told = std::format!("override[0].{name}: `L1` of tank/gt-01 is left below {exit} only");
+        assert!(
+            problems.starts_with("s.toml:4:") && problems.contains(&told),
+            "{problems}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_for_points_that_are_not_there_is_told_with_the_nearest() {
+    let text = "name = \"x\"\nfor = { kind = \"hopper-temperature\" }\nhigh = [{ level = \"H\", at = \"limit.high\", otherwise = \"60 °C\", colour = \"red\" }]";
+    let warned = |table: &str| {
+        let used = "[[limits]]\nkind = \"hopper-temperature\"\nhigh = \"70 °C\"\n";
+        let limits = std::format!("{used}[[limits]]\n{table} = \"50 °C\"\n");
+        compile_for(&site(), &[rule(text), Source::new("s.toml", limits)]).2
+    };
+    let told = |place: &str, meant: &str| {
+        std::format!("s.toml:{place}: no rule asks for this limit, did you mean {meant}?")
+    };
+    assert_eq!(
+        warned("kind = \"hoper-temperature\"\nhigh"),
+        told("6:8: limits[1].high", "kind hopper-temperature")
+    );
+    assert_eq!(
+        warned("point = \"dust/hoper\"\nhigh"),
+        told("6:8: limits[1].high", "dust/hopper")
+    );
+    assert_eq!(
+        warned("kind = \"hopper-temperature\"\nhihg"),
+        told("6:8: limits[1].hihg", "`high`")
+    );
+}
+
+#[test]
 fn a_rule_that_cites_a_clause_and_asks_what_cannot_be_compared_with_it_is_refused() {
     let cites = |condition: &str| {
         std::format!(
