@@ -207,6 +207,7 @@ impl<'l> Lowering<'l> {
                     at,
                     what: String::new(),
                     missing_limit: false,
+                    may_lack: false,
                     excused: true,
                     also: Vec::new(),
                 });
