@@ -254,6 +254,8 @@ pub(crate) struct Slot {
     /// What the system said last, for a condition from outside.
     pub(crate) external: Truth,
     pub(crate) occurrence: u32,
+    /// How often it was raised once more since it was normal: these occurrences are one incident.
+    pub(crate) raised_again: u16,
     /// How often its condition came and went before its on-delay.
     pub(crate) fleeting: u32,
     /// When people are told that it can't be told.
@@ -375,6 +377,7 @@ impl Slot {
             severity: 0,
             external: Truth::FALSE,
             occurrence: 0,
+            raised_again: 0,
             fleeting: 0,
             unknown_due: NEVER,
             next_due: NEVER,

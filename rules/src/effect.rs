@@ -473,6 +473,8 @@ pub struct AlarmState {
     pub flags: Flags,
     /// How often it went from not active to active; 0: never.
     pub occurrence: u64,
+    /// The occurrence with which its incident began: one raised again before it was normal is of the same incident.
+    pub incident: u64,
     /// The level, as an index into the alarm's levels; kept after it returned, until the next raise.
     pub level: Option<u8>,
     /// The time of its last event.

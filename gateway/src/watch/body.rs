@@ -21,7 +21,7 @@ const ALARM_LEN_MAX: usize = 4 * 1024;
 pub(super) const BULK_LEN_MAX: usize = 256 * 1024;
 
 /// The fields that a state shares with its event. A reader ignores what it doesn't know, so only these are compared.
-const SHARED: [&str; 44] = [
+const SHARED: [&str; 45] = [
     "id",
     "site",
     "occurrence",
@@ -58,6 +58,7 @@ const SHARED: [&str; 44] = [
     "shelved_by",
     "suppressed_by",
     "silenced",
+    "incident",
     "re_alarms",
     "fleeting",
     "config_changed",
@@ -457,6 +458,10 @@ fn alarm(site: &str, fields: &Fields<'_>, kind: &str) -> Result<Alarm, String> {
         time(name)?;
     }
     let shelved_until = time("shelved_until")?;
+    let incident = fields.optional_unsigned("incident")?;
+    if incident.is_some_and(|incident| !(1..occurrence).contains(&incident)) {
+        return Err("`incident`: no earlier occurrence".to_owned());
+    }
     if kind != "historical" {
         if occurrence > 0 {
             let all = [level.is_some(), colour.is_some(), severity.is_some()];

@@ -6,7 +6,7 @@ use super::effects::Effects;
 use super::machine::Machine;
 use super::state::PointSlot;
 use crate::alarm::NO_LEVEL;
-use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Refusal, Switched};
+use crate::effect::{AlarmIdx, AlarmState, Cause, Effect, EventKind, Letter, Refusal, Switched};
 use crate::eval::Memory;
 use crate::program::{LEVELS_MAX, Source, Tables, at};
 use crate::timer::NEVER;
@@ -207,6 +207,10 @@ impl Machine {
         slot.severity = severity;
         slot.flags.latched |= latches;
         if kind == EventKind::Raised {
+            // An incident lasts until it is normal; one without end begins anew some time.
+            let goes_on = slot.flags.letter_below() != Letter::A;
+            let raised_again = goes_on.then(|| slot.raised_again.checked_add(1)).flatten();
+            slot.raised_again = raised_again.unwrap_or(0);
             slot.flags.active = true;
             slot.occurrence = slot.occurrence.saturating_add(1);
             if let Some(rare) = &mut slot.rare {
@@ -323,6 +327,7 @@ impl Machine {
         AlarmState {
             flags: slot.flags,
             occurrence: u64::from(slot.occurrence),
+            incident: u64::from(slot.occurrence.saturating_sub(slot.raised_again.into())),
             level,
             changed_at: time(slot.changed_at).unwrap_or_default(),
             condition_since: time(slot.condition_since),

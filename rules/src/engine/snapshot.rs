@@ -28,7 +28,7 @@ use crate::timer::NEVER;
 use crate::value::Truth;
 
 const MAGIC: &[u8; 4] = b"FSRS";
-/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence, version 4 did not say what an alarm reads, version 5 neither what the site sets for it nor which readings are in doubt.
+/// Version 1 knew held conditions only, version 2 said of each alarm whether its sensor was being calibrated, version 3 knew no end of that and of silence, version 4 did not say what an alarm reads, version 5 neither what the site sets for it, nor which readings are in doubt, nor incidents.
 const VERSION: u8 = 6;
 
 /// Why bytes are no snapshot.

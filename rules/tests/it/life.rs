@@ -8,6 +8,7 @@ use rules::value::Tri;
 use std::sync::Arc;
 use telemetry::{Quality, UtcMs};
 
+use crate::aside::restarted;
 use crate::support::{Told, builder, conditions, gas, high, level, low, rule, spec};
 
 fn gas_told() -> Told {
@@ -397,6 +398,26 @@ fn late_readings_touch_nothing_and_tell_once_what_they_show() {
     gas.late(102, 61, 30.0);
     gas.late(102, 62, 0.0);
     gas.expect(&[]);
+}
+
+#[test]
+fn what_is_raised_again_before_it_is_normal_is_of_the_same_incident() {
+    let occurs = |told: &mut Told, second: i64, value: f64| {
+        told.steady(second..=second + 40, 0, value);
+        let state = told.engine.alarm(AlarmIdx(0));
+        (state.occurrence, state.incident)
+    };
+    let mut told = gas_told();
+    assert_eq!(occurs(&mut told, 0, 10.0), (0, 0));
+    assert_eq!(occurs(&mut told, 100, 30.0), (1, 1));
+    assert_eq!(occurs(&mut told, 200, 10.0), (1, 1));
+    assert_eq!(occurs(&mut told, 300, 30.0), (2, 1), "nobody saw the first");
+    told = restarted(told);
+    assert_eq!(occurs(&mut told, 400, 10.0), (2, 1));
+    told.command(441, Verb::Ack).unwrap();
+    assert_eq!(occurs(&mut told, 500, 30.0), (3, 3), "it was normal");
+    assert_eq!(occurs(&mut told, 600, 10.0), (3, 3));
+    assert_eq!(occurs(&mut told, 700, 60.0), (4, 3));
 }
 
 #[test]

@@ -104,6 +104,9 @@ pub(super) struct Rest<'a> {
     /// Only where it is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) silenced: bool,
+    /// Only where it began with an earlier occurrence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) incident: Option<u64>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) re_alarms: u32,
     #[serde(skip_serializing_if = "is_zero")]
@@ -284,6 +287,7 @@ pub fn draft(site: &Site, program: &Program, effect: &Effect) -> Draft {
             .map(|(_, reason): (u32, &String)| reason.as_str())
             .collect(),
         silenced: state.silenced,
+        incident: (state.incident < state.occurrence).then_some(state.incident),
         re_alarms: state.re_alarms,
         fleeting: state.fleeting,
         config_changed: state.config_changed,
@@ -460,7 +464,7 @@ text = { zh = "{tag}", en = "{tag}" }
         let alarm = program.find_alarm("tank/gt-1/gas").expect("it is there");
         let mut engine = Engine::new(Arc::clone(&program), UtcMs(0));
         let mut effects = Vec::new();
-        let mut reads = |t: i64, value: f64| {
+        let reading = |t: i64, value: f64| {
             let sample = Sample {
                 at: UtcMs(t),
                 value: Some(Value::Number(value)),
@@ -468,7 +472,10 @@ text = { zh = "{tag}", en = "{tag}" }
                 clock: Clock::Synced,
             };
             let point = PointIdx(0);
-            let input = Input::Sample { point, sample };
+            Input::Sample { point, sample }
+        };
+        let mut reads = |t: i64, value: f64| {
+            let input = reading(t, value);
             engine.handle(input, UtcMs(t), &mut effects).expect("taken");
         };
         for (t, value) in [(1_000, 30.0), (2_000, 0.0), (3_000, 30.0), (8_000, 30.0)] {
@@ -479,6 +486,10 @@ text = { zh = "{tag}", en = "{tag}" }
             .handle(silence, UtcMs(9_000), &mut effects)
             .expect("taken");
         engine.handle_timeout(UtcMs(609_000), &mut effects);
+        for (t, value) in [(700_000, 0.0), (800_000, 30.0), (900_000, 30.0)] {
+            let input = reading(t, value);
+            engine.handle(input, UtcMs(t), &mut effects).expect("taken");
+        }
         let site = Site {
             park: "east".into(),
             enterprise: "plant".into(),
@@ -490,9 +501,12 @@ text = { zh = "{tag}", en = "{tag}" }
             let effect = effects.find(|effect| effect.kind.word() == event);
             draft(&site, &program, effect.expect(event)).rest
         };
+        let last = draft(&site, &program, effects.last().expect("raised again")).rest;
+        assert!(last.contains(r#""incident":1"#), "{last}");
         let raised = told("raised");
         assert!(raised.contains(r#""fleeting":1"#), "{raised}");
         assert!(!raised.contains("re_alarms"), "{raised}");
+        assert!(!raised.contains("incident"), "{raised}");
         let again = told("re-alarmed");
         assert!(again.contains(r#""re_alarms":1"#), "{again}");
         assert!(!again.contains("config_changed"), "{again}");

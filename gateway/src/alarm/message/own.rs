@@ -119,6 +119,7 @@ fn own(site: &Site, node: &str, rule: &str, tail: String, reason: String, at: Ut
         shelved_by: None,
         suppressed_by: Vec::new(),
         silenced: false,
+        incident: None,
         re_alarms: 0,
         fleeting: 0,
         config_changed: false,

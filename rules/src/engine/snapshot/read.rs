@@ -280,6 +280,7 @@ impl Reader<'_> {
             severity: self.u16()?,
             external: self.truth()?,
             occurrence: self.count()?,
+            raised_again: if self.version > 5 { self.u16()? } else { 0 },
             fleeting: if self.version > 3 { self.count()? } else { 0 },
             unknown_due: self.time()?,
             next_due: NEVER,

@@ -225,6 +225,7 @@ impl Writer {
         self.u16(slot.severity);
         self.truth(slot.external);
         self.u32(slot.occurrence);
+        self.u16(slot.raised_again);
         self.u32(slot.fleeting);
         for time in [
             slot.unknown_due,
