@@ -203,12 +203,13 @@ impl Machine {
             self.end_silence(alarm);
         }
         let slot = &mut self.state.alarms[at(alarm)];
+        // An incident lasts until it is normal.
+        let goes_on = slot.flags.letter_below() != Letter::A;
         slot.level = u8::try_from(level).expect("at most LEVELS_MAX levels");
         slot.severity = severity;
         slot.flags.latched |= latches;
         if kind == EventKind::Raised {
-            // An incident lasts until it is normal; one without end begins anew some time.
-            let goes_on = slot.flags.letter_below() != Letter::A;
+            // An incident without end begins anew some time.
             let raised_again = goes_on.then(|| slot.raised_again.checked_add(1)).flatten();
             slot.raised_again = raised_again.unwrap_or(0);
             slot.flags.active = true;

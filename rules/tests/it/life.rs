@@ -418,6 +418,11 @@ fn what_is_raised_again_before_it_is_normal_is_of_the_same_incident() {
     assert_eq!(occurs(&mut told, 500, 30.0), (3, 3), "it was normal");
     assert_eq!(occurs(&mut told, 600, 10.0), (3, 3));
     assert_eq!(occurs(&mut told, 700, 60.0), (4, 3));
+    let mut told = gas_told();
+    assert_eq!(occurs(&mut told, 0, 60.0), (1, 1), "it latches");
+    assert_eq!(occurs(&mut told, 100, 10.0), (1, 1));
+    told.command(141, Verb::Ack).unwrap();
+    assert_eq!(occurs(&mut told, 200, 60.0), (2, 1), "nobody reset it");
 }
 
 #[test]
