@@ -34,6 +34,16 @@ pub enum Way {
     History,
 }
 
+impl Way {
+    /// The topic's last level.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Live => "telemetry",
+            Self::History => "history",
+        }
+    }
+}
+
 /// What is known of a node's clock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dating {

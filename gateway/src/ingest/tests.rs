@@ -3,10 +3,11 @@
 mod wire;
 
 use telemetry::body::{Anchor, BusState, Dropped, NodeState, NodeStatus};
-use telemetry::senml::{Base, Encoder, Header};
-use telemetry::{Clock, Sample};
+use telemetry::senml::{Base, Encoder, Format, Header};
+use telemetry::{Clock, Quality, Sample, Value};
 
 use super::*;
+use crate::log::{LoggedSample, PackId};
 
 pub(super) const T0: UtcMs = UtcMs(1_795_420_800_000);
 

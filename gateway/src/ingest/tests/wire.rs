@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use telemetry::body::{Ack, Dropped, NodeStatus};
 
 use super::*;
+use crate::log::PackId;
 
 /// What can happen next.
 #[derive(Clone, Debug)]
