@@ -211,7 +211,8 @@ class Rules(random.Random):
             for place in range(self.randrange(1, 4))
         ]
         lines.append(f"counts = [{', '.join(levels)}]")
-        return self.life(lines, "", not site)
+        # What it counts may be of units that lack what a gate would look at.
+        return self.life(lines, "", not site and not (self.sites and scope == '"units"'))
 
     def lacking_rule(self, name):
         """Of units that lack some of what is asked for, and each has the devices' other points."""
