@@ -115,4 +115,5 @@ def retire(alarm):
     alarm.shelve_max, alarm.unknown_due, alarm.waiting, alarm.unknown_now = 0, None, False, False
     for level in alarm.levels:
         level.off()
-    alarm.gate, alarm.levels, alarm.about = None, [], set()
+    # About no point any more, it puts none in doubt.
+    alarm.gate, alarm.levels, alarm.about, alarm.makes_uncertain = None, [], set(), False
