@@ -44,6 +44,7 @@ pub const PACKS: [Pack; 5] = [
         "quality",
         "day",
         "cross",
+        "doubt",
         "identical",
         "unregistered"
     ),

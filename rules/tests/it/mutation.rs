@@ -1,4 +1,4 @@
-//! Each number, each comparison, each colour and each output of a shipped rule is held by a test of its pack: changed by the least, some test fails.
+//! Each number, each comparison, each colour, each output and each doubt of a shipped rule is held by a test of its pack: changed by the least, some test fails.
 
 #![allow(
     clippy::string_slice,
@@ -145,6 +145,9 @@ fn mutants(pack: &Pack) -> Vec<Mutant> {
             let word = &block[range.clone()];
             let (_, other) = COLOURS.iter().find(|(colour, _)| *colour == word).unwrap();
             change(range, other);
+        }
+        for (at, on) in block.match_indices("makes_uncertain = true") {
+            change(at..at + on.len(), "makes_uncertain = false");
         }
         for (key, range) in values(block, &KEYS) {
             let value = &block[range.clone()];

@@ -275,8 +275,11 @@ fn a_level_that_the_site_switches_off_is_left_out_and_the_others_stay_what_they_
     for (level, left) in [("L1", "[L2 50]"), ("L2", "[L1 25]")] {
         let level = std::format!("level = \"{level}\"\n");
         let alarms = with_packs(&off(&level, &named));
-        assert_eq!(alarms[0], "tank/gt-01/combustible-gas [L1 25, L2 50]");
-        assert_eq!(alarms[1], std::format!("tank/gt-02/combustible-gas {left}"));
+        let gas = alarms.iter().filter(|it| it.contains("/combustible-gas "));
+        assert!(gas.eq(&[
+            "tank/gt-01/combustible-gas [L1 25, L2 50]".to_string(),
+            std::format!("tank/gt-02/combustible-gas {left}"),
+        ]));
     }
     let gone = |alarms: &[String]| !alarms.iter().any(|it| it.contains("gt-02/combustible-gas"));
     assert!(gone(&with_packs(&off("", &named))));

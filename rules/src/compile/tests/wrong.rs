@@ -528,8 +528,8 @@ fn an_orange_that_comes_too_late_after_the_designers_red_is_refused() {
                 "[[limits]]\nkind = \"phreatic-depth\"\nred = \"6 m\"\norange = \"6.5 m\"\n",
             ),
         ],
-        "tailings.toml:43:28: rule[0].low[2].at: `orange` of pond/p1 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`\n\
-             tailings.toml:43:28: rule[0].low[2].at: `orange` of pond/p2 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`",
+        "tailings.toml:47:28: rule[0].low[2].at: `orange` of pond/p1 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`\n\
+             tailings.toml:47:28: rule[0].low[2].at: `orange` of pond/p2 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`",
     );
 }
 
