@@ -336,7 +336,7 @@ impl Program {
 }
 
 /// What an alarm reads, as a number: the names of its points and of the alarms that it counts. Where it remembers something,
-/// their order counts too, since what it remembers is kept by place.
+/// the order of the points counts too: what it remembers of each of them is kept by place.
 fn reads_of(program: &Program, alarm: u32) -> u64 {
     let tables = &program.tables;
     let rest = &tables.alarm_rest[at(alarm)];
@@ -348,9 +348,8 @@ fn reads_of(program: &Program, alarm: u32) -> u64 {
     let others = others.map(|other| Fnv::of(format_args!("{}", program.id_of(AlarmIdx(other)))));
     let remembers = rest.kept.from < rest.kept.to;
     let place = if remembers { Fnv::PRIME } else { 1 };
-    points
-        .chain(others)
-        .fold(0, |all: u64, one| all.wrapping_mul(place).wrapping_add(one))
+    let points = points.fold(0, |all: u64, one| all.wrapping_mul(place).wrapping_add(one));
+    others.fold(points, u64::wrapping_add)
 }
 
 /// FNV-1a of what is written to it.
