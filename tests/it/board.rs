@@ -73,7 +73,7 @@ fn said_there(image: &[u8], trace: &[(Input<'_>, UtcMs)]) -> (Vec<String>, Vec<S
 #[test]
 fn random_rules_do_on_a_cortex_m_what_they_do_on_a_gateway() {
     let mut n_said = 0;
-    for line in played(0, 8) {
+    for line in played(0, 10) {
         let Ok(program) = line.case.program() else {
             continue;
         };
