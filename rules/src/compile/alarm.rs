@@ -159,6 +159,9 @@ impl<'c, 'a> Adding<'c, 'a> {
         here: &Here<'_>,
     ) -> Result<Option<AlarmSpec>> {
         let overrides = self.site.overrides_of(&rule.name.value, here);
+        let written = self
+            .site
+            .written_for(&rule.name.value, &overrides, asked, here);
         self.met
             .borrow_mut()
             .extend(overrides.iter().map(|(index, _)| *index));
@@ -227,7 +230,7 @@ impl<'c, 'a> Adding<'c, 'a> {
             levels,
             unknown_hold_ms: rule.unknown_after_ms,
             life,
-            set_by_site: super::number_of(&self.site.written_for(&rule.name.value, asked, here)),
+            set_by_site: super::number_of(&written),
         }))
     }
 

@@ -9,6 +9,7 @@ use std::vec::Vec;
 use front::{Place, Problems};
 
 use super::Unread;
+use super::alarm::Overrides;
 use super::lint;
 use super::lower::{self, Here};
 use super::made::Made;
@@ -29,6 +30,8 @@ pub(super) struct Site<'a> {
     pub overlays: Vec<Overlay<'a>>,
     calendars: BTreeMap<String, NamedCalendar<'a>>,
     derived: BTreeMap<String, Derived<'a>>,
+    /// The words of all limits.
+    words: BTreeSet<String>,
     /// False when others could not be read.
     pub is_whole: bool,
     /// The same of rules.
@@ -58,6 +61,7 @@ impl<'a> Site<'a> {
             overlays: Vec::new(),
             calendars: BTreeMap::new(),
             derived: BTreeMap::new(),
+            words: BTreeSet::new(),
             is_whole: !unread.site,
             are_rules_whole: !unread.rules,
             failed: RefCell::default(),
@@ -106,6 +110,7 @@ impl<'a> Site<'a> {
             .collect();
         check_overrides_alone(&overrides);
         Self {
+            words: limits.iter().map(|limit| limit.word.clone()).collect(),
             limits,
             by_word,
             overrides,
@@ -144,7 +149,7 @@ impl<'a> Site<'a> {
 
     /// The words of all limits.
     pub(super) fn limit_words(&self) -> impl Iterator<Item = &str> {
-        self.limits.iter().map(|limit| limit.word.as_str())
+        self.words.iter().map(String::as_str)
     }
 
     /// What is derived under this name.
@@ -250,29 +255,33 @@ impl<'a> Site<'a> {
         // A limit in ppm or mg/m³ rests on these without naming them.
         let molar = |word: &str| matches!(word, "molar-volume" | "molar-mass");
         let asked = |word: &&str| molar(word) || written.contains(&format!("Limit({word:?})"));
-        let words: BTreeSet<&str> = self.limits.iter().map(|limit| &*limit.word).collect();
-        words.into_iter().filter(asked).collect()
+        self.limit_words().filter(asked).collect()
     }
 
-    /// What it sets for a point or a unit beside a rule that asks for limits of these words, as written: overrides,
+    /// What it sets for a point or a unit beside a rule that asks for limits of these words, as written: these overrides,
     /// overlays with their calendars, and what the limits are.
     pub(super) fn written_for(
         &self,
         rule: &str,
+        overrides: &Overrides<'_, 'a>,
         asked: &BTreeSet<&str>,
         here: &Here<'_>,
     ) -> String {
         let mut written = String::new();
-        for (_, entry) in self.overrides_of(rule, here) {
+        for (_, entry) in overrides {
             written.push_str(&format!("{entry:?}"));
         }
         for (_, entry) in self.overlays_of(rule, here) {
             let during = format!("During({:?})", entry.during.value);
             written.push_str(&format!("{entry:?}{during}"));
         }
-        written.push_str(&self.written_parts(&written));
         // What it sets may ask for limits, too.
-        for word in asked.union(&self.limits_asked(&written)) {
+        let mut asked = asked.clone();
+        if !written.is_empty() {
+            written.push_str(&self.written_parts(&written));
+            asked.extend(self.limits_asked(&written));
+        }
+        for word in asked {
             if let Some(index) = self.limit_index(word, here) {
                 let number = &self.limits[index].number;
                 written.push_str(&format!(

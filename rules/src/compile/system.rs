@@ -99,12 +99,7 @@ pub(super) fn add(
     system: &System,
     report: &mut dyn FnMut(BuildError),
 ) {
-    let mut adding = Adding {
-        builder,
-        report,
-        silent: BTreeMap::new(),
-        blind: Vec::new(),
-    };
+    let mut adding = Adding::new(builder, report);
     adding.gateway(&system.gateway);
     let offline = adding.rule(
         OFFLINE,
@@ -157,12 +152,7 @@ pub(super) fn add_overlays(
     overlays: BTreeMap<&str, (&Calendar, BTreeSet<String>)>,
     report: &mut dyn FnMut(BuildError),
 ) {
-    let mut adding = Adding {
-        builder,
-        report,
-        silent: BTreeMap::new(),
-        blind: Vec::new(),
-    };
+    let mut adding = Adding::new(builder, report);
     for (name, (calendar, why)) in overlays {
         let named: Vec<&str> = why.iter().take(OVERLAYS_MAX).map(String::as_str).collect();
         let more = why.len() - named.len();
@@ -180,7 +170,11 @@ pub(super) fn add_overlays(
             test: Test::When(Cond::During(calendar.clone())),
             ..told(Colour::Blue)
         };
-        adding.alone(Scope::Node(gateway.into()), rule, level);
+        adding.alarm(AlarmSpec {
+            // Another calendar of the name is looked at anew.
+            set_by_site: super::number_of(&format!("{calendar:?}")),
+            ..alone(Scope::Node(gateway.into()), rule, level)
+        });
     }
 }
 
@@ -193,7 +187,16 @@ struct Adding<'b> {
     blind: Vec<AlarmIdx>,
 }
 
-impl Adding<'_> {
+impl<'b> Adding<'b> {
+    fn new(builder: &'b mut ProgramBuilder, report: &'b mut dyn FnMut(BuildError)) -> Self {
+        Self {
+            builder,
+            report,
+            silent: BTreeMap::new(),
+            blind: Vec::new(),
+        }
+    }
+
     fn gateway(&mut self, gateway: &str) {
         for (name, colour, zh, en) in [
             (
@@ -369,22 +372,27 @@ impl Adding<'_> {
     }
 
     fn alone(&mut self, scope: Scope, rule: RuleIdx, level: LevelSpec) -> Option<AlarmIdx> {
-        self.alarm(AlarmSpec {
-            scope,
-            rule,
-            value: None,
-            eu: None,
-            only_while: None,
-            levels: Vec::from([level]),
-            unknown_hold_ms: 0,
-            life: LifeSpec::default(),
-            set_by_site: 0,
-        })
+        self.alarm(alone(scope, rule, level))
     }
 
     fn alarm(&mut self, spec: AlarmSpec) -> Option<AlarmIdx> {
         let added = self.builder.alarm(spec);
         added.map_err(|error| (self.report)(error)).ok()
+    }
+}
+
+/// An alarm of one level.
+fn alone(scope: Scope, rule: RuleIdx, level: LevelSpec) -> AlarmSpec {
+    AlarmSpec {
+        scope,
+        rule,
+        value: None,
+        eu: None,
+        only_while: None,
+        levels: Vec::from([level]),
+        unknown_hold_ms: 0,
+        life: LifeSpec::default(),
+        set_by_site: 0,
     }
 }
 

@@ -3,9 +3,11 @@
 mod clause;
 mod good;
 mod language;
+mod laxer;
 mod output;
 mod past;
 mod sense;
+mod units;
 mod wrong;
 
 use std::string::{String, ToString};

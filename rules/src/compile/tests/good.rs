@@ -7,7 +7,7 @@ use telemetry::{Clock, Quality, Sample, UtcMs, Value};
 
 use super::super::{BusInfo, NodeInfo};
 use super::*;
-use crate::effect::{EventKind, Input};
+use crate::effect::{Effect, EventKind, Input};
 use crate::engine::Engine;
 use crate::point::PointIdx;
 use crate::value::Tri;
@@ -337,24 +337,38 @@ fn when_limits_become_stricter_and_are_so_no_longer_is_on_record_with_the_reason
             "[[overlay]]\nrule = \"{rule}\"\nduring = \"congress\"\nlevel = \"{level}\"\nat = \"{at}\"\nreason = \"order 12\"\n"
         )
     };
-    let site_file = std::format!(
-        "{SITE}\n[[calendar]]\nname = \"congress\"\ndates = [\"1970-01-02 .. 1970-01-03\"]\nzone = \"+08:00\"\n{}{}{}",
-        overlay("combustible-gas", "L1", "10 %LEL"),
-        overlay("combustible-gas", "L2", "20 %LEL"),
-        overlay("hopper-temperature", "alarm", "65 °C"),
-    );
-    let (program, problems, _) = compile_for(&site(), &packs(&site_file));
-    assert_eq!(problems, "");
-    let mut engine = Engine::new(Arc::new(program.expect("no problem")), UtcMs(0));
-    let mut effects = Vec::new();
-    engine.handle_timeout(UtcMs(5 * 86_400_000), &mut effects);
+    let program = |dates: &str| {
+        let site_file = std::format!(
+            "{SITE}\n[[calendar]]\nname = \"congress\"\ndates = [\"{dates}\"]\nzone = \"+08:00\"\n{}{}{}",
+            overlay("combustible-gas", "L1", "10 %LEL"),
+            overlay("combustible-gas", "L2", "20 %LEL"),
+            overlay("hopper-temperature", "alarm", "65 °C"),
+        );
+        let (program, problems, _) = compile_for(&site(), &packs(&site_file));
+        assert_eq!(problems, "");
+        Arc::new(program.expect("no problem"))
+    };
+    let mut engine = Engine::new(program("1970-01-02 .. 1970-01-03"), UtcMs(0));
     let alarm = engine.program().find_alarm("-/gw/sys.overlay.congress");
     let alarm = alarm.expect("an alarm of the calendar");
-    let told = effects.iter().filter(|effect| effect.alarm == alarm);
-    let told: Vec<_> = told
-        .map(|told| (told.at.0 / 3_600_000, told.kind))
-        .collect();
-    assert_eq!(told, [(16, EventKind::Raised), (64, EventKind::Returned)]);
+    let told = |effects: &mut Vec<Effect>| -> Vec<_> {
+        let of_it = effects.drain(..).filter(|effect| effect.alarm == alarm);
+        let of_it = of_it.map(|told| (told.at.0 / 3_600_000, told.kind));
+        of_it.collect()
+    };
+    let mut effects = Vec::new();
+    engine.handle_timeout(UtcMs(20 * 3_600_000), &mut effects);
+    let snapshot = engine.snapshot();
+    assert_eq!(told(&mut effects), [(16, EventKind::Raised)]);
+    engine.handle_timeout(UtcMs(5 * 86_400_000), &mut effects);
+    assert_eq!(told(&mut effects), [(64, EventKind::Returned)]);
+    // Another calendar of the name counts at once.
+    let other = program("1970-02-02 .. 1970-02-03");
+    Engine::restore(other, &snapshot, &mut effects).expect("its own bytes");
+    assert_eq!(
+        told(&mut effects),
+        [(20, EventKind::ConfigChanged), (20, EventKind::Returned)]
+    );
     assert_eq!(
         engine.program().rule_of(alarm).text.en,
         "stricter limits are in force by congress: combustible-gas (order 12); hopper-temperature (order 12)"

@@ -5,14 +5,14 @@ use super::*;
 use std::string::ToString;
 
 #[track_caller]
-fn check(text: &str, told: &str) {
+pub(super) fn check(text: &str, told: &str) {
     let (program, problems, _) = compile_for(&site(), &[rule(text)]);
     assert_eq!(problems, told);
     assert!(program.is_none());
 }
 
 #[track_caller]
-fn check_files(files: &[(&str, &str)], told: &str) {
+pub(super) fn check_files(files: &[(&str, &str)], told: &str) {
     let sources: Vec<Source> = files
         .iter()
         .map(|(name, text)| Source::new(*name, *text))
@@ -22,20 +22,7 @@ fn check_files(files: &[(&str, &str)], told: &str) {
     assert!(program.is_none());
 }
 
-const GAS: &str = "name = \"gas\"\nfor = { kind = \"combustible-gas\" }\n";
-
-#[test]
-fn a_unit_that_does_not_fit_the_point_is_told_with_both_sides() {
-    check(
-        &std::format!("{GAS}high = [{{ level = \"L1\", at = \"20 mg/m³\", colour = \"yellow\" }}]"),
-        "r.toml:6:31: rule[0].high[0].at: `20 mg/m³` is in mg/m³, but tank/gt-01 is in %LEL\n\
-             r.toml:6:31: rule[0].high[0].at: `20 mg/m³` is in mg/m³, but tank/gt-02 is in %LEL",
-    );
-    check(
-        "name = \"co\"\nfor = { kind = \"carbon-monoxide\" }\nhigh = [{ level = \"L1\", at = \"20 mg/m³\", colour = \"yellow\" }]",
-        "r.toml:6:31: rule[0].high[0].at: `20 mg/m³` is in mg/m³, but tank/co-01 is in ppm; between them lies a molar volume: give `molar-volume = \"24.45 L/mol\"` (25 °C) in a `[[limits]]` of the site, or the limit in the point's own unit",
-    );
-}
+pub(super) const GAS: &str = "name = \"gas\"\nfor = { kind = \"combustible-gas\" }\n";
 
 #[test]
 fn who_makes_readings_uncertain_asks_for_no_alarm_that_sees_them_so() {
@@ -48,104 +35,6 @@ fn who_makes_readings_uncertain_asks_for_no_alarm_that_sees_them_so() {
         "r.toml:10:8: rule[1].name: `stuck` makes readings uncertain and asks for `gas`, which then sees them so, expected `makes_uncertain = true` there, too\n\
              r.toml:19:8: rule[2].name: `count` counts alarms and reads no point that it could make uncertain, expected no `makes_uncertain`",
     );
-}
-
-#[test]
-fn a_limit_without_a_unit_is_told_which_one_is_wanted() {
-    check(
-        &std::format!(
-            "{GAS}high = [{{ level = \"L1\", at = \"25\", colour = \"yellow\", deadband = \"3\" }}]"
-        ),
-        "r.toml:6:31: rule[0].high[0].at: `25` has no unit, but tank/gt-01 is in %LEL, expected it as `25 %LEL`\n\
-             r.toml:6:31: rule[0].high[0].at: `25` has no unit, but tank/gt-02 is in %LEL, expected it as `25 %LEL`",
-    );
-}
-
-#[test]
-fn a_limit_laxer_than_its_clause_is_refused() {
-    check(
-        &std::format!(
-            "{GAS}high = [{{ level = \"L1\", at = \"30 %LEL\", colour = \"yellow\" }}, {{ level = \"L2\", at = \"60 %LEL\", colour = \"orange\" }}]"
-        ),
-        "r.toml:6:30: rule[0].high[0].at: `L1` of tank/gt-01 at 30 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 25 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`\n\
-             r.toml:6:30: rule[0].high[0].at: `L1` of tank/gt-02 at 30 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 25 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`\n\
-             r.toml:6:83: rule[0].high[1].at: `L2` of tank/gt-01 at 60 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 50 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`\n\
-             r.toml:6:83: rule[0].high[1].at: `L2` of tank/gt-02 at 60 %LEL is laxer than GB/T 50493-2019 5.5.2, expected at most 50 %LEL, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`",
-    );
-}
-
-#[test]
-fn a_gate_on_what_a_clause_protects_is_refused() {
-    check(
-        &std::format!(
-            "{GAS}only_while = \"'dust/fan'\"\nhigh = [{{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }}]"
-        ),
-        "r.toml:6:14: rule[0].only_while: a gate on combustible-gas, expected none by GB/T 50493-2019 5.5.2, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`",
-    );
-}
-
-#[test]
-fn what_goes_round_a_clause_by_suppression_delay_or_deadband_is_refused() {
-    let override_it = "or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`";
-    let one = |level: &str, more: &str| {
-        std::format!(
-            "name = \"gas\"\nfor = {{ kind = \"combustible-gas\" }}\n{more}high = [{{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\", {level} }}]"
-        )
-    };
-    let each = |place: &str, what: &str| {
-        ["tank/gt-01", "tank/gt-02"]
-            .map(|point| std::format!("{place}: {}, {override_it}", what.replace("{point}", point)))
-            .join("\n")
-    };
-    check(
-        &one(
-            "latch = true",
-            "suppress = [{ while = \"'dust/fan'\", reason = \"fan\" }]\n",
-        ),
-        &std::format!(
-            "r.toml:6:46: rule[0].suppress[0].reason: a reason to suppress on combustible-gas, expected none by GB/T 50493-2019 5.5.2, {override_it}"
-        ),
-    );
-    let most = one("on_delay = \"30s\"", "");
-    assert_eq!(compile_for(&site(), &[rule(&most)]).1, "");
-    check(
-        &one("on_delay = \"30500ms\"", ""),
-        &each(
-            "r.toml:6:30: rule[0].high[0].at",
-            "`L1` of {point} has an on-delay of 31 s, which is laxer than GB/T 50493-2019 5.5.2, expected 30 s or less",
-        ),
-    );
-    check(
-        &one("on_delay = \"2h\"", ""),
-        &each(
-            "r.toml:6:30: rule[0].high[0].at",
-            "`L1` of {point} has an on-delay of 7200 s, which is laxer than GB/T 50493-2019 5.5.2, expected 30 s or less",
-        ),
-    );
-    check(
-        &one("deadband = \"25 %LEL\"", ""),
-        &each(
-            "r.toml:6:71: rule[0].high[0].deadband",
-            "`L1` of {point} is left below 0 only, which is laxer than GB/T 50493-2019 5.5.2, expected a smaller deadband",
-        ),
-    );
-}
-
-#[test]
-fn a_deadband_that_an_override_makes_too_wide_is_told_at_the_override() {
-    let text = std::format!(
-        "{GAS}high = [{{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\", deadband = \"5 %LEL\" }}]"
-    );
-    for (key, exit) in [("at = \"3 %LEL\"", -2), ("deadband = \"30 %LEL\"", -5)] {
-        let says = std::format!("[[override]]\nrule = \"gas\"\nreason = \"a test\"\n{key}\n");
-        let (_, problems, _) = compile_for(&site(), &[rule(&text), Source::new("s.toml", says)]);
-        let (name, _) = key.split_once(' ').expect("a key");
-        let told = std::format!("override[0].{name}: `L1` of tank/gt-01 is left below {exit} only");
-        assert!(
-            problems.starts_with("s.toml:4:") && problems.contains(&told),
-            "{problems}"
-        );
-    }
 }
 
 #[test]
@@ -170,66 +59,6 @@ fn a_limit_for_points_that_are_not_there_is_told_with_the_nearest() {
     assert_eq!(
         warned("kind = \"hopper-temperature\"\nhihg"),
         told("6:8: limits[1].hihg", "`high`")
-    );
-}
-
-#[test]
-fn a_rule_that_cites_a_clause_and_asks_what_cannot_be_compared_with_it_is_refused() {
-    let cites = |condition: &str| {
-        std::format!(
-            "name = \"gas\"\nclause = \"GB/T 50493-2019 5.5.2\"\nfor = {{ kind = \"combustible-gas\" }}\n{condition}"
-        )
-    };
-    let refused = "r.toml:4:8: rule[0].name: `gas` cites GB/T 50493-2019 5.5.2 for tank/gt-01, and what it asks can't be compared with it: expected `high` or `low` limits on the number of combustible-gas itself, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`";
-    check(
-        &cites("when = \"self >= 60 %LEL\"\nlevel = \"L1\"\ncolour = \"yellow\""),
-        refused,
-    );
-    check(
-        &cites(
-            "value = \"0.5 * self\"\nhigh = [{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }]",
-        ),
-        refused,
-    );
-    check(
-        &cites(
-            "value = \"mean(self, 1h)\"\nhigh = [{ level = \"L1\", at = \"25 %LEL\", colour = \"yellow\" }]",
-        ),
-        refused,
-    );
-}
-
-#[test]
-fn a_landslide_is_orange_at_four_fifths_of_red_at_the_latest() {
-    let mut points = site();
-    points[0].kind = "landslide-displacement".into();
-    points[0].eu = Some("mm".into());
-    let at = |orange: &str| {
-        let text = std::format!(
-            "name = \"slope\"\nfor = {{ kind = \"landslide-displacement\" }}\nvalue = \"abs(self)\"\nhigh = [{{ level = \"orange\", at = \"{orange}\", colour = \"orange\" }}, {{ level = \"red\", at = \"100 mm\", colour = \"red\" }}]"
-        );
-        compile_for(&points, &[rule(&text)]).1
-    };
-    assert_eq!(at("80 mm"), "");
-    assert_eq!(
-        at("81 mm"),
-        "r.toml:7:34: rule[0].high[0].at: `orange` of tank/gt-01 at 81 mm is laxer than GB 51108 8.3.8, expected at most 0.8 times `red` at 100 mm, or an override of the site with `laxer_than = \"GB 51108 8.3.8\"`"
-    );
-}
-
-#[test]
-fn a_limit_of_the_site_that_is_laxer_than_its_clause_is_told_with_its_place() {
-    let toxic = rule(
-        "name = \"toxic\"\nfor = { kind = \"carbon-monoxide\" }\nhigh = [{ level = \"L1\", at = \"limit.oel\", colour = \"yellow\" }]",
-    );
-    let site = Source::new(
-        "site.toml",
-        "[[limits]]\nkind = \"carbon-monoxide\"\noel = \"60 mg/m³\"\nmolar-mass = \"28.01 g/mol\"\n[[limits]]\nmolar-volume = \"24.45 L/mol\"",
-    );
-    let (_, problems, _) = compile_for(&super::site(), &[toxic, site]);
-    assert_eq!(
-        problems,
-        "r.toml:6:30: rule[0].high[0].at: `L1` of tank/co-01 at 52.3741520885 ppm, by `oel` at site.toml:3:7, is laxer than GB/T 50493-2019 5.5.2, expected at most 17.4580506962 ppm, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`"
     );
 }
 
@@ -408,96 +237,6 @@ fn what_a_site_overrides_must_exist_and_say_why() {
 }
 
 #[test]
-fn the_limits_of_ammonia_rooms_and_steel_works_are_held_too() {
-    let rule = |kind: &str, levels: &str| {
-        std::format!(
-            "[[rule]]\nname = \"{kind}\"\nunverified = \"a test\"\nfor = {{ kind = \"{kind}\" }}\nhigh = [{levels}]\ntext = {{ zh = \"z\", en = \"e\" }}\n"
-        )
-    };
-    let level = |name: &str, at: &str, colour: &str| {
-        std::format!("{{ level = \"{name}\", at = \"{at}\", colour = \"{colour}\" }}")
-    };
-    let steel = [
-        level("a", "40 mg/m³", "yellow"),
-        level("b", "300 mg/m³", "red"),
-    ];
-    let rules = [
-        "pack = \"p\"\nversion = \"1\"\n".to_string(),
-        rule("ammonia-room", &level("a", "160 ppm", "red")),
-        rule("ammonia-room-lel", &level("a", "30 %LEL", "red")),
-        rule("blast-furnace-co", &steel.join(", ")),
-    ];
-    let rules = Source::new("r.toml", rules.concat());
-    let cases = Source::new(
-        "t.toml",
-        "packs = [\"r.toml\"]\n[points]\n\"i/a\" = { kind = \"ammonia-room\", eu = \"ppm\" }\n\"i/b\" = { kind = \"ammonia-room-lel\", eu = \"%LEL\" }\n\"i/c\" = { kind = \"blast-furnace-co\", eu = \"mg/m³\" }\n[[case]]\nname = \"x\"\nalarm = \"i/a/ammonia-room\"\nseries = {}\nsteps = [{ at = \"1s\", letter = \"A\" }]\n",
-    );
-    let problems = Problems::default();
-    let report = crate::case::run(&cases, &|_| Ok(rules.clone()), &problems);
-    assert!(report.is_none());
-    let told = problems.to_string();
-    for laxer in [
-        "i/a at 160 ppm is laxer than GB 50072-2021 7.4, expected at most 150 ppm",
-        "i/b at 30 %LEL is laxer than GB 50072-2021 7.4, expected at most 25 %LEL",
-        "i/c at 40 mg/m³ is laxer than GB 6222-2005, expected at most 30 mg/m³",
-        "i/c at 300 mg/m³ is laxer than GB 6222-2005, expected at most 200 mg/m³",
-    ] {
-        assert!(told.contains(laxer), "{laxer}: {told}");
-    }
-}
-
-#[test]
-fn a_molar_mass_or_volume_that_would_make_a_limit_in_ppm_laxer_is_refused() {
-    let pack = crate::pack::pack("gas").expect("a pack").text;
-    check_files(
-        &[
-            ("gas.toml", pack),
-            (
-                "site.toml",
-                "[[limits]]\nmolar-volume = \"244.5 L/mol\"\n[[limits]]\nkind = \"hydrogen-sulfide\"\nmolar-mass = \"3.408 g/mol\"\n[[limits]]\nkind = \"ammonia\"\nmolar-mass = \"17.031 g/mol\"\n",
-            ),
-        ],
-        "site.toml:2:16: limits[0].molar-volume: a molar volume of 244.5 L/mol, expected 22.4 (0 °C) to 25.7 (40 °C)\n\
-         site.toml:5:14: limits[1].molar-mass: a molar mass of 3.408 g/mol for hydrogen-sulfide, which has 34.08 g/mol",
-    );
-}
-
-#[test]
-fn a_molar_mass_of_another_gas_makes_no_limit_of_a_clause_laxer() {
-    // A pack without a word of the gas pack, and a mass for all that a unit has.
-    let told = |mass: &str, selector: &str, at: &str| {
-        let text = std::format!(
-            "name = \"co\"\nfor = {{ kind = \"carbon-monoxide\" }}\nhigh = [{{ level = \"L1\", at = \"{at}\", colour = \"yellow\" }}]"
-        );
-        let limits = std::format!(
-            "[[limits]]\nmolar-volume = \"24.45 L/mol\"\n[[limits]]\n{selector}molar-mass = \"{mass} g/mol\"\n"
-        );
-        let files = [rule(&text), Source::new("s.toml", limits)];
-        compile_for(&site(), &files).1
-    };
-    let laxer = |is: &str, most: &str| {
-        std::format!(
-            "r.toml:6:30: rule[0].high[0].at: `L1` of tank/co-01 at {is} ppm is laxer than GB/T 50493-2019 5.5.2, expected at most {most} ppm, or an override of the site with `laxer_than = \"GB/T 50493-2019 5.5.2\"`"
-        )
-    };
-    for selector in ["", "unit = \"tank\"\n"] {
-        assert_eq!(
-            told("1", selector, "400 ppm"),
-            laxer("400", "17.4580506962")
-        );
-        assert_eq!(
-            told("1", selector, "20 mg/m³"),
-            laxer("489", "17.4580506962")
-        );
-        assert_eq!(told("28.02", selector, "20 mg/m³"), "");
-    }
-    assert_eq!(
-        told("1", "kind = \"carbon-monoxide\"\n", "17 ppm"),
-        "s.toml:5:14: limits[1].molar-mass: a molar mass of 1 g/mol for carbon-monoxide, which has 28.01 g/mol"
-    );
-}
-
-#[test]
 fn overrides_that_say_the_same_thing_otherwise_are_refused() {
     let pack = crate::pack::pack("gas").expect("a pack").text;
     let entry = |key: &str| {
@@ -514,22 +253,6 @@ fn overrides_that_say_the_same_thing_otherwise_are_refused() {
     check_files(
         &[("gas.toml", pack), ("site.toml", &site.concat())],
         "site.toml:16:8: override[2].rule: a second override of `at` of `combustible-gas` for the same points, the first is at site.toml:4:8",
-    );
-}
-
-#[test]
-fn an_orange_that_comes_too_late_after_the_designers_red_is_refused() {
-    let pack = crate::pack::pack("tailings").expect("a pack").text;
-    check_files(
-        &[
-            ("tailings.toml", pack),
-            (
-                "site.toml",
-                "[[limits]]\nkind = \"phreatic-depth\"\nred = \"6 m\"\norange = \"6.5 m\"\n",
-            ),
-        ],
-        "tailings.toml:47:28: rule[0].low[2].at: `orange` of pond/p1 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`\n\
-             tailings.toml:47:28: rule[0].low[2].at: `orange` of pond/p2 at 6.5 m is laxer than GB 51108 8.3.4, expected at least 1.1 times `red` at 6 m, or an override of the site with `laxer_than = \"GB 51108 8.3.4\"`",
     );
 }
 
@@ -579,62 +302,6 @@ fn numbers_that_do_not_go_together_are_refused() {
             &value(text),
             &std::format!("r.toml:6:{column}: rule[0].value: {what}"),
         );
-    }
-}
-
-#[test]
-fn numbers_of_two_units_are_never_compared_and_both_places_are_told() {
-    let mut points = points(&[
-        "u/gas combustible-gas %LEL",
-        "u/co carbon-monoxide ppm",
-        "u/h2s hydrogen-sulfide mg/m³",
-        "u/t temperature Cel",
-        "u/k temp-k K",
-        "u/level level m",
-        "u/gauge gauge mm",
-        "u/n parts",
-        "u/fan fan-running on/off",
-    ]);
-    for (point, line) in points.iter_mut().zip(1..) {
-        point.declared = Some(std::format!("b.toml:{line}:1"));
-    }
-    let more = "[[limits]]\nunit = \"u\"\nhot = \"60 °C\"\nbare = \"60\"\n[[derived]]\nname = \"t\"\nvalue = \"unit.temperature\"\n[[derived]]\nname = \"most\"\nvalue = \"max(derived.t, 3 °C)\"";
-    let molar = "; between them lies a molar volume: give `molar-volume = \"24.45 L/mol\"` (25 °C) in a `[[limits]]` of the site, or the limit in the point's own unit";
-    let kelvin = "; rules know no unit `K`: it is compared with points in K only, so have it read in one that they know";
-    let silent = "; two points are never converted in silence: have both read in one unit";
-    for (when, told) in [
-        ("self > 3 mg/m³", "`3 mg/m³` is in mg/m³, but u/gas (b.toml:1:1) is in %LEL".to_string()),
-        ("mean(self, 1h) > 3 mg/m³", "`3 mg/m³` is in mg/m³, but `mean(…)` of u/gas (b.toml:1:1) is in %LEL".into()),
-        ("abs(-self) > unit.temperature", "u/t (b.toml:4:1) is in °C, but `abs(…)` of -u/gas (b.toml:1:1) is in %LEL".into()),
-        ("max(0, self, 3 %LEL) > 3 ppm", "`3 ppm` is in ppm, but `max(…)` of u/gas (b.toml:1:1) is in %LEL".into()),
-        ("min(self, unit.temperature) > 3 %LEL", "u/t (b.toml:4:1) is in °C, but u/gas (b.toml:1:1) is in %LEL".into()),
-        ("self > sum(unit.temperature, 1h)", "`sum(…)` of u/t (b.toml:4:1) is in °C, but u/gas (b.toml:1:1) is in %LEL".into()),
-        ("self > change(unit.temperature, 1h)", "`change(…)` of u/t (b.toml:4:1) is in °C, but u/gas (b.toml:1:1) is in %LEL".into()),
-        ("self > limit.hot", "`limit.hot` (`60 °C` at r.toml:13:7) is in °C, but u/gas (b.toml:1:1) is in %LEL".into()),
-        ("self > limit.bare", "`limit.bare` (`60` at r.toml:14:8) has no unit, but u/gas (b.toml:1:1) is in %LEL, expected it as `60 %LEL`".into()),
-        ("self > derived.t", "`derived.t` (r.toml:17:9) of u/t (b.toml:4:1) is in °C, but u/gas (b.toml:1:1) is in %LEL".into()),
-        ("self > derived.most", "`derived.most` (r.toml:20:9) of `max(…)` of `derived.t` (r.toml:17:9) of u/t (b.toml:4:1) is in °C, but u/gas (b.toml:1:1) is in %LEL".into()),
-        ("count(unit.fan-running, 1h) > 3 s", "`3 s` is in s, but `count(…)` is a bare number".into()),
-        ("since(unit.fan-running) > 3", "`3` has no unit, but `since(…)` is in s, expected it as `3 s`".into()),
-        ("since(unit.fan-running) > unit.level", "u/level (b.toml:6:1) is in m, but `since(…)` is in s".into()),
-        ("unit.parts > self", "u/gas (b.toml:1:1) is in %LEL, but u/n (b.toml:8:1) is a bare number".into()),
-        ("unit.level > unit.gauge", std::format!("u/gauge (b.toml:7:1) is in mm, but u/level (b.toml:6:1) is in m{silent}")),
-        ("unit.level / unit.gauge > 1", std::format!("u/gauge (b.toml:7:1) is in mm, but u/level (b.toml:6:1) is in m{silent}")),
-        ("unit.carbon-monoxide > unit.hydrogen-sulfide", std::format!("u/h2s (b.toml:3:1) is in mg/m³, but u/co (b.toml:2:1) is in ppm{molar}")),
-        ("unit.carbon-monoxide > 3 mg/m³", std::format!("`3 mg/m³` is in mg/m³, but u/co (b.toml:2:1) is in ppm{molar}")),
-        ("convert(unit.carbon-monoxide, 'mg/m³') > 3 mg/m³", std::format!("u/co (b.toml:2:1) is in ppm, but `'mg/m³'` is in mg/m³{molar}")),
-        ("convert(self, 'mg/m³') > 3 mg/m³", "u/gas (b.toml:1:1) is in %LEL, but `'mg/m³'` is in mg/m³".into()),
-        ("unit.temp-k > 60 °C", std::format!("`60 °C` is in °C, but u/k (b.toml:5:1) is in K{kelvin}")),
-        ("unit.temp-k > 300", std::format!("`300` is a bare number, but u/k (b.toml:5:1) is in K{kelvin}")),
-        ("unit.temperature - unit.temp-k > 3 °C", std::format!("u/k (b.toml:5:1) is in K, but u/t (b.toml:4:1) is in °C{kelvin}")),
-        ("unit.temperature > 3 K", "`K` is no unit, temperatures and their differences are in `°C`".into()),
-        ("same(2, self, unit.temperature)", "u/gas (b.toml:1:1) and u/t (b.toml:4:1) are in different units, expected one".into()),
-    ] {
-        let text = std::format!("name = \"x\"\nfor = {{ kind = \"combustible-gas\" }}\nwhen = \"{when}\"\nlevel = \"x\"\ncolour = \"blue\"");
-        let file = rule(&text).text().to_string() + more;
-        let (_, problems, _) = compile_for(&points, &[Source::new("r.toml", file)]);
-        let found = problems.split_once("rule[0].when: ").map(|(_, what)| what);
-        assert_eq!(found, Some(told.as_str()), "{when}: {problems}");
     }
 }
 
@@ -737,18 +404,6 @@ fn a_kind_that_is_misspelt_beside_others_is_warned_of() {
     // A rule may be for more than this site has.
     assert_eq!(warned("\"filter-dp\", \"chlorine\""), "");
     assert_eq!(warned("\"hopper-temperature\", \"copper-temperature\""), "");
-}
-
-#[test]
-fn a_molar_volume_in_another_unit_is_told() {
-    check_files(
-        &[(
-            "site.toml",
-            "[[limits]]\nmolar-volume = \"24.45\"\n[[limits]]\nkind = \"carbon-monoxide\"\nmolar-mass = \"28 g/m³\"\n",
-        )],
-        "site.toml:2:16: limits[0].molar-volume: 24.45 is a bare number, expected it in L/mol\n\
-         site.toml:5:14: limits[1].molar-mass: 28 is in g/m³, expected it in g/mol",
-    );
 }
 
 #[test]
