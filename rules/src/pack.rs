@@ -4,10 +4,15 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use front::Source;
+use front::{Item, Source};
 
 /// What the name of a shipped file begins with.
-pub(crate) const PREFIX: &str = "pack:";
+const PREFIX: &str = "pack:";
+
+/// True of what is written in a shipped file.
+pub(crate) fn is_shipped(item: &Item<'_>) -> bool {
+    item.file().starts_with(PREFIX)
+}
 
 /// A pack: its name, and its file and its tests as they are in the repository.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -217,6 +217,11 @@ impl<'a> Item<'a> {
             .add(self.place_inside(offset), self.path.clone(), what);
     }
 
+    /// The name of the file that it is in, for messages.
+    pub fn file(&self) -> &'a str {
+        self.source.file()
+    }
+
     /// Where the value is.
     pub fn place(&self) -> Place {
         self.source.place(self.value.span().start)

@@ -32,14 +32,19 @@ impl fmt::Display for Place {
 pub struct Source {
     file: String,
     text: String,
+    /// Where each line begins, as byte offsets: places are asked for often.
+    lines: Vec<usize>,
 }
 
 impl Source {
     /// Takes a file's text; `file` is what messages call it.
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let ends = text.match_indices('\n').map(|(end, _)| end + 1);
         Self {
             file: file.into(),
-            text: text.into(),
+            lines: std::iter::once(0).chain(ends).collect(),
+            text,
         }
     }
 
@@ -76,17 +81,14 @@ impl Source {
 
     /// The place of a byte offset.
     pub fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line = before.matches('\n').count() + 1;
-        let col = before
-            .rsplit('\n')
-            .next()
-            .map_or(0, |line| line.chars().count())
-            + 1;
+        let is_place = self.text.is_char_boundary(offset);
+        let offset = if is_place { offset } else { self.text.len() };
+        let line = self.lines.partition_point(|begin| *begin <= offset);
+        let before = self.text.get(self.lines[line - 1]..offset);
         Place {
             file: self.file.clone(),
             line,
-            col,
+            col: before.unwrap_or_default().chars().count() + 1,
         }
     }
 
@@ -127,5 +129,26 @@ impl Document<'_> {
             self.table.get_ref(),
             self.failed,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_the_line_and_the_character_that_one_counts_by_hand() {
+        let source = Source::new("f", "一\n\nb二c\r\n");
+        let place = |offset| {
+            let Place { line, col, .. } = source.place(offset);
+            (line, col)
+        };
+        assert_eq!(
+            [0, 3, 4, 5, 6, 9].map(place),
+            [(1, 1), (1, 2), (2, 1), (3, 1), (3, 2), (3, 3)]
+        );
+        // The end, beyond it, and inside a character.
+        assert_eq!([12, 99, 1].map(place), [(4, 1); 3]);
+        assert_eq!(Source::new("f", "").place(0).to_string(), "f:1:1");
     }
 }

@@ -102,7 +102,7 @@ impl<'c, 'a> Adding<'c, 'a> {
         let is_second = !self.names.insert(rule.name.value.clone());
         let mut n_failures = 0;
         let scopes = self.scopes(rule);
-        let is_shipped = rule.name.item.place().file.starts_with(crate::pack::PREFIX);
+        let is_shipped = crate::pack::is_shipped(&rule.name.item);
         let mut made = std::mem::take(&mut self.made);
         for (own, unit) in scopes {
             if n_failures == FAILURES_MAX {

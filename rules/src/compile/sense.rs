@@ -278,7 +278,7 @@ impl<'c, 'a> Sense<'c, 'a> {
                 return;
             }
             // A shipped pack is for all sites, and its gate for what another one has.
-            Some((Some(true), item)) if !item.place().file.starts_with(crate::pack::PREFIX) => {
+            Some((Some(true), item)) if !crate::pack::is_shipped(item) => {
                 let what = format!("the gate always holds{about}: nothing makes it false");
                 self.say(item, what);
             }

@@ -67,7 +67,7 @@ pub(super) fn tell_loose(
         let is_laxer =
             |entry: &Override<'_>| entry.rule.value == *name && lint::names(entry, clause);
         // One of a shipped pack stands beside another pack's, which this site may do without.
-        let is_shipped = item.place().file.starts_with(crate::pack::PREFIX);
+        let is_shipped = crate::pack::is_shipped(item);
         let is_held_to_it = lint::cites(rule, clause) && !is_shipped;
         if is_held_to_it && !overrides.iter().any(is_laxer) {
             if !matches!(rule.scope, Scope::Points { .. }) {

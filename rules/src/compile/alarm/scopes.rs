@@ -113,7 +113,7 @@ impl<'a> Adding<'_, 'a> {
 
     /// A kind that no point has, beside one that a point has and the rule does not name, is likely misspelt.
     fn warn_of_misspelt(&self, rule: &Rule<'a>, kinds: &[Placed<'a, String>]) {
-        let is_shipped = rule.name.item.place().file.starts_with(crate::pack::PREFIX);
+        let is_shipped = crate::pack::is_shipped(&rule.name.item);
         let is_named = |known: &&str| kinds.iter().any(|kind| kind.value == **known);
         for kind in kinds {
             if is_shipped || !self.points.are_all || !self.points.of_kind(&kind.value).is_empty() {
@@ -139,11 +139,11 @@ impl<'a> Adding<'_, 'a> {
         'a: 'k,
     {
         let name = &rule.name.value;
-        let place = rule.name.item.place();
-        if place.file.starts_with(crate::pack::PREFIX) {
+        if crate::pack::is_shipped(&rule.name.item) {
             // A shipped pack is for all sites: that it knows more than this one has is told in a line.
             let mut idle = self.idle.borrow_mut();
-            idle.entry(place.file).or_default().insert(name.clone());
+            let file = rule.name.item.file().to_string();
+            idle.entry(file).or_default().insert(name.clone());
             return;
         }
         for kind in kinds {
