@@ -1,7 +1,8 @@
-//! One reading through a rule, beside an expression language that others build rules on: `cargo bench -p tests --bench cel`.
+//! One reading through a rule, beside evaluators that others build rules on: `cargo bench -p tests --bench evaluators`.
 //!
-//! The same question to both in one run: four limits and a gate by another point, over 1,000 points in turn. CEL gives the level and no more;
-//! the engine also keeps quality, delays, deadbands, age and the life of the alarm. CEL is used as its documentation says is fast: compiled once, an inner scope for each reading.
+//! The same question to all in one run: four limits and a gate by another point, over 1,000 points in turn. CEL and exmex (of the class of
+//! evalexpr, whose licence is not for us) give the level and no more; the engine also keeps quality, delays, deadbands, age and the life of the
+//! alarm. Each is used as its documentation says is fast: compiled once, and in CEL an inner scope for each reading.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -13,6 +14,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use exmex::{Express, Val};
 use front::{Problems, Source};
 use rules::compile::{System, compile};
 use rules::effect::Input;
@@ -43,8 +45,10 @@ low = [
 text = { zh = "{tag}", en = "{tag}" }
 "#;
 
-const EXPRESSION: &str =
+const CEL: &str =
     "running ? (x >= 60.0 ? 2 : x >= 50.0 ? 1 : x <= 10.0 ? -2 : x <= 20.0 ? -1 : 0) : 0";
+
+const EXMEX: &str = "(2 if x >= 60.0 else (1 if x >= 50.0 else (-2 if x <= 10.0 else (-1 if x <= 20.0 else 0)))) if running else 0";
 
 /// A value inside the limits; of every hundredth point one that goes over them and back.
 fn value(point: u32, round: u32) -> f64 {
@@ -113,20 +117,35 @@ fn timed(mut round: impl FnMut(u32)) -> Vec<f64> {
         .collect()
 }
 
-fn main() {
-    let program = cel::Program::compile(EXPRESSION).expect("an expression");
+fn by_cel() -> Vec<f64> {
+    let program = cel::Program::compile(CEL).expect("an expression");
     let context = cel::Context::default();
-    let by_cel = timed(|round| {
+    timed(|round| {
         for point in 0..POINTS {
             let mut scope = context.new_inner_scope();
             scope.add_variable_from_value("x", value(point, round));
             scope.add_variable_from_value("running", true);
             black_box(program.execute(&scope).expect("a level"));
         }
-    });
+    })
+}
+
+fn by_exmex() -> Vec<f64> {
+    let program = exmex::parse_val::<i32, f64>(EXMEX).expect("an expression");
+    assert_eq!(program.var_names(), ["running", "x"]);
+    timed(|round| {
+        for point in 0..POINTS {
+            let values = [Val::Bool(true), Val::Float(value(point, round))];
+            black_box(program.eval(&values).expect("a level"));
+        }
+    })
+}
+
+/// And how many events there were.
+fn by_us() -> (Vec<f64>, usize) {
     let mut engine = engine();
     let mut events = 0;
-    let by_us = timed(|round| {
+    let runs = timed(|round| {
         let now = i64::from(round) * 1_000;
         for point in 0..POINTS {
             // The gate is read now and then; it does not grow old meanwhile.
@@ -143,16 +162,22 @@ fn main() {
             feed(&mut engine, 2 * point, number, now, &mut events);
         }
     });
-    let middle = |runs: &[f64]| {
-        let mut runs = runs.to_vec();
-        runs.sort_by(f64::total_cmp);
-        runs[RUNS / 2]
-    };
+    (runs, events)
+}
+
+fn middle(runs: &[f64]) -> f64 {
+    let mut runs = runs.to_vec();
+    runs.sort_by(f64::total_cmp);
+    runs[RUNS / 2]
+}
+
+fn main() {
+    let (cel, exmex, (us, events)) = (by_cel(), by_exmex(), by_us());
     println!("nanoseconds a reading, median (least to most) of {RUNS} runs over {POINTS} points");
-    println!("cel, the level alone     {}", spread(&by_cel, 0));
-    println!("the engine, {events} events   {}", spread(&by_us, 0));
-    println!(
-        "cel / engine             {:.1}",
-        middle(&by_cel) / middle(&by_us)
-    );
+    println!("the engine, {events} events   {}", spread(&us, 0));
+    for (name, peer) in [("cel", cel), ("exmex", exmex)] {
+        let times = middle(&peer) / middle(&us);
+        let spread = spread(&peer, 0);
+        println!("{name}, the level alone   {spread}   {times:.1} times the engine");
+    }
 }
