@@ -4,6 +4,7 @@
 
 mod cited;
 pub(super) mod loosest;
+pub(super) mod unheard;
 
 use std::format;
 use std::string::String;

@@ -191,6 +191,8 @@ pub(crate) fn compile_files(
     // Without the system it is no site.
     if unread == Unread::default() && system.is_some() {
         watched::tell_loose(&program, &held, &rules, &site.overrides, warnings);
+        let written = |rule: &Rule<'_>| written(rule, &site);
+        lint::unheard::warn(&program, &rules, &written, &site.overrides, warnings);
     }
     program
 }

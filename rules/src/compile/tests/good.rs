@@ -206,6 +206,35 @@ fn what_is_odd_and_harmless_is_a_warning() {
 }
 
 #[test]
+fn an_override_that_other_rules_do_not_hear_of_is_a_warning() {
+    let with = |keys: &str| {
+        let site_file = std::format!(
+            "{SITE}\n[[override]]\nrule = \"combustible-gas\"\npoint = \"tank/gt-01\"\n{keys}\nreason = \"test\"\n"
+        );
+        let (program, problems, warnings) = compile_for(&site(), &packs(&site_file));
+        assert!(program.is_some(), "{problems}");
+        let of_site = warnings
+            .lines()
+            .filter(|line| line.starts_with("site.toml"));
+        of_site.map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        with("level = \"L1\"\nat = \"10 %LEL\""),
+        [
+            "site.toml:21:6: override[0].at: `covered`, `capped` look at `limit.l1` as it was, expected `l1` in a [[limits]] table, which is for all rules"
+        ]
+    );
+    let none: [&str; 0] = [];
+    // Nothing else looks at the second level, and what is knowingly laxer has no other way.
+    assert_eq!(with("level = \"L2\"\nat = \"40 %LEL\""), none);
+    assert_eq!(
+        with("level = \"L1\"\nat = \"26 %LEL\"\nlaxer_than = \"GB/T 50493-2019 5.5.2\""),
+        none
+    );
+    assert_eq!(with("level = \"L1\"\non_delay = \"2s\""), none);
+}
+
+#[test]
 fn an_override_of_what_is_not_there_is_warned_of_with_the_nearest() {
     for (selector, near) in [
         ("point = \"tank/gt-1\"", "tank/gt-01"),
