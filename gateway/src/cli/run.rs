@@ -43,6 +43,7 @@ pub(super) fn run(
     for line in warnings.to_string().lines() {
         warn!("{line}");
     }
+    let config = Arc::new(config);
     let recorder = PrometheusBuilder::new()
         .install_recorder()
         .map_err(io::Error::other)?;

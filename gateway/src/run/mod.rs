@@ -98,7 +98,7 @@ pub struct Gateway {
 ///
 /// # Errors
 /// Its data can't be gone on from, or something that it needs can't be had.
-pub async fn start(config: &Config) -> Result<Gateway, StartError> {
+pub async fn start(config: &Arc<Config>) -> Result<Gateway, StartError> {
     let io = |what: &str| {
         let what = what.to_owned();
         move |source| StartError::Io { what, source }

@@ -3,6 +3,7 @@
 //! It starts and stops them; what they do is theirs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -112,7 +113,7 @@ impl Center {
     /// It does not start.
     pub(super) async fn start(hub: &Hub) -> anyhow::Result<Self> {
         let config = papers::config(&hub.folder.path().join("gateway"), hub.address)?;
-        let gateway = run::start(&config).await.context("the gateway")?;
+        let gateway = run::start(&Arc::new(config)).await.context("the gateway")?;
         let asks = gateway.asks();
         Ok(Self { gateway, asks })
     }

@@ -1,5 +1,6 @@
 //! From a pack at a broker to an alarm at a subscriber, and over a restart.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use host::mqtt::{Event, Message, Options, Publish, Session};
@@ -118,7 +119,7 @@ async fn act(gateway: &Gateway, verb: &str, alarm: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_whose_rule_was_taken_out_stays_over_restarts_until_a_person_has_answered_it() {
     let dir = tempfile::tempdir().unwrap();
-    let gateway = start(&config(dir.path(), RULES)).await.unwrap();
+    let gateway = start(&Arc::new(config(dir.path(), RULES))).await.unwrap();
     let mut client = Client::connect(&gateway).await;
     client.send("edge/n1/status", online(FIRST, 7));
     client
@@ -131,7 +132,7 @@ async fn an_alarm_whose_rule_was_taken_out_stays_over_restarts_until_a_person_ha
     gateway.stop().await;
 
     let without = RULES.replace("name = \"high\"", "name = \"other\"");
-    let config = config(dir.path(), &without);
+    let config = Arc::new(config(dir.path(), &without));
     for _ in 0..2 {
         let gateway = start(&config).await.unwrap();
         let mut client = Client::connect(&gateway).await;
@@ -155,14 +156,14 @@ async fn an_alarm_whose_rule_was_taken_out_stays_over_restarts_until_a_person_ha
 async fn a_detector_that_was_taken_out_is_an_alarm_until_a_person_has_answered_it() {
     const CHANGE: &str = "-/gw/sys.change";
     let dir = tempfile::tempdir().unwrap();
-    start(&config(dir.path(), RULES))
+    start(&Arc::new(config(dir.path(), RULES)))
         .await
         .unwrap()
         .stop()
         .await;
     let topic = format!("alarm/state/{CHANGE}");
     let without = BUS.rsplit_once("[[slave]]").unwrap().0;
-    let config = config_of(dir.path(), without, RULES);
+    let config = Arc::new(config_of(dir.path(), without, RULES));
     for _ in 0..2 {
         let gateway = start(&config).await.unwrap();
         let mut client = Client::connect(&gateway).await;
@@ -189,10 +190,10 @@ async fn a_detector_that_was_taken_out_is_an_alarm_until_a_person_has_answered_i
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_has_another_name_hides_no_detector_that_was_taken_out() {
     let dir = tempfile::tempdir().unwrap();
-    let before = start(&config(dir.path(), RULES)).await.unwrap();
+    let before = start(&Arc::new(config(dir.path(), RULES))).await.unwrap();
     before.stop().await;
     let without = BUS.rsplit_once("[[slave]]").unwrap().0;
-    let config = config_named(dir.path(), "gw-2", without, RULES);
+    let config = Arc::new(config_named(dir.path(), "gw-2", without, RULES));
     let gateway = start(&config).await.unwrap();
     let mut client = Client::connect(&gateway).await;
     let words = [r#""letter":"E""#, r#""reason":"removed tank/gt-2""#];
@@ -203,7 +204,7 @@ async fn a_gateway_that_has_another_name_hides_no_detector_that_was_taken_out() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pack_becomes_an_ack_and_an_alarm_that_a_restart_still_knows() {
     let dir = tempfile::tempdir().unwrap();
-    let config = config(dir.path(), RULES);
+    let config = Arc::new(config(dir.path(), RULES));
     let clock = SystemClock::start();
     let gateway = start(&config).await.unwrap();
     let mut client = Client::connect(&gateway).await;
