@@ -12,9 +12,6 @@ use crate::point::PointIdx;
 use crate::program::{Program, Scope};
 use crate::syntax::{Expr, Name, Node};
 
-/// So many rules a warning names at most.
-const RULES_MAX: usize = 3;
-
 /// Warns of each level that an override sets apart from its `limit.<word>`, where another rule of the same point asks for
 /// that: a check of capped readings would go on looking at the old one. `written`: all that is written of a rule. A level that
 /// is knowingly laxer has no other way, and what looks at the stricter limit sees more.
@@ -64,7 +61,7 @@ pub(in crate::compile) fn warn(
         };
         let own = points.get(entry.rule.value.as_str()).into_iter().flatten();
         let own: Vec<&PointIdx> = own.filter(is_taken).collect();
-        let mut names: Vec<String> = asking[word]
+        let names: Vec<String> = asking[word]
             .iter()
             .filter(|(name, _)| *name != entry.rule.value)
             .filter(|(_, points)| own.iter().any(|point| points.contains(point)))
@@ -72,11 +69,6 @@ pub(in crate::compile) fn warn(
             .collect();
         if names.is_empty() {
             continue;
-        }
-        let rest = names.len().saturating_sub(RULES_MAX);
-        names.truncate(RULES_MAX);
-        if rest > 0 {
-            names.push(format!("{rest} more"));
         }
         let what = format!(
             "{} look at `limit.{word}` as it was, expected `{word}` in a [[limits]] table, which is for all rules",
